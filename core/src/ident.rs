@@ -1,0 +1,220 @@
+//! Identifiers: values that name something and are valid by construction.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::error::Error;
+
+/// The ordered identity of a migration: the version part of its file name, as written.
+///
+/// Two revisions are compared as numbers, ignoring `_` and leading zeros, so `7` comes before
+/// `0041` and `007` equals `7`.
+#[derive(Debug, Clone)]
+pub struct Revision(String);
+
+impl Revision {
+    /// The version as written in the file name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn digits(&self) -> String {
+        let digits: String = self.0.chars().filter(|c| *c != '_').collect();
+        digits.trim_start_matches('0').to_owned()
+    }
+}
+
+impl FromStr for Revision {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self, Error> {
+        let groups: Vec<&str> = s.split('_').collect();
+        let numeric = |g: &&str| !g.is_empty() && g.bytes().all(|b| b.is_ascii_digit());
+        let timestamp = groups.len() == 2 && groups[0].len() == 8 && groups[1].len() == 6;
+        if groups.iter().all(numeric) && (groups.len() == 1 || timestamp) {
+            Ok(Self(s.to_owned()))
+        } else {
+            Err(Error::usage(format!("'{s}' is not a revision"))
+                .hint("a revision is digits (0041) or YYYYMMDD_HHMMSS"))
+        }
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Ord for Revision {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (a, b) = (self.digits(), other.digits());
+        a.len().cmp(&b.len()).then_with(|| a.cmp(&b))
+    }
+}
+
+impl PartialOrd for Revision {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Revision {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Revision {}
+
+impl Hash for Revision {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.digits().hash(state);
+    }
+}
+
+/// A table (or other relation): schema and name, unquoted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName {
+    /// The schema.
+    pub schema: String,
+    /// The relation's own name.
+    pub name: String,
+}
+
+impl TableName {
+    /// The table `name` in `schema`.
+    pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            schema: schema.into(),
+            name: name.into(),
+        }
+    }
+}
+
+/// For people: `schema.name`, each part quoted where SQL would need it.
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", readable(&self.schema), readable(&self.name))
+    }
+}
+
+/// `name`, in double quotes unless it is plain lower case.
+fn readable(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if plain {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\"").escape_default())
+    }
+}
+
+/// The name of one backup: `<UTC time>-<kind>[-<label>]-<6 random hex>`. Sorts by time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackupId(String);
+
+impl BackupId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for BackupId {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self, Error> {
+        let safe = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        if !s.is_empty() && s.len() <= 200 && s.bytes().all(safe) {
+            Ok(Self(s.to_owned()))
+        } else {
+            Err(Error::usage("that is not a backup id")
+                .hint("ids look like 20261121T101500Z-prerollback-0042-7f3a9c; see `backup list`"))
+        }
+    }
+}
+
+impl fmt::Display for BackupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A SHA-256 digest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: impl AsRef<[u8]>) -> Self {
+        Self(Sha256::digest(bytes.as_ref()).into())
+    }
+
+    /// The digest whose 32 bytes are given.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The first twelve hex digits, for people.
+    pub fn short(&self) -> String {
+        self.to_string()[..12].to_owned()
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self, Error> {
+        let bad = || Error::usage("a digest is 64 hex digits");
+        if s.len() != 64 || !s.is_ascii() {
+            return Err(bad());
+        }
+        let mut bytes = [0; 32];
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&s[2 * i..2 * i + 2], 16).map_err(|_| bad())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revisions_are_ordered_as_numbers() {
+        let r = |s: &str| s.parse::<Revision>().ok();
+        assert!(r("7") < r("0041"));
+        assert_eq!(r("007"), r("7"));
+        assert!(r("20260101_120000") < r("20260101_120001"));
+        for bad in ["", "a", "1_2", "1-2", "20260101_1200", "_1", "1_"] {
+            assert!(r(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn digests_round_trip() {
+        let digest = Digest::of("x");
+        assert_eq!(digest.to_string().parse::<Digest>().ok(), Some(digest));
+        assert!("é".repeat(32).parse::<Digest>().is_err());
+    }
+}

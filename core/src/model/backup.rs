@@ -1,0 +1,215 @@
+//! Backups as the operations see them. How they lie on disk is the store's business.
+
+use crate::clock::Timestamp;
+use crate::ident::{BackupId, Digest, Revision, TableName};
+
+/// Why a backup was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackupKind {
+    /// By hand.
+    Manual,
+    /// Before a migration.
+    Premigrate,
+    /// Before a rollback (or what an undo would destroy).
+    Prerollback,
+    /// A kind this version doesn't know; kept as written.
+    Other(String),
+}
+
+impl BackupKind {
+    /// The word in ids and manifests.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Manual => "manual",
+            Self::Premigrate => "premigrate",
+            Self::Prerollback => "prerollback",
+            Self::Other(word) => word,
+        }
+    }
+
+    /// The kind written as `word`.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "manual" => Self::Manual,
+            "premigrate" => Self::Premigrate,
+            "prerollback" => Self::Prerollback,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+/// How objects are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// zstd at a level.
+    Zstd(i32),
+    /// gzip at a level.
+    Gzip(u32),
+    /// Not at all.
+    None,
+}
+
+/// What the rows of a part are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartRole {
+    /// All rows of a table, all columns that can be written.
+    Rows,
+    /// Some columns of a table (key and values that go), or a subset of its rows: kept in a
+    /// staging table, never copied into the live one.
+    Values,
+    /// Rows that changed between the snapshot and the lock, as they were under the lock; the
+    /// columns are those of the part that they add to.
+    Changed,
+    /// Keys of the rows that were there under the lock; rows of the snapshot whose key is not
+    /// among them had been deleted by then.
+    Keys,
+    /// Rows that a script changed: before and after, as text.
+    Effects,
+    /// Rows as the rollback left them, as text.
+    Left,
+}
+
+impl PartRole {
+    /// All roles.
+    pub const ALL: [Self; 6] = [
+        Self::Rows,
+        Self::Values,
+        Self::Changed,
+        Self::Keys,
+        Self::Effects,
+        Self::Left,
+    ];
+
+    /// The word in `private.json`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rows => "rows",
+            Self::Values => "values",
+            Self::Changed => "changed",
+            Self::Keys => "keys",
+            Self::Effects => "effects",
+            Self::Left => "left",
+        }
+    }
+}
+
+/// A stream of rows kept in a backup: of which table, which columns, in what role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The table the rows belong to.
+    pub table: TableName,
+    /// What the rows are.
+    pub role: PartRole,
+    /// The columns and their types, in COPY order.
+    pub columns: Vec<PartColumn>,
+}
+
+/// A column of a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartColumn {
+    /// The name.
+    pub name: String,
+    /// The type, as `format_type` writes it under an empty search_path.
+    pub type_name: String,
+}
+
+/// What the manifest says of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableFacts {
+    /// The table.
+    pub table: TableName,
+    /// Rows kept.
+    pub rows: u64,
+    /// Chunks it lies in.
+    pub chunks: u64,
+}
+
+/// A table that was left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The table.
+    pub table: TableName,
+    /// The reason.
+    pub reason: String,
+}
+
+/// How deeply a backup is looked at. Each level includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VerifyLevel {
+    /// Manifest valid, every object present with its size, no stranger.
+    Listed,
+    /// Every object's digest.
+    Hashed,
+    /// Everything decrypted, decompressed, counted and hashed.
+    Decrypted,
+    /// Restored into a scratch database and compared.
+    Restored,
+}
+
+impl VerifyLevel {
+    /// The word on the command line and in sidecars.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Listed => "listed",
+            Self::Hashed => "hashed",
+            Self::Decrypted => "decrypted",
+            Self::Restored => "restored",
+        }
+    }
+}
+
+/// Public facts of a backup, from its manifest (or, incomplete, from its `begin.json`).
+#[derive(Debug, Clone)]
+pub struct BackupFacts {
+    /// Its id.
+    pub id: BackupId,
+    /// Why it was made.
+    pub kind: BackupKind,
+    /// False while it has no valid manifest.
+    pub complete: bool,
+    /// When it was begun.
+    pub started: Timestamp,
+    /// When it was finished.
+    pub finished: Option<Timestamp>,
+    /// The database.
+    pub database: String,
+    /// `--name`.
+    pub name: Option<String>,
+    /// `--reason`.
+    pub reason: Option<String>,
+    /// Head of the ledger at the snapshot.
+    pub revision: Option<Revision>,
+    /// For a rollback: the revision being returned to.
+    pub target: Option<Revision>,
+    /// The backup this one adds to.
+    pub continues: Option<BackupId>,
+    /// The server's version, as it says it.
+    pub server_version: String,
+    /// Tables, with rows and chunks.
+    pub tables: Vec<TableFacts>,
+    /// Tables left out.
+    pub skipped: Vec<Skipped>,
+    /// Size of all objects.
+    pub bytes: u64,
+    /// Number of objects.
+    pub objects: u64,
+    /// Who can open it.
+    pub recipients: Vec<String>,
+    /// Digest of the manifest, once complete.
+    pub manifest: Option<Digest>,
+    /// Deepest and latest successful verification.
+    pub verified: Option<(VerifyLevel, Timestamp)>,
+    /// Kept from pruning.
+    pub pinned: bool,
+}
+
+/// The state of a sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SequenceState {
+    /// The sequence.
+    pub name: TableName,
+    /// `last_value`.
+    pub last_value: i64,
+    /// `is_called`.
+    pub is_called: bool,
+}

@@ -1,0 +1,47 @@
+//! The proof that somebody named the database that will change.
+
+use crate::error::{Error, Result};
+
+/// Consent to a destructive operation on one database. Destructive `apply` functions take one by
+/// value, so none can be reached without it.
+#[derive(Debug)]
+pub struct Consent {
+    database: String,
+    by: &'static str,
+}
+
+impl Consent {
+    /// Consent given by typing the database's name on a terminal.
+    pub fn typed(answer: &str, database: &str) -> Result<Self> {
+        Self::named(answer.trim(), database, "typed")
+    }
+
+    /// Consent given by `--confirm NAME`.
+    pub fn by_flag(name: &str, database: &str) -> Result<Self> {
+        Self::named(name, database, "--confirm")
+    }
+
+    fn named(given: &str, database: &str, by: &'static str) -> Result<Self> {
+        if given == database {
+            Ok(Self {
+                database: database.to_owned(),
+                by,
+            })
+        } else {
+            Err(Error::refused(format!(
+                "the name given is not that of the database that would change ('{database}')"
+            ))
+            .hint("nothing was changed; check that you are connected to the database you mean"))
+        }
+    }
+
+    /// The database that may change.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// How consent was given, for the journal.
+    pub const fn by(&self) -> &'static str {
+        self.by
+    }
+}

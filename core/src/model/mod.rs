@@ -1,0 +1,10 @@
+//! The nouns of the toolkit, without I/O.
+
+pub mod backup;
+pub mod consent;
+pub mod event;
+pub mod ledger;
+pub mod loss;
+pub mod migration;
+pub mod relation;
+pub mod secret;

@@ -1,0 +1,139 @@
+//! The structure of a database as the planner sees it: tables, columns, keys, references.
+
+use std::collections::BTreeMap;
+
+use crate::ident::TableName;
+
+/// A PostgreSQL object identifier. Only valid within the database it came from.
+pub type Oid = u32;
+
+/// What a relation is, after `pg_class.relkind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelationKind {
+    /// An ordinary table, a leaf partition included.
+    Table,
+    /// A partitioned table: holds no rows of its own.
+    Partitioned,
+    /// A materialized view.
+    Matview,
+    /// A foreign table.
+    Foreign,
+    /// A view.
+    View,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// `pg_attribute.attnum`.
+    pub number: i16,
+    /// The name.
+    pub name: String,
+    /// The type as `format_type` writes it under an empty search_path.
+    pub type_name: String,
+    /// NOT NULL.
+    pub not_null: bool,
+    /// GENERATED ALWAYS AS (…): never written by us.
+    pub generated: bool,
+    /// GENERATED … AS IDENTITY.
+    pub identity: bool,
+}
+
+/// A foreign key, seen from the referencing table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    /// The constraint's name.
+    pub name: String,
+    /// The referencing table.
+    pub from: Oid,
+    /// The referencing columns.
+    pub from_columns: Vec<String>,
+    /// The referenced table.
+    pub to: Oid,
+    /// The referenced columns.
+    pub to_columns: Vec<String>,
+    /// `pg_constraint.confdeltype`: `a`, `r`, `c`, `n`, `d`.
+    pub on_delete: char,
+    /// `pg_constraint.confupdtype`.
+    pub on_update: char,
+}
+
+/// A relation that holds rows, or a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    /// Its oid.
+    pub oid: Oid,
+    /// Its name.
+    pub name: TableName,
+    /// What it is.
+    pub kind: RelationKind,
+    /// Its live columns, in order.
+    pub columns: Vec<Column>,
+    /// Candidate keys, the primary key first: unique, not partial, no expression, all NOT NULL,
+    /// not deferrable.
+    pub keys: Vec<Vec<String>>,
+    /// Every unique constraint or index that is not partial and has no expression.
+    pub uniques: Vec<Vec<String>>,
+    /// The partitioned table or inheritance parents it belongs to.
+    pub parents: Vec<Oid>,
+    /// Has user triggers that are not disabled.
+    pub triggers: bool,
+    /// Size of the table with TOAST, without indexes, in bytes.
+    pub bytes: i64,
+    /// The planner's estimate of rows; negative when never analysed.
+    pub estimated_rows: i64,
+    /// The extension that owns it, if any.
+    pub extension: Option<String>,
+}
+
+impl Relation {
+    /// The column called `name`.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// True when rows are stored in it.
+    pub fn stores_rows(&self) -> bool {
+        matches!(self.kind, RelationKind::Table | RelationKind::Matview)
+    }
+}
+
+/// All relations of a database outside the system schemas and `pgbelay`, with their references.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct World {
+    /// Relations by oid.
+    pub relations: BTreeMap<Oid, Relation>,
+    /// All foreign keys.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// The schemas, by name.
+    pub schemas: BTreeMap<String, Oid>,
+    /// Types and domains by schema and name (not the row types of tables, not array types).
+    pub types: BTreeMap<TableName, Oid>,
+    /// The effective search path of the session, `pg_catalog` left out.
+    pub search_path: Vec<String>,
+}
+
+impl World {
+    /// The relation called `name` in `schema`.
+    pub fn find(&self, schema: &str, name: &str) -> Option<&Relation> {
+        self.relations
+            .values()
+            .find(|r| r.name.schema == schema && r.name.name == name)
+    }
+
+    /// `oid` and everything that inherits from it or is a partition of it, at any depth.
+    pub fn family(&self, oid: Oid) -> Vec<Oid> {
+        let mut all = vec![oid];
+        let mut next = 0;
+        while next < all.len() {
+            let parent = all[next];
+            next += 1;
+            for relation in self.relations.values() {
+                if relation.parents.contains(&parent) && !all.contains(&relation.oid) {
+                    all.push(relation.oid);
+                }
+            }
+        }
+        all
+    }
+}

@@ -1,0 +1,1 @@
+//! The verbs: one file each, a `plan` that only reads and an `apply` that consumes it.

@@ -1,0 +1,1 @@
+//! The catalog as a model that can be compared: objects, differences, fingerprints.
