@@ -1,1 +1,3 @@
 //! All that speaks to PostgreSQL.
+
+pub mod options;

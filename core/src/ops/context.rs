@@ -1,0 +1,42 @@
+//! What every operation needs to know of the world, resolved once by the caller.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::backup::Compression;
+use crate::model::event::Observer;
+use crate::pg::options::ConnectOptions;
+
+/// The surroundings of an operation.
+#[derive(Clone)]
+pub struct Context {
+    /// The database.
+    pub database: ConnectOptions,
+    /// The folder of migrations.
+    pub migrations: PathBuf,
+    /// Where backups live.
+    pub backups: String,
+    /// age recipients, as text; may be empty.
+    pub recipients: Vec<String>,
+    /// Files with age identities; may be empty, and some may not exist.
+    pub identities: Vec<PathBuf>,
+    /// How new backups are compressed.
+    pub compression: Compression,
+    /// How long one attempt to get table locks may take.
+    pub lock_timeout: Duration,
+    /// A bound on each statement of a script; `None`: no bound, whatever the server says.
+    pub statement_timeout: Option<Duration>,
+    /// How long to wait for the migration lock.
+    pub wait: Duration,
+    /// Who runs this and from where: `user@host`.
+    pub actor: String,
+    /// True when configuration or the database's name says this is production.
+    pub production: bool,
+    /// Folders to look for `pg_dump` and `psql` in, best first.
+    pub pg_bin: Vec<PathBuf>,
+    /// Who listens.
+    pub observer: Arc<dyn Observer>,
+    /// Print each statement sent (literals masked) through the observer.
+    pub echo_sql: bool,
+}
