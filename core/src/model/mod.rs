@@ -6,5 +6,6 @@ pub mod event;
 pub mod ledger;
 pub mod loss;
 pub mod migration;
+pub mod plan;
 pub mod relation;
 pub mod secret;

@@ -1,0 +1,196 @@
+//! What a name in a script means at the point where it stands: earlier statements of the same
+//! rollback may have renamed, moved, created or dropped what it names.
+
+use std::collections::HashMap;
+
+use crate::ident::TableName;
+use crate::model::relation::{Oid, World};
+use crate::sql::statement::Name;
+
+/// What a relation name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// A relation that is there before the scripts run.
+    Existing(Oid),
+    /// A relation that an earlier statement made.
+    Created,
+    /// Nothing that the world knows: missing, or an index or a sequence.
+    Nothing,
+}
+
+/// The state of all names while a plan walks through the scripts.
+#[derive(Debug)]
+pub struct Names<'w> {
+    world: &'w World,
+    path: Vec<String>,
+    relations: HashMap<TableName, Bound>,
+    /// Current name of a column → its original name; `None` for a column that a script added.
+    columns: HashMap<(Oid, String), Option<String>>,
+    schemas: HashMap<String, Option<Oid>>,
+    types: HashMap<TableName, Option<Oid>>,
+}
+
+impl<'w> Names<'w> {
+    /// The names as they are before the first statement.
+    pub fn new(world: &'w World) -> Self {
+        Self {
+            world,
+            path: world.search_path.clone(),
+            relations: world
+                .relations
+                .values()
+                .map(|r| (r.name.clone(), Bound::Existing(r.oid)))
+                .collect(),
+            columns: HashMap::new(),
+            schemas: world
+                .schemas
+                .iter()
+                .map(|(name, oid)| (name.clone(), Some(*oid)))
+                .collect(),
+            types: world
+                .types
+                .iter()
+                .map(|(name, oid)| (name.clone(), Some(*oid)))
+                .collect(),
+        }
+    }
+
+    /// `SET search_path`; `None` puts the session's own back.
+    pub fn set_path(&mut self, path: Option<Vec<String>>) {
+        self.path = path.unwrap_or_else(|| self.world.search_path.clone());
+    }
+
+    /// The full name that `name` resolves to, and what it stands for.
+    pub fn relation(&self, name: &Name) -> (TableName, Bound) {
+        let candidates = self.candidates(name);
+        candidates
+            .iter()
+            .find_map(|full| self.relations.get(full).map(|bound| (full.clone(), *bound)))
+            .unwrap_or_else(|| (self.new_name(name), Bound::Nothing))
+    }
+
+    /// The name that a CREATE of `name` would give.
+    pub fn new_name(&self, name: &Name) -> TableName {
+        let schema = name
+            .schema
+            .clone()
+            .or_else(|| self.path.first().cloned())
+            .unwrap_or_else(|| "public".to_owned());
+        TableName::new(schema, name.name.clone())
+    }
+
+    fn candidates(&self, name: &Name) -> Vec<TableName> {
+        match &name.schema {
+            Some(schema) => vec![TableName::new(schema, &name.name)],
+            None => self
+                .path
+                .iter()
+                .map(|schema| TableName::new(schema, &name.name))
+                .collect(),
+        }
+    }
+
+    /// Notes a CREATE.
+    pub fn create(&mut self, name: &Name) {
+        let full = self.new_name(name);
+        self.relations.entry(full).or_insert(Bound::Created);
+    }
+
+    /// Notes a DROP.
+    pub fn drop(&mut self, full: &TableName) {
+        self.relations.remove(full);
+    }
+
+    /// Notes that `from` is called `to` from here on.
+    pub fn rename(&mut self, from: &TableName, to: TableName) {
+        if let Some(bound) = self.relations.remove(from) {
+            self.relations.insert(to, bound);
+        }
+    }
+
+    /// The original name of `column`; `None` when a script added it.
+    pub fn column(&self, table: Oid, column: &str) -> Option<String> {
+        self.columns
+            .get(&(table, column.to_owned()))
+            .cloned()
+            .unwrap_or_else(|| Some(column.to_owned()))
+    }
+
+    /// True while no column was added or renamed by a script.
+    pub fn columns_untouched(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Notes a new column.
+    pub fn add_column(&mut self, table: Oid, column: &str) {
+        self.columns.insert((table, column.to_owned()), None);
+    }
+
+    /// Notes a renamed column.
+    pub fn rename_column(&mut self, table: Oid, from: &str, to: &str) {
+        let original = self.column(table, from);
+        self.columns.insert((table, to.to_owned()), original);
+    }
+
+    /// The oid of schema `name`; `None` when it is not there or was made by a script.
+    pub fn schema(&self, name: &str) -> Option<Oid> {
+        self.schemas.get(name).copied().flatten()
+    }
+
+    /// True when there is a schema `name`, from before or made by a script.
+    pub fn has_schema(&self, name: &str) -> bool {
+        self.schemas.contains_key(name)
+    }
+
+    /// Notes CREATE SCHEMA.
+    pub fn create_schema(&mut self, name: &str) {
+        self.schemas.entry(name.to_owned()).or_insert(None);
+    }
+
+    /// Notes DROP SCHEMA.
+    pub fn drop_schema(&mut self, name: &str) {
+        self.schemas.remove(name);
+        self.relations.retain(|full, _| full.schema != name);
+    }
+
+    /// Notes ALTER SCHEMA … RENAME.
+    pub fn rename_schema(&mut self, from: &str, to: &str) {
+        if let Some(oid) = self.schemas.remove(from) {
+            self.schemas.insert(to.to_owned(), oid);
+        }
+        let moved: Vec<TableName> = self
+            .relations
+            .keys()
+            .filter(|full| full.schema == from)
+            .cloned()
+            .collect();
+        for full in moved {
+            self.rename(&full, TableName::new(to, &full.name));
+        }
+    }
+
+    /// Notes CREATE TYPE.
+    pub fn create_type(&mut self, name: &Name) {
+        let full = self.new_name(name);
+        self.types.entry(full).or_insert(None);
+    }
+
+    /// The full name of type `name` and its oid (`None`: a script made it), if there is one.
+    pub fn find_type(&self, name: &Name) -> Option<(TableName, Option<Oid>)> {
+        self.candidates(name)
+            .into_iter()
+            .find_map(|full| self.types.get(&full).map(|oid| (full, *oid)))
+    }
+
+    /// Notes DROP TYPE.
+    pub fn drop_type(&mut self, full: &TableName) {
+        self.types.remove(full);
+    }
+
+    /// Notes that type `from` is called `to` from here on.
+    pub fn rename_type(&mut self, from: &TableName, to: TableName) {
+        if let Some(oid) = self.types.remove(from) {
+            self.types.insert(to, oid);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What a statement does to a table or to the catalog, resolved to the objects that are there now.
+
+use crate::model::plan::Refusal;
+use crate::model::relation::Oid;
+use crate::sql::statement::{Dml, Name};
+
+/// Where a statement stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Index of the step.
+    pub step: usize,
+    /// One-based line in its script.
+    pub line: u32,
+}
+
+/// What a statement does to the rows or columns of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// All rows go.
+    Truncate,
+    /// Rows are deleted; the text is there when they can be counted on today's data.
+    Delete(Option<Box<Dml>>),
+    /// Columns are assigned.
+    Update {
+        /// The statement, when its rows can be counted on today's data.
+        countable: Option<Box<Dml>>,
+        /// The columns, by their original names; empty: any.
+        columns: Vec<String>,
+    },
+    /// Rows are added.
+    Insert,
+    /// A column's type changes.
+    Retype {
+        /// The column, by its original name.
+        column: String,
+        /// The new type as written.
+        new_type: String,
+        /// USING as written.
+        using: Option<String>,
+        /// Nothing earlier in the scripts touched the table.
+        first: bool,
+    },
+    /// Definitions of the table change; no stored value does.
+    Redefine,
+}
+
+/// One effect on one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touch {
+    /// The table. Partitions and children are not listed separately.
+    pub table: Oid,
+    /// `ONLY` was written: partitions and children are left alone.
+    pub only: bool,
+    /// What happens to it.
+    pub action: Action,
+    /// By which statement.
+    pub place: Place,
+}
+
+/// Something that is dropped by name; its dependents go with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// What is dropped.
+    pub object: RootObject,
+    /// `CASCADE` was written.
+    pub cascade: bool,
+    /// By which statement.
+    pub place: Place,
+}
+
+/// The object of a [`Root`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootObject {
+    /// A relation that stores rows, or a view.
+    Relation(Oid),
+    /// A column, by its original name.
+    Column(Oid, String),
+    /// A schema.
+    Schema(Oid),
+    /// A type or domain.
+    Type(Oid),
+    /// Anything else, to be looked up in the catalog by the word of its kind: `sequence`,
+    /// `extension`, `index`, `function`.
+    Other(String, Name),
+    /// A constraint of a table.
+    Constraint(Oid, String),
+}
+
+/// All that a walk through the scripts finds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// What is dropped.
+    pub roots: Vec<Root>,
+    /// What happens to tables.
+    pub touches: Vec<Touch>,
+    /// What stands in the way.
+    pub refusals: Vec<Refusal>,
+    /// Statements that will fail, by place, with the reason.
+    pub failures: Vec<(Place, String)>,
+    /// Functions called by the statements that need a look into the catalog.
+    pub functions: Vec<(Place, Name)>,
+    /// Code that can't be read will run: anything may change.
+    pub opaque: bool,
+}
