@@ -1,3 +1,5 @@
 //! All that speaks to PostgreSQL.
 
+pub mod inspect;
 pub mod options;
+mod query;

@@ -1,0 +1,209 @@
+//! The whole structure: relations with their columns, keys and parents, foreign keys, types.
+
+use std::collections::BTreeMap;
+
+use futures_util::try_join;
+use tokio_postgres::Client;
+use tokio_postgres::Row;
+
+use crate::error::Result;
+use crate::ident::TableName;
+use crate::model::relation::Column;
+use crate::model::relation::ForeignKey;
+use crate::model::relation::Oid;
+use crate::model::relation::Relation;
+use crate::model::relation::RelationKind;
+use crate::model::relation::World;
+use crate::pg::query;
+
+use super::of_user;
+
+const RELATIONS: &str = "
+SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.reltuples::int8,
+       coalesce(pg_catalog.pg_table_size(c.oid), 0),
+       EXISTS (SELECT FROM pg_catalog.pg_trigger t
+               WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'),
+       (SELECT e.extname::text
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
+          AND d.objsubid = 0 AND d.deptype = 'e'
+          AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') AND {user_schema}";
+
+// Since 18 attnotnull is also set for a NOT NULL that is NOT VALID: it promises nothing.
+const COLUMNS: &str = "
+SELECT a.attrelid, a.attnum, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
+       a.attnotnull AND NOT EXISTS (
+           SELECT FROM pg_catalog.pg_constraint k
+           WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum
+             AND NOT k.convalidated),
+       a.attgenerated <> '', a.attidentity <> ''
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE a.attnum > 0 AND NOT a.attisdropped
+  AND c.relkind IN ('r', 'p', 'm', 'f', 'v') AND {user_schema}
+ORDER BY a.attrelid, a.attnum";
+
+// An invalid index promises nothing; WITHOUT OVERLAPS is unique only within a period.
+const UNIQUES: &str = "
+SELECT i.indrelid, k.columns, i.indimmediate AND k.not_null
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,
+LATERAL (SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.place) AS columns,
+                pg_catalog.bool_and(a.attnotnull AND NOT EXISTS (
+                    SELECT FROM pg_catalog.pg_constraint v
+                    WHERE v.conrelid = a.attrelid AND v.contype = 'n'
+                      AND v.conkey[1] = a.attnum AND NOT v.convalidated)) AS not_null
+         FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY u (attnum, place)
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.attnum
+         WHERE u.place <= i.indnkeyatts) k
+WHERE i.indisunique AND i.indisvalid AND NOT i.indisexclusion
+  AND i.indpred IS NULL AND i.indexprs IS NULL AND {user_schema}
+ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, x.relname";
+
+const PARENTS: &str = "
+SELECT h.inhrelid, h.inhparent FROM pg_catalog.pg_inherits h
+JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f') AND {user_schema}
+ORDER BY h.inhrelid, h.inhseqno";
+
+// Those that partitions inherit are rows of their own: cascades act partition by partition.
+const FOREIGN_KEYS: &str = "
+SELECT k.conname::text, k.conrelid, k.confrelid, k.confdeltype::text, k.confupdtype::text,
+       (SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.place)
+        FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY u (attnum, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum),
+       (SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.place)
+        FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY u (attnum, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.attnum)
+FROM pg_catalog.pg_constraint k
+JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE k.contype = 'f' AND {enforced} AND {user_schema}
+ORDER BY k.conrelid, k.conname, k.confrelid";
+
+const SCHEMAS: &str = "
+SELECT n.oid, n.nspname::text FROM pg_catalog.pg_namespace n WHERE {user_schema}";
+
+// Row types of tables, array types and the multiranges that come with ranges are left out.
+const TYPES: &str = "
+SELECT t.oid, n.nspname::text, t.typname::text
+FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+WHERE t.typtype IN ('b', 'c', 'd', 'e', 'r') AND (c.relkind IS NULL OR c.relkind = 'c')
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid)
+  AND {user_schema}";
+
+/// Everything outside the system schemas and `pgbelay`.
+///
+/// Foreign keys that partitions inherit are included, one by one, since cascades act per
+/// partition; those that aren't enforced are left out. `search_path` is the one that scripts will
+/// run under (`current_schemas(false)`), read before it was emptied for this.
+pub async fn world(client: &Client, search_path: Vec<String>) -> Result<World> {
+    let enforced = if query::server_version(client).await? >= 180_000 {
+        "k.conenforced"
+    } else {
+        "true"
+    };
+    let foreign_keys = FOREIGN_KEYS.replace("{enforced}", enforced);
+    let (relations, columns, uniques, parents, foreign_keys, schemas, types) = try_join!(
+        read(client, "the relations", RELATIONS),
+        read(client, "the columns", COLUMNS),
+        read(client, "the unique indexes", UNIQUES),
+        read(client, "the inheritance", PARENTS),
+        read(client, "the foreign keys", &foreign_keys),
+        read(client, "the schemas", SCHEMAS),
+        read(client, "the types", TYPES),
+    )?;
+    let mut relations: BTreeMap<Oid, Relation> =
+        relations.iter().map(relation).map(|r| (r.oid, r)).collect();
+    for row in &columns {
+        if let Some(relation) = relations.get_mut(&row.get(0)) {
+            relation.columns.push(column(row));
+        }
+    }
+    for row in &uniques {
+        if let Some(relation) = relations.get_mut(&row.get(0)) {
+            let columns: Vec<String> = row.get(1);
+            if row.get(2) {
+                relation.keys.push(columns.clone());
+            }
+            relation.uniques.push(columns);
+        }
+    }
+    for row in &parents {
+        if let Some(relation) = relations.get_mut(&row.get(0)) {
+            relation.parents.push(row.get(1));
+        }
+    }
+    Ok(World {
+        relations,
+        foreign_keys: foreign_keys.iter().map(foreign_key).collect(),
+        schemas: schemas.iter().map(|r| (r.get(1), r.get(0))).collect(),
+        types: types.iter().map(|r| (table_name(r, 1), r.get(0))).collect(),
+        search_path,
+    })
+}
+
+async fn read(client: &Client, what: &str, sql: &str) -> Result<Vec<Row>> {
+    query::rows(client, what, &of_user(sql), &[]).await
+}
+
+fn relation(row: &Row) -> Relation {
+    Relation {
+        oid: row.get(0),
+        name: table_name(row, 1),
+        kind: match row.get(3) {
+            "p" => RelationKind::Partitioned,
+            "m" => RelationKind::Matview,
+            "f" => RelationKind::Foreign,
+            "v" => RelationKind::View,
+            _ => RelationKind::Table,
+        },
+        columns: Vec::new(),
+        keys: Vec::new(),
+        uniques: Vec::new(),
+        parents: Vec::new(),
+        triggers: row.get(6),
+        bytes: row.get(5),
+        estimated_rows: row.get(4),
+        extension: row.get(7),
+    }
+}
+
+fn column(row: &Row) -> Column {
+    Column {
+        number: row.get(1),
+        name: row.get(2),
+        type_name: row.get(3),
+        not_null: row.get(4),
+        generated: row.get(5),
+        identity: row.get(6),
+    }
+}
+
+fn foreign_key(row: &Row) -> ForeignKey {
+    ForeignKey {
+        name: row.get(0),
+        from: row.get(1),
+        to: row.get(2),
+        on_delete: letter(row, 3),
+        on_update: letter(row, 4),
+        from_columns: row.get(5),
+        to_columns: row.get(6),
+    }
+}
+
+fn letter(row: &Row, index: usize) -> char {
+    row.get::<_, &str>(index).chars().next().unwrap_or(' ')
+}
+
+/// The schema and the name in two columns from `index` on.
+fn table_name(row: &Row, index: usize) -> TableName {
+    TableName::new(row.get::<_, String>(index), row.get::<_, String>(index + 1))
+}

@@ -1,0 +1,40 @@
+//! One read-only query, and what its failure says.
+
+use tokio_postgres::Client;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::types::Type;
+
+use crate::error::Error;
+use crate::error::Result;
+
+/// The rows of `sql`, in one round trip and without a named statement (poolers lose those).
+/// `what` completes "failed to read …".
+pub(super) async fn rows(
+    client: &Client,
+    what: &str,
+    sql: &str,
+    params: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Vec<Row>> {
+    client
+        .query_typed(sql, params)
+        .await
+        .map_err(|e| Error::failed(format!("failed to read {what}")).caused_by(redacted(&e)))
+}
+
+/// What went wrong, without DETAIL and CONTEXT, which hold row values.
+fn redacted(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(
+        || error.to_string(),
+        |db| format!("{} (SQLSTATE {})", db.message(), db.code().code()),
+    )
+}
+
+/// `server_version_num`: 150018 is 15.18.
+pub(super) async fn server_version(client: &Client) -> Result<i32> {
+    let sql = "SELECT pg_catalog.current_setting('server_version_num')::int4";
+    let rows = rows(client, "the server's version", sql, &[]).await?;
+    rows.first()
+        .map(|row| row.get(0))
+        .ok_or_else(|| Error::failed("the server did not say its version"))
+}
