@@ -39,8 +39,10 @@ pub struct Migration {
     pub description: String,
     /// Revisions that must be applied first, from the header comment.
     pub depends_on: Vec<Revision>,
-    /// False for `transaction: off`.
+    /// False for `transaction: off` in the header of the way forward.
     pub transactional: bool,
+    /// False for `transaction: off` in the header of the way back.
+    pub down_transactional: bool,
     /// The way forward.
     pub up: Script,
     /// The way back; `None` when there is no file.
@@ -56,4 +58,13 @@ impl Migration {
             format!("{}_{}", self.revision, self.name)
         }
     }
+}
+
+/// Where a rollback or an upgrade is to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Before the first migration.
+    Base,
+    /// With this revision as the newest one applied.
+    Revision(Revision),
 }

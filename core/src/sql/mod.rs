@@ -1,4 +1,15 @@
 //! SQL as text: splitting, classifying, quoting. The only place that knows a grammar.
 
+mod classify;
+mod deep;
+pub mod mask;
+mod name;
+pub mod parse;
+pub mod position;
 pub mod quote;
+mod segment;
 pub mod statement;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod uses;

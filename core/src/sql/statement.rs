@@ -24,7 +24,9 @@ pub struct Statement {
     pub text: String,
     /// What it does.
     pub kind: Kind,
-    /// Every function called anywhere in it (once each), operators and casts left out.
+    /// Every function that running it may call, wherever that is written (once each). Left out:
+    /// operators, casts, calls with a grammar of their own (`extract`, `trim`), and what is only
+    /// stored to be run later (the body of a routine, view, trigger, rule or policy).
     pub functions: Vec<Name>,
     /// Every table or view that it reads by name: FROM, JOIN, USING, sub-queries, and the targets
     /// of DML. Names of its own CTEs are left out.
@@ -48,7 +50,8 @@ pub enum Kind {
     DropExtension(Drop),
     /// DROP of something that holds no data: view, index, function, procedure, routine,
     /// aggregate, trigger, rule, policy, statistics, cast, operator, collation, conversion, text
-    /// search object, access method, operator class or family, transform, event trigger.
+    /// search object, access method, operator class or family, transform, language, event trigger.
+    /// With CASCADE it may still take columns along: a generated column goes with its function.
     DropDefinition {
         /// What kind of object, in lower case SQL words: `view`, `index`, `event trigger`.
         what: String,
@@ -56,8 +59,6 @@ pub enum Kind {
         drop: Drop,
         /// The table of a trigger, rule or policy.
         on: Option<Name>,
-        /// `DROP INDEX CONCURRENTLY`.
-        concurrently: bool,
     },
     /// `ALTER TABLE`.
     AlterTable {
@@ -99,8 +100,9 @@ pub enum Kind {
         /// Tables into which rows may be inserted.
         inserts: Vec<Name>,
     },
-    /// `ALTER TYPE` in a form that keeps every value: RENAME, ADD VALUE, RENAME VALUE, OWNER,
-    /// SET SCHEMA, ADD ATTRIBUTE.
+    /// `ALTER TYPE` in a form that keeps every value (RENAME, ADD VALUE, RENAME VALUE, OWNER,
+    /// SET SCHEMA, ADD ATTRIBUTE), and `ALTER DOMAIN`. Dropping or changing an attribute is
+    /// [`Kind::Refuse`].
     AlterType {
         /// The type.
         name: Name,
@@ -144,11 +146,12 @@ pub enum Kind {
     },
     /// `ALTER SEQUENCE`: RESTART and the parameters; positions are saved with every snapshot.
     AlterSequence(Name),
-    /// `CREATE TABLE`, `CREATE TABLE AS`, `SELECT INTO`, `CREATE MATERIALIZED VIEW`.
+    /// `CREATE TABLE`, `CREATE TABLE AS`, `SELECT INTO`, `CREATE MATERIALIZED VIEW`. With IF NOT
+    /// EXISTS it is a [`Kind::Definition`]: what the name means may have been there before.
     CreateTable(Name),
     /// `CREATE TYPE` and `CREATE DOMAIN`.
     CreateType(Name),
-    /// `CREATE SCHEMA` without further elements.
+    /// `CREATE SCHEMA` without further elements and without IF NOT EXISTS.
     CreateSchema(String),
     /// A CREATE, COMMENT, GRANT, REVOKE, SECURITY LABEL, REFRESH, ALTER … that changes
     /// definitions only and loses no stored data: CREATE OR REPLACE too (definitions are saved).
@@ -171,7 +174,8 @@ pub enum Kind {
     /// `BEGIN`, `COMMIT` and their synonyms, `SAVEPOINT`, `RELEASE`, `ROLLBACK`,
     /// `SET TRANSACTION`, `SET CONSTRAINTS`, two-phase commands.
     Transaction {
-        /// Opens a transaction block: `BEGIN`, `START TRANSACTION`.
+        /// Opens a transaction block as any other: `BEGIN`, `START TRANSACTION`, without an
+        /// isolation level or READ ONLY.
         opens: bool,
         /// Closes it with success: `COMMIT`, `END`, without `AND CHAIN`.
         closes: bool,
@@ -191,9 +195,10 @@ pub enum Kind {
         /// The leading words: `DO`.
         what: String,
     },
-    /// Known, and not accepted in a rollback script, with the reason: COPY TO PROGRAM or a file,
-    /// DISABLE TRIGGER, SET ROLE, `SET session_replication_role`, NOTIFY, DROP OWNED, REASSIGN
-    /// OWNED, DROP/ALTER of role, publication, subscription, server, user mapping, …
+    /// Known, and not accepted in a rollback script, with the reason: COPY TO, COPY FROM PROGRAM,
+    /// EXPLAIN ANALYZE, SET ROLE, `SET session_replication_role`, RESET ALL, NOTIFY, cursors,
+    /// DROP OWNED, REASSIGN OWNED, role membership, `ALTER TYPE … DROP ATTRIBUTE`, event triggers,
+    /// anything of roles, publications, subscriptions, foreign servers and tables, …
     Refuse {
         /// The leading words.
         what: String,
@@ -260,7 +265,8 @@ pub enum TableAction {
         /// The text of USING, without the keyword.
         using: Option<String>,
     },
-    /// `ADD COLUMN`.
+    /// `ADD COLUMN`. With IF NOT EXISTS it is a [`TableAction::Definition`]: the column may have
+    /// been there before, with values.
     AddColumn {
         /// The column.
         column: String,
@@ -285,7 +291,8 @@ pub enum TableAction {
         /// The leading words in upper case.
         what: String,
     },
-    /// DISABLE TRIGGER, DISABLE RULE, SET UNLOGGED, and whatever is not known: refused.
+    /// DISABLE or ENABLE REPLICA of a trigger or rule, SET UNLOGGED, SET EXPRESSION, merging and
+    /// splitting partitions: refused.
     Refuse {
         /// The leading words.
         what: String,

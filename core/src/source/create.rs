@@ -1,0 +1,218 @@
+//! Starts a new migration: two files with a header and a hint what belongs there.
+
+use std::fs;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use chrono::TimeDelta;
+
+use crate::clock::Timestamp;
+use crate::error::Context as _;
+use crate::error::Error;
+use crate::error::Result;
+use crate::ident::Revision;
+use crate::source::file_name;
+use crate::source::file_name::FileName;
+use crate::source::file_name::Style;
+use crate::source::folder;
+
+/// The longest name made of a message.
+const LONGEST: usize = 60;
+
+/// Writes the two files of a new migration into `folder`, which is made when it isn't there, and
+/// returns their paths: the way forward, then the way back.
+///
+/// The version is the time `now`, as `YYYYMMDD_HHMMSS`; in a folder that counts, it is the next
+/// number, as wide as the newest. Nothing is ever overwritten.
+pub fn create(
+    folder: &Path,
+    message: &str,
+    depends_on: &[Revision],
+    now: Timestamp,
+) -> Result<Vec<PathBuf>> {
+    fs::create_dir_all(folder).context(format!(
+        "can't make the migrations folder '{}'",
+        folder.display()
+    ))?;
+    let newest = newest(folder)?;
+    let version = version(newest.as_ref().map(|f| &f.revision), now)?;
+    let name = slug(message);
+    if name.is_empty() {
+        return Err(Error::usage(
+            "the message has no letters or digits to name a file after",
+        ));
+    }
+    let (up, down) = match newest.map(|f| f.style) {
+        Some(Style::UpDown) => (".up.sql", ".down.sql"),
+        _ => (".sql", "_rollback.sql"),
+    };
+    let stem = format!("{version}_{name}");
+    let read_back = file_name::parse(&format!("{stem}{up}"));
+    if !read_back.is_some_and(|f| f.revision == version && f.name == name && !f.down) {
+        return Err(
+            Error::usage(format!("'{stem}' would be read as something else"))
+                .hint("choose other words: names that end in 'rollback' mean the way back"),
+        );
+    }
+    let title = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let paths = vec![
+        folder.join(format!("{stem}{up}")),
+        folder.join(format!("{stem}{down}")),
+    ];
+    write(&paths[0], &forward(&title, depends_on))?;
+    write(&paths[1], &back(&title))
+        .map_err(|e| e.done(format!("wrote '{}'", paths[0].display())))?;
+    Ok(paths)
+}
+
+fn newest(folder: &Path) -> Result<Option<FileName>> {
+    let names = folder::files(folder)?;
+    Ok(names
+        .iter()
+        .filter_map(|path| file_name::parse(path.file_name()?.to_str()?))
+        .max_by(|a, b| a.revision.cmp(&b.revision)))
+}
+
+/// The version after `newest`, in its style.
+fn version(newest: Option<&Revision>, now: Timestamp) -> Result<Revision> {
+    let text = newest.map_or("", Revision::as_str);
+    let counts = !text.is_empty() && !text.contains('_') && text.len() < 14;
+    if counts {
+        let number: u64 = text
+            .parse()
+            .map_err(|_| Error::usage(format!("can't count on from revision {text}")))?;
+        return format!("{:0width$}", number + 1, width = text.len()).parse();
+    }
+    let format = if text.contains('_') || text.is_empty() {
+        "%Y%m%d_%H%M%S"
+    } else {
+        "%Y%m%d%H%M%S"
+    };
+    // Two in the same second must not collide.
+    for seconds in 0..60 {
+        let at = now + TimeDelta::seconds(seconds);
+        let version: Revision = at.format(format).to_string().parse()?;
+        if newest.is_none_or(|n| version > *n) {
+            return Ok(version);
+        }
+    }
+    Err(
+        Error::usage(format!("the newest migration, {text}, lies in the future"))
+            .hint("check the clock, or rename that migration"),
+    )
+}
+
+/// `message` as part of a file name: lower case, words joined by `_`.
+fn slug(message: &str) -> String {
+    let spaced: String = message
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { ' ' })
+        .collect();
+    let mut name = spaced.split_whitespace().collect::<Vec<_>>().join("_");
+    name.truncate(LONGEST);
+    name.trim_end_matches('_').to_owned()
+}
+
+fn forward(title: &str, depends_on: &[Revision]) -> String {
+    let depends_on: Vec<&str> = depends_on.iter().map(Revision::as_str).collect();
+    let depends_on = if depends_on.is_empty() {
+        String::new()
+    } else {
+        format!("-- depends-on: {}\n", depends_on.join(", "))
+    };
+    format!(
+        "-- description: {title}\n{depends_on}-- transaction: on\n\n\
+         -- The way forward. All of it runs in one transaction; 'transaction: off' is for\n\
+         -- statements that can't, such as CREATE INDEX CONCURRENTLY.\n"
+    )
+}
+
+fn back(title: &str) -> String {
+    format!(
+        "-- description: takes back: {title}\n-- transaction: on\n\n\
+         -- The way back, in reverse order. What it destroys is saved before it runs;\n\
+         -- `rollback validate` says what that would be.\n"
+    )
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .context(format!("can't write '{}'", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::scratch::Scratch;
+
+    fn created(files: &[&str], message: &str) -> String {
+        let files: Vec<(&str, &str)> = files.iter().map(|f| (*f, "")).collect();
+        let scratch = Scratch::with(&files);
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        match create(scratch.path(), message, &["0001".parse().unwrap()], now) {
+            Ok(paths) => paths
+                .iter()
+                .map(|p| p.file_name().unwrap().to_string_lossy().into_owned())
+                .collect::<Vec<_>>()
+                .join(" "),
+            Err(e) => e.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_style_of_the_folder_is_kept() {
+        let check = |files: &[&str], expected: &str| {
+            assert_eq!(created(files, "Add  X, y!"), expected, "{files:?}");
+        };
+        check(
+            &[],
+            "20260102_030405_add_x_y.sql 20260102_030405_add_x_y_rollback.sql",
+        );
+        check(
+            &["0009_a.sql"],
+            "0010_add_x_y.sql 0010_add_x_y_rollback.sql",
+        );
+        check(
+            &["9_a.up.sql", "1_b.sql"],
+            "10_add_x_y.up.sql 10_add_x_y.down.sql",
+        );
+        check(
+            &["20260102030405_a.sql"],
+            "20260102030406_add_x_y.sql 20260102030406_add_x_y_rollback.sql",
+        );
+        check(
+            &["20260102_030405_a.sql"],
+            "20260102_030406_add_x_y.sql 20260102_030406_add_x_y_rollback.sql",
+        );
+        check(
+            &["20990102_030405_a.sql"],
+            "the newest migration, 20990102_030405, lies in the future",
+        );
+    }
+
+    #[test]
+    fn names_that_would_mislead_are_refused() {
+        assert!(created(&[], "drop rollback").contains("something else"));
+        assert!(created(&["00000001_a.sql"], "123456").contains("something else"));
+        assert!(created(&[], "!!").contains("no letters"));
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let scratch = Scratch::with(&[("0001_a.sql", "")]);
+        let folder = scratch.path();
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        create(folder, "Two\nlines", &["0001".parse().unwrap()], now).unwrap();
+        let found = folder::read(folder).unwrap();
+        assert_eq!(found[1].description, "Two lines");
+        assert_eq!(found[1].depends_on, ["0001".parse().unwrap()]);
+        assert!(found[1].transactional && found[1].down_transactional);
+    }
+}

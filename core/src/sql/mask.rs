@@ -1,0 +1,66 @@
+//! Hides the values in SQL text before it is shown or logged.
+
+use squawk_syntax::SourceFile;
+use squawk_syntax::SyntaxElement;
+use squawk_syntax::SyntaxKind;
+
+use crate::sql::deep;
+
+/// `text` with every string, number and dollar-quoted body replaced by `?`, and comments by a
+/// space: what is left names objects and keywords, never values. Text that can't be read is
+/// hidden as a whole.
+pub fn literals(text: &str) -> String {
+    deep::run(text, masked).unwrap_or_else(|| "?".to_owned())
+}
+
+fn masked(text: &str) -> String {
+    let tree = SourceFile::parse(text).syntax_node();
+    let tokens = tree
+        .descendants_with_tokens()
+        .filter_map(SyntaxElement::into_token);
+    let mut shown = String::with_capacity(text.len());
+    for token in tokens {
+        match token.kind() {
+            SyntaxKind::STRING
+            | SyntaxKind::ESC_STRING
+            | SyntaxKind::BIT_STRING
+            | SyntaxKind::BYTE_STRING
+            | SyntaxKind::NATIONAL_STRING
+            | SyntaxKind::UNICODE_ESC_STRING
+            | SyntaxKind::DOLLAR_QUOTED_STRING
+            | SyntaxKind::INT_NUMBER
+            | SyntaxKind::NUMERIC_NUMBER
+            | SyntaxKind::ERROR => shown.push('?'),
+            SyntaxKind::COMMENT => shown.push(' '),
+            _ => shown.push_str(token.text()),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_hidden_names_are_not() {
+        let check = |sql, expected: &str| assert_eq!(literals(sql), expected, "{sql}");
+        check("select 'a', 1.5 from t", "select ?, ? from t");
+        check(
+            "update \"T 1\" set a = E'x\\'y'",
+            "update \"T 1\" set a = ?",
+        );
+        check("do $x$ begin 'secret' end $x$", "do ?");
+        check(
+            "select b'1', x'ff', n'a', u&'b', $$c$$, 0x1f",
+            "select ?, ?, ?, ?, ?, ?",
+        );
+        check("select a /* 42 */ -- secret", "select a    ");
+        check("select 'unterminated", "select ?");
+        check("select $1, a1", "select $1, a1");
+        check(
+            "insert into t values (-1, 'it''s')",
+            "insert into t values (-?, ?)",
+        );
+    }
+}
