@@ -1,5 +1,6 @@
 //! All that speaks to PostgreSQL.
 
+pub mod catalog;
 pub mod inspect;
 pub mod options;
 mod query;

@@ -1,1 +1,19 @@
 //! The catalog as a model that can be compared: objects, differences, fingerprints.
+
+mod catalog;
+mod diff;
+mod dump;
+mod missing;
+mod normal;
+pub mod render;
+
+pub use catalog::Catalog;
+pub use catalog::Object;
+pub use catalog::ObjectKey;
+pub use catalog::ObjectKind;
+pub use diff::Change;
+pub use diff::Diff;
+pub use diff::diff;
+//pub use dump::Entry;
+//pub use dump::dump_entries;
+//pub use missing::missing_statements;

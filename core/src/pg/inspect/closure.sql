@@ -1,7 +1,8 @@
 -- $1 catalogs, $2 oids, $3 column numbers of the roots.
 WITH RECURSIVE roots AS (
     SELECT c.oid AS classid, r.objid, r.objsubid
-    FROM pg_catalog.unnest($1, $2, $3) r (class, objid, objsubid)
+    FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))
+         r (class, objid, objsubid)
     JOIN pg_catalog.pg_class c
       ON c.relname = r.class::pg_catalog.name
      AND c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace
@@ -57,7 +58,6 @@ LATERAL (SELECT pg_catalog.bool_or(p.deptype <> 'n') AS automatic,
          JOIN d up ON up.classid = p.refclassid AND up.objid = p.refobjid
                   AND (up.objsubid = 0 OR up.objsubid = p.refobjsubid)
          WHERE p.classid = m.classid AND p.objid = m.objid
-           AND (m.objsubid = 0 OR p.objsubid = m.objsubid)
-           AND (p.refclassid, p.refobjid) <> (p.classid, p.objid)) edge
+           AND (m.objsubid = 0 OR p.objsubid = m.objsubid)) edge
 WHERE i.identity IS NOT NULL
 ORDER BY i.type, i.identity, m.objid, m.objsubid

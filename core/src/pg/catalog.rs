@@ -1,0 +1,100 @@
+//! Reads the [`Catalog`] of a database: five queries, sent at once.
+
+use futures_util::future::try_join_all;
+use tokio_postgres::Client;
+use tokio_postgres::Row;
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::pg::query;
+use crate::schema::Catalog;
+use crate::schema::Object;
+use crate::schema::ObjectKey;
+use crate::schema::ObjectKind;
+
+/// Each gives kind, schema, table, name, definition, position. A line that ends in `-- since N`
+/// is for servers of major version N and later.
+const QUERIES: [(&str, &str); 6] = [
+    ("the relations", include_str!("catalog/relations.sql")),
+    ("the columns", include_str!("catalog/columns.sql")),
+    (
+        "constraints, indexes and triggers",
+        include_str!("catalog/parts.sql"),
+    ),
+    ("types and functions", include_str!("catalog/code.sql")),
+    (
+        "operators, servers and publications",
+        include_str!("catalog/rare.sql"),
+    ),
+    (
+        "owners, privileges and comments",
+        include_str!("catalog/about.sql"),
+    ),
+];
+
+/// True for a schema (`n` is its `pg_namespace` row) that is part of the model.
+const USER_SCHEMA: &str = "(n.nspname NOT IN ('pg_catalog', 'information_schema', 'pgbelay', \
+     'pgbelay_saved') AND n.nspname !~ '^pg_(toast|temp_)')";
+
+/// One privilege, `e` being a row of `aclexplode`.
+const ACL_LINE: &str = "CASE WHEN e.grantee = 0 THEN 'PUBLIC' \
+     ELSE pg_catalog.pg_get_userbyid(e.grantee)::text END || ' ' || e.privilege_type \
+     || CASE WHEN e.is_grantable THEN ' with grant option' ELSE '' END \
+     || ' by ' || pg_catalog.pg_get_userbyid(e.grantor)";
+
+/// Everything user-made in the database, members of extensions left out.
+///
+/// Assumes an empty `search_path`. Definitions come from the current catalog, not from the
+/// transaction's snapshot: only locks keep them from changing meanwhile.
+pub async fn read(client: &Client) -> Result<Catalog> {
+    let major = query::server_version(client).await? / 10_000;
+    let reads = QUERIES.map(|(what, sql)| async move {
+        let sql = for_server(sql, major)
+            .replace("{user_schema}", USER_SCHEMA)
+            .replace("{acl_line}", ACL_LINE);
+        query::rows(client, what, &sql, &[]).await
+    });
+    let mut catalog = Catalog::default();
+    for row in try_join_all(reads).await?.iter().flatten() {
+        let (key, object) = object(row)?;
+        catalog.insert(key, object);
+    }
+    Ok(catalog)
+}
+
+/// `sql` without the lines for servers newer than `major`.
+fn for_server(sql: &str, major: i32) -> String {
+    let applies = |line: &&str| {
+        line.rsplit_once("-- since ")
+            .and_then(|(_, since)| since.trim().parse::<i32>().ok())
+            .is_none_or(|since| major >= since)
+    };
+    let lines: Vec<&str> = sql.lines().filter(applies).collect();
+    lines.join("\n")
+}
+
+fn object(row: &Row) -> Result<(ObjectKey, Object)> {
+    let word: &str = row.get(0);
+    let kind = ObjectKind::from_word(word)
+        .ok_or_else(|| Error::failed(format!("the catalog holds an unknown kind, '{word}'")))?;
+    let key = ObjectKey {
+        kind,
+        schema: row.get(1),
+        table: row.get(2),
+        name: row.get(3),
+    };
+    let definition: Option<String> = row.get(4);
+    Ok((key, Object::new(definition.unwrap_or_default(), row.get(5))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_newer_servers_are_left_out() {
+        let sql = "SELECT 1,\n  2, -- since 14\n  3";
+        assert_eq!(for_server(sql, 13), "SELECT 1,\n  3");
+        assert_eq!(for_server(sql, 14), sql);
+    }
+}

@@ -1,0 +1,244 @@
+//! A normalised model of everything user-made in a database, free of oids.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::ident::Digest;
+
+use super::normal;
+
+/// Declares [`ObjectKind`] with the word of each kind.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $word:literal,)*) => {
+        /// What an object is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ObjectKind { $($(#[$doc])* $kind,)* }
+
+        impl ObjectKind {
+            /// The word for people: `materialized view`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => $word,)* }
+            }
+
+            /// The kind called `word`.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$kind),)* _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A schema.
+    Schema = "schema",
+    /// An extension; its members aren't in the model.
+    Extension = "extension",
+    /// A procedural language.
+    Language = "language",
+    /// An enum, domain, composite, range or base type.
+    Type = "type",
+    /// A table, partitioned table or foreign table.
+    Table = "table",
+    /// A column of a table. Those of views are part of the view.
+    Column = "column",
+    /// A constraint of a table, with the index behind it. NOT NULL is part of the column.
+    Constraint = "constraint",
+    /// An index that no constraint owns.
+    Index = "index",
+    /// A trigger.
+    Trigger = "trigger",
+    /// A rewrite rule.
+    Rule = "rule",
+    /// A row level security policy.
+    Policy = "policy",
+    /// A view.
+    View = "view",
+    /// A materialized view.
+    Matview = "materialized view",
+    /// A function.
+    Function = "function",
+    /// A procedure.
+    Procedure = "procedure",
+    /// An aggregate.
+    Aggregate = "aggregate",
+    /// A sequence: its parameters, not its position.
+    Sequence = "sequence",
+    /// Extended statistics.
+    Statistics = "statistics",
+    /// An operator.
+    Operator = "operator",
+    /// An operator class.
+    OperatorClass = "operator class",
+    /// An operator family.
+    OperatorFamily = "operator family",
+    /// A cast.
+    Cast = "cast",
+    /// A collation.
+    Collation = "collation",
+    /// An encoding conversion.
+    Conversion = "conversion",
+    /// A text search configuration.
+    TextSearchConfiguration = "text search configuration",
+    /// A text search dictionary.
+    TextSearchDictionary = "text search dictionary",
+    /// A foreign data wrapper.
+    ForeignDataWrapper = "foreign data wrapper",
+    /// A foreign server.
+    Server = "server",
+    /// A user mapping; its options are never read.
+    UserMapping = "user mapping",
+    /// A publication with its tables.
+    Publication = "publication",
+    /// An event trigger.
+    EventTrigger = "event trigger",
+    /// ALTER DEFAULT PRIVILEGES.
+    DefaultPrivileges = "default privileges",
+    /// The owner of an object.
+    Owner = "owner",
+    /// Privileges, where they differ from those that a new object gets.
+    Acl = "acl",
+    /// A comment.
+    Comment = "comment",
+    /// Security labels.
+    SecurityLabel = "security label",
+}
+
+/// What an object is called.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Its schema, or its table's; empty for what belongs to no schema.
+    pub schema: String,
+    /// The table (or view) that a column, constraint, index, trigger, rule or policy belongs to.
+    pub table: Option<String>,
+    /// The name, unquoted; with argument types for functions and operators. For an owner, ACL,
+    /// comment or label, the kind and full quoted name of what it is about:
+    /// `table column app.orders.total`.
+    pub name: String,
+}
+
+/// For people: `column app.orders.total`.
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.as_str())?;
+        match self.kind {
+            ObjectKind::Owner
+            | ObjectKind::Acl
+            | ObjectKind::Comment
+            | ObjectKind::SecurityLabel => return write!(f, " of {}", self.name),
+            ObjectKind::Schema => return write!(f, " {}", self.name),
+            _ => {}
+        }
+        let schema = Some(&self.schema).filter(|s| !s.is_empty());
+        let parts: Vec<&str> = [schema, self.table.as_ref(), Some(&self.name)]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        write!(f, " {}", parts.join(".").escape_debug())
+    }
+}
+
+/// What an object is like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its definition in words or SQL, normalised; two are alike exactly when the texts are.
+    pub definition: String,
+    /// The position of a column among the live columns of its table, from 1.
+    pub order: Option<i32>,
+}
+
+impl Object {
+    /// An object defined by `definition`, as the server writes it.
+    pub fn new(definition: impl AsRef<str>, order: Option<i32>) -> Self {
+        Self {
+            definition: normal::definition(definition.as_ref()),
+            order,
+        }
+    }
+}
+
+/// Everything user-made in a database outside the system schemas and our own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Catalog {
+    objects: BTreeMap<ObjectKey, Object>,
+}
+
+impl Catalog {
+    /// Adds an object.
+    pub fn insert(&mut self, key: ObjectKey, object: Object) {
+        self.objects.insert(key, object);
+    }
+
+    /// The object called `key`.
+    pub fn get(&self, key: &ObjectKey) -> Option<&Object> {
+        self.objects.get(key)
+    }
+
+    /// All objects, ordered by kind and name.
+    pub const fn objects(&self) -> &BTreeMap<ObjectKey, Object> {
+        &self.objects
+    }
+
+    /// The digest of everything but the order of columns: a column that was dropped and added
+    /// again comes last, and nothing can be done about that.
+    ///
+    /// Equal on a dumped and restored copy. Comparable between servers of one major version.
+    pub fn fingerprint(&self) -> Digest {
+        let mut text = String::from("pgbelay schema 1\n");
+        for (key, object) in &self.objects {
+            let table = key.table.as_deref().unwrap_or_default();
+            for part in [
+                key.kind.as_str(),
+                &key.schema,
+                table,
+                &key.name,
+                &object.definition,
+            ] {
+                // The length first, so that no two catalogs give the same text.
+                text.push_str(&part.len().to_string());
+                text.push(':');
+                text.push_str(part);
+            }
+            text.push('\n');
+        }
+        Digest::of(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(table: Option<&str>, name: &str) -> ObjectKey {
+        ObjectKey {
+            kind: ObjectKind::Column,
+            schema: "app".to_owned(),
+            table: table.map(str::to_owned),
+            name: name.to_owned(),
+        }
+    }
+
+    fn one(name: &str, definition: &str, order: i32) -> Digest {
+        let mut catalog = Catalog::default();
+        catalog.insert(key(Some("t"), name), Object::new(definition, Some(order)));
+        catalog.fingerprint()
+    }
+
+    #[test]
+    fn the_fingerprint_ignores_order_and_nothing_else() {
+        assert_eq!(one("a", "integer", 1), one("a", "integer", 2));
+        assert_ne!(one("a", "integer", 1), one("a", "bigint", 1));
+        assert_ne!(one("ab", "c", 1), one("a", "bc", 1));
+    }
+
+    #[test]
+    fn keys_read_well() {
+        assert_eq!(key(Some("t"), "a").to_string(), "column app.t.a");
+        assert_eq!(
+            ObjectKind::from_word("materialized view"),
+            Some(ObjectKind::Matview)
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! Spellings of one definition that the server writes before and after a dump.
+
+/// `definition` with `(ARRAY[a, b])::t[]` written as `ARRAY[(a)::t, (b)::t]`.
+///
+/// A condition such as `status IN ('a', 'b')` on a varchar column is written the first way; read
+/// back from a dump, the server moves the cast into the array and writes it the second way.
+pub(super) fn definition(definition: &str) -> String {
+    let mut out = String::with_capacity(definition.len());
+    let mut rest = definition;
+    while let Some(start) = rest.find("(ARRAY[") {
+        let (before, found) = rest.split_at(start);
+        out.push_str(before);
+        if let Some((spelled, after)) = pushed_down(found) {
+            out.push_str(&spelled);
+            rest = after;
+        } else {
+            out.push('(');
+            rest = &found[1..];
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The array at the start of `text` with its cast moved inside, and what follows.
+fn pushed_down(text: &str) -> Option<(String, &str)> {
+    let inside = text.strip_prefix("(ARRAY[")?;
+    let (elements, after) = elements(inside)?;
+    let after = after.strip_prefix(")::")?;
+    let end = after.find("[]")?;
+    let type_name = &after[..end];
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b" _.\"(,)".contains(&b);
+    // A type is a name, or a name in quotes; anything else isn't ours to rewrite.
+    if type_name.is_empty() || !type_name.bytes().all(plain) {
+        return None;
+    }
+    let elements: Vec<String> = elements
+        .iter()
+        .map(|e| format!("({e})::{type_name}"))
+        .collect();
+    Some((
+        format!("ARRAY[{}]", elements.join(", ")),
+        &after[end + "[]".len()..],
+    ))
+}
+
+/// The elements up to the closing bracket, split at the commas that are not inside anything, and
+/// what follows the bracket.
+fn elements(text: &str) -> Option<(Vec<&str>, &str)> {
+    let mut found = Vec::new();
+    let (mut depth, mut start, mut quote) = (0_usize, 0, None);
+    for (at, byte) in text.bytes().enumerate() {
+        match (quote, byte) {
+            // A doubled quote closes and opens again, which comes to the same.
+            (Some(open), _) if byte == open => quote = None,
+            (Some(_), _) => {}
+            (None, b'\'' | b'"') => quote = Some(byte),
+            (None, b'(' | b'[') => depth += 1,
+            (None, b']') if depth == 0 => {
+                found.push(text[start..at].trim());
+                return Some((found, &text[at + 1..]));
+            }
+            (None, b')' | b']') => depth = depth.checked_sub(1)?,
+            (None, b',') if depth == 0 => {
+                found.push(text[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cast_of_an_array_moves_into_it() {
+        assert_eq!(
+            definition(
+                "CHECK (((s)::text = ANY ((ARRAY['a,]'::character varying, 'it''s'::character \
+                 varying])::text[])))"
+            ),
+            "CHECK (((s)::text = ANY (ARRAY[('a,]'::character varying)::text, ('it''s'::character \
+             varying)::text])))"
+        );
+    }
+
+    #[test]
+    fn everything_else_stays() {
+        for text in [
+            "",
+            "(ARRAY[1, 2])",
+            "(ARRAY[",
+            "ANY (ARRAY[('a'::character varying)::text])",
+            "(ARRAY[)::text[]",
+            "(ARRAY['é'])::",
+        ] {
+            assert_eq!(definition(text), text);
+        }
+    }
+}
