@@ -166,6 +166,7 @@ mod tests {
             description: String::new(),
             depends_on: Vec::new(),
             transactional: true,
+            down_transactional: true,
             up: Script::new(format!("{revision}_x.sql"), text),
             down: None,
         }
@@ -192,7 +193,11 @@ mod tests {
 
     #[test]
     fn every_disagreement_is_named() {
-        let applied = [migration("1", "a"), migration("3", "c"), migration("4", "d")];
+        let applied = [
+            migration("1", "a"),
+            migration("3", "c"),
+            migration("4", "d"),
+        ];
         let entries: Vec<Entry> = applied
             .iter()
             .enumerate()

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_postgres::{CancelToken, Client, GenericClient, IsolationLevel, Transaction};
+use tokio_postgres::{CancelToken, Client, GenericClient, IsolationLevel};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::Result;
 
 use super::error::PgContext as _;
+
+/// An open transaction, rolled back when dropped. Named here so that the driver stays in `pg`.
+pub type Transaction<'a> = tokio_postgres::Transaction<'a>;
 
 /// A connection of our own: never pooled, closed when dropped.
 pub struct Session {
@@ -146,6 +149,57 @@ pub async fn reading(client: &mut Client, lock_timeout: Duration) -> Result<Tran
     pin(&transaction).await?;
     set_lock_timeout(&transaction, lock_timeout, true).await?;
     Ok(transaction)
+}
+
+/// Begins a transaction with the session's own settings.
+pub async fn begin(client: &mut Client) -> Result<Transaction<'_>> {
+    client
+        .transaction()
+        .await
+        .pg("could not begin a transaction")
+}
+
+/// Begins a savepoint: what is set in it ends with it.
+pub async fn nested<'a>(transaction: &'a mut Transaction<'_>) -> Result<Transaction<'a>> {
+    transaction
+        .transaction()
+        .await
+        .pg("could not begin a savepoint")
+}
+
+/// Commits.
+pub async fn commit(transaction: Transaction<'_>) -> Result<()> {
+    transaction.commit().await.pg("could not commit")
+}
+
+/// The role that logged in.
+pub async fn role(client: &impl GenericClient) -> Result<String> {
+    let row = client
+        .query_one("SELECT session_user::pg_catalog.text", &[])
+        .await
+        .pg("could not read the session's role")?;
+    Ok(row.get(0))
+}
+
+/// Checks deferred constraints now, while the script that broke one can still be named, and takes
+/// back a change of role, so that what follows is done by the role that logged in.
+pub async fn settle(client: &impl GenericClient) -> Result<()> {
+    client
+        .batch_execute("SET CONSTRAINTS ALL IMMEDIATE")
+        .await
+        .pg("a deferred constraint does not hold")?;
+    client
+        .batch_execute("RESET SESSION AUTHORIZATION; RESET ROLE")
+        .await
+        .pg("could not take back a change of role")
+}
+
+/// Takes back, inside a transaction, the settings of a script before.
+pub async fn reset(client: &impl GenericClient) -> Result<()> {
+    client
+        .batch_execute("RESET ALL; SET LOCAL idle_in_transaction_session_timeout = 0")
+        .await
+        .pg("could not reset the settings")
 }
 
 /// Makes the session as it was when it began, for the next script, and keeps the migration lock
