@@ -1,3 +1,8 @@
 //! The verbs: one file each, a `plan` that only reads and an `apply` that consumes it.
 
 pub mod context;
+pub mod drift;
+pub mod forward;
+pub mod revision;
+pub mod status;
+pub mod upgrade;

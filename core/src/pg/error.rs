@@ -1,0 +1,260 @@
+//! Failures of PostgreSQL and its driver, told without a row value.
+//!
+//! The server's DETAIL, CONTEXT and WHERE are never shown, since they quote rows. Its primary
+//! message is shown where its class names only objects; where it may quote data, the quoted part
+//! is masked; what a function raises is shown only when the script itself spells it out.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use tokio_postgres::error::{DbError, ErrorPosition};
+
+use crate::error::{Error, Result};
+
+/// An error that the server reported: SQLSTATE and message, fit to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerError {
+    /// The five characters of the SQLSTATE.
+    pub code: String,
+    /// The primary message, without data.
+    pub message: String,
+    /// One-based position in the statement sent, in characters.
+    pub position: Option<u32>,
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.code)
+    }
+}
+
+impl StdError for ServerError {}
+
+/// A cause of another kind, as text: the driver's own words, or those of the operating system.
+#[derive(Debug)]
+struct Cause {
+    message: String,
+    source: Option<Box<Cause>>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source
+            .as_deref()
+            .map(|cause| cause as &(dyn StdError + 'static))
+    }
+}
+
+impl Cause {
+    /// The chain from `error` down. Wrappers that only repeat their cause are left out.
+    fn of(error: &(dyn StdError + 'static)) -> Self {
+        let message = error.to_string();
+        let source = error.source().map(Self::of);
+        match source {
+            Some(source) if source.message == message => source,
+            source => Self {
+                message,
+                source: source.map(Box::new),
+            },
+        }
+    }
+}
+
+/// An error of kind `Failed`, with `message` in front and what the driver said as its cause.
+pub fn failed(message: impl Into<String>, error: &tokio_postgres::Error) -> Error {
+    within(message, error, "")
+}
+
+/// As [`failed`], for the statement `text`: what the script spells out may be shown.
+pub fn within(message: impl Into<String>, error: &tokio_postgres::Error, text: &str) -> Error {
+    let outer = Error::failed(message);
+    let Some(server) = error.as_db_error() else {
+        let outer = outer.caused_by(Cause::of(error));
+        return if error.is_closed() {
+            outer.hint("the connection was lost; an open transaction was rolled back by the server")
+        } else {
+            outer
+        };
+    };
+    hinted(outer.caused_by(describe(server, text)), server)
+}
+
+/// Adds to `outer` what a person can do about the server's error.
+pub(super) fn hinted(outer: Error, server: &DbError) -> Error {
+    match (server.hint(), server.code().code()) {
+        (_, "42501") => outer.hint("grant the role what it lacks, or use another role"),
+        // Hints of this class name objects and syntax only, unless the query was made of data.
+        (Some(hint), code) if code.starts_with("42") && !internal(server) => outer.hint(hint),
+        (_, "25006") => outer.hint("is this a standby? connect to the primary"),
+        (_, "57P01" | "57P02" | "57P03") => outer.hint("the server is restarting; try again"),
+        _ => outer,
+    }
+}
+
+/// What may be shown of the server's error for the statement `text`.
+pub fn describe(error: &DbError, text: &str) -> ServerError {
+    let code = error.code().code();
+    let message = if internal(error) && code.starts_with("42") {
+        mask_quoted(error.message())
+    } else {
+        shown(code, error.message(), text)
+    };
+    ServerError {
+        code: code.to_owned(),
+        message,
+        position: match error.position() {
+            Some(ErrorPosition::Original(position)) => Some(*position),
+            _ => None,
+        },
+    }
+}
+
+/// True when the failing query was built by a function, perhaps out of row values.
+fn internal(error: &DbError) -> bool {
+    matches!(error.position(), Some(ErrorPosition::Internal { .. }))
+}
+
+/// Classes whose primary messages name objects, never values.
+const PLAIN: [&str; 24] = [
+    "00", "03", "08", "0A", "21", "23", "24", "25", "26", "28", "2B", "2D", "34", "3B", "3D", "3F",
+    "40", "42", "44", "53", "54", "55", "57", "58",
+];
+
+fn shown(code: &str, message: &str, text: &str) -> String {
+    let class = code.get(..2).unwrap_or_default();
+    if PLAIN.contains(&class) || (message.len() > 3 && text.contains(message)) {
+        return message.to_owned();
+    }
+    match class {
+        "22" => mask_data(message),
+        "XX" => mask_quoted(message),
+        _ => "a function or DO block raised an exception; its text is withheld, since it may \
+              quote rows"
+            .to_owned(),
+    }
+}
+
+/// From the first quote to the last: a quoted value may hold quotes itself.
+fn mask_quoted(message: &str) -> String {
+    // Other locales quote otherwise.
+    let quote = |c: char| {
+        matches!(
+            c,
+            '"' | '«' | '»' | '„' | '“' | '”' | '‚' | '‘' | '’' | '‹' | '›'
+        )
+    };
+    match (message.find(quote), message.rfind(quote)) {
+        (Some(first), Some(last)) if first < last => {
+            let tail = message[last..].chars().next().map_or(0, char::len_utf8);
+            format!("{}\"…\"{}", &message[..first], &message[last + tail..])
+        }
+        (Some(first), _) => format!("{}…", &message[..first]),
+        _ => message.to_owned(),
+    }
+}
+
+/// As [`mask_quoted`], and every word with a digit: `date field value out of range: 2026-13-01`.
+fn mask_data(message: &str) -> String {
+    mask_quoted(message)
+        .split(' ')
+        .map(|word| {
+            if word.contains(|c: char| c.is_ascii_digit()) {
+                "…"
+            } else {
+                word
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The SQLSTATE behind `error`, when the server reported one. Read from the words that
+/// [`ServerError`] ends with, which stay the same through every wrapper.
+pub fn sqlstate(error: &Error) -> Option<String> {
+    let mut messages = error.causes();
+    messages.insert(0, error.to_string());
+    messages.iter().find_map(|message| {
+        let (_, code) = message.strip_suffix(')')?.rsplit_once("(SQLSTATE ")?;
+        (code.len() == 5).then(|| code.to_owned())
+    })
+}
+
+/// Adds an outer message to a failure of the driver.
+pub trait PgContext<T> {
+    /// Wraps the driver's error in `message`, redacted.
+    fn pg(self, message: &str) -> Result<T>;
+}
+
+impl<T> PgContext<T> for Result<T, tokio_postgres::Error> {
+    fn pg(self, message: &str) -> Result<T> {
+        self.map_err(|error| failed(message, &error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_never_quote_data() {
+        let check = |code, message, expected| assert_eq!(shown(code, message, ""), expected);
+        check(
+            "22P02",
+            "invalid input syntax for type integer: \"a\"b\"",
+            "invalid input syntax for type integer: \"…\"",
+        );
+        check(
+            "22003",
+            "value \"99999999999\" is out of range for type integer",
+            "value \"…\" is out of range for type integer",
+        );
+        check(
+            "22008",
+            "date field value out of range: 2026-13-01",
+            "date field value out of range: …",
+        );
+        check("22012", "division by zero", "division by zero");
+        check(
+            "42P01",
+            "relation \"a\" does not exist",
+            "relation \"a\" does not exist",
+        );
+        check(
+            "23505",
+            "duplicate key value violates unique constraint \"k\"",
+            "duplicate key value violates unique constraint \"k\"",
+        );
+        assert!(!shown("P0001", "bad row bob@example.org", "").contains("bob"));
+        assert_eq!(
+            shown("22007", "invalid input syntax for type date: «x»", ""),
+            "invalid input syntax for type date: \"…\""
+        );
+    }
+
+    #[test]
+    fn what_the_script_spells_out_is_shown() {
+        let script = "DO $$ BEGIN RAISE EXCEPTION 'orders must be empty'; END $$";
+        assert_eq!(
+            shown("P0001", "orders must be empty", script),
+            "orders must be empty"
+        );
+    }
+
+    #[test]
+    fn the_sqlstate_is_found_through_wrappers() {
+        let server = ServerError {
+            code: "55P03".to_owned(),
+            message: "canceling statement due to lock timeout".to_owned(),
+            position: None,
+        };
+        let error = Error::failed("a").caused_by(server).wrap("b").wrap("c");
+        assert_eq!(sqlstate(&error).as_deref(), Some("55P03"));
+        assert_eq!(sqlstate(&Error::failed("x")), None);
+    }
+}

@@ -1,0 +1,221 @@
+//! The migration lock: one writer at a time per database, and the only way to write.
+//!
+//! It is a session-level advisory lock, so a dead holder frees it by itself. It is polled, not
+//! waited for: a session that waits inside `pg_advisory_lock` holds a snapshot, and a
+//! `CREATE INDEX CONCURRENTLY` of the holder would wait for that snapshot in turn, a deadlock.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_postgres::{Client, GenericClient};
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::model::event::{Event, Observer, Phase};
+
+use super::error::PgContext as _;
+use super::session::{Canceller, Session};
+
+/// Advisory locks are scoped by database in the server itself, so the key is a constant: it holds
+/// for a renamed or cloned database too. The first eight bytes of the SHA-256 of
+/// `pgbelay migration lock`.
+const KEY: i64 = i64::from_be_bytes([0x35, 0x14, 0x7a, 0xa9, 0x1c, 0x17, 0xc1, 0xa2]);
+
+/// The longest sleep between two attempts.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// Who holds the migration lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The backend's process id.
+    pub pid: i32,
+    /// Its `application_name`; empty when not set.
+    pub application: String,
+    /// Its role, when we may see it.
+    pub role: Option<String>,
+    /// When it connected, when we may see it.
+    pub since: Option<Timestamp>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pid {}", self.pid)?;
+        if !self.application.is_empty() {
+            write!(f, ", {}", self.application)?;
+        }
+        if let Some(role) = &self.role {
+            write!(f, ", role {role}")?;
+        }
+        if let Some(since) = &self.since {
+            write!(f, ", connected since {}", since.format("%F %T UTC"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Who holds the migration lock of the database that `client` is connected to.
+pub async fn holder(client: &impl GenericClient) -> Result<Option<Holder>> {
+    let row = client
+        .query_opt(
+            "SELECT l.pid, COALESCE(a.application_name, ''), a.usename::pg_catalog.text, \
+                    a.backend_start \
+             FROM pg_catalog.pg_locks AS l \
+             LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid \
+             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
+               AND l.database = (SELECT oid FROM pg_catalog.pg_database \
+                                 WHERE datname = pg_catalog.current_database()) \
+               AND l.classid::pg_catalog.int8 = ($1::pg_catalog.int8 >> 32) & 4294967295 \
+               AND l.objid::pg_catalog.int8 = $1::pg_catalog.int8 & 4294967295 \
+             LIMIT 1",
+            &[&KEY],
+        )
+        .await
+        .pg("could not read who holds the migration lock")?;
+    Ok(row.map(|row| Holder {
+        pid: row.get(0),
+        application: row.get(1),
+        role: row.get(2),
+        since: row.get(3),
+    }))
+}
+
+/// Takes the migration lock, waiting up to `wait` for whoever holds it.
+pub async fn acquire(session: Session, wait: Duration, observer: &dyn Observer) -> Result<Locked> {
+    observer.observe(Event::Phase(Phase::Lock));
+    let began = Instant::now();
+    let mut sleep = Duration::from_millis(50);
+    loop {
+        let got: bool = session
+            .client()
+            .query_one("SELECT pg_catalog.pg_try_advisory_lock($1)", &[&KEY])
+            .await
+            .pg("could not ask for the migration lock")?
+            .get(0);
+        if got {
+            let guard = CancelOnDrop(Some(session.canceller()));
+            let mut locked = Locked { session, guard };
+            locked.check_held().await?;
+            return Ok(locked);
+        }
+        let holder = holder(session.client()).await?;
+        let waited = began.elapsed();
+        if waited >= wait {
+            return Err(busy(holder.as_ref(), waited));
+        }
+        observer.observe(Event::Waiting {
+            on: holder.as_ref().map_or_else(
+                || "the migration lock".to_owned(),
+                |holder| format!("the migration lock, held by {holder}"),
+            ),
+            waited,
+        });
+        tokio::time::sleep(sleep.min(wait.saturating_sub(waited))).await;
+        sleep = (sleep * 2).min(LONGEST_SLEEP);
+    }
+}
+
+fn busy(holder: Option<&Holder>, waited: Duration) -> Error {
+    let waited = waited.as_secs();
+    let Some(holder) = holder else {
+        return Error::busy(format!(
+            "the migration lock was not had within {waited} s: it changes hands"
+        ))
+        .hint("try again, or wait longer with --wait");
+    };
+    Error::busy(format!(
+        "another run holds the migration lock ({holder}); waited {waited} s"
+    ))
+    .hint("let it finish, or wait longer with --wait")
+    .hint(format!(
+        "to end it (its open transaction is rolled back): SELECT pg_terminate_backend({})",
+        holder.pid
+    ))
+}
+
+/// A session that holds the migration lock. Nothing else writes to a database.
+///
+/// When it is dropped without [`Locked::release`], the connection closes, and with it goes the
+/// lock; a statement that still runs is cancelled.
+pub struct Locked {
+    session: Session,
+    guard: CancelOnDrop,
+}
+
+/// Cancels the running statement when an operation is abandoned: the connection's end alone is
+/// noticed by the server only after the statement.
+struct CancelOnDrop(Option<Canceller>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        let runtime = tokio::runtime::Handle::try_current();
+        if let (Some(canceller), Ok(runtime)) = (self.0.take(), runtime) {
+            runtime.spawn(async move { canceller.cancel().await });
+        }
+    }
+}
+
+impl Locked {
+    /// The driver's client.
+    pub const fn client(&mut self) -> &mut Client {
+        self.session.client_mut()
+    }
+
+    /// The session, for reading and for what is known of the server.
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Makes sure that this is still the backend that took the lock, and that it has it.
+    /// Behind a pooler in transaction mode neither is certain.
+    pub async fn check_held(&mut self) -> Result<()> {
+        let row = self
+            .session
+            .client()
+            .query_one(
+                "SELECT pg_catalog.pg_backend_pid(), EXISTS ( \
+                   SELECT FROM pg_catalog.pg_locks AS l \
+                   WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
+                     AND l.pid = pg_catalog.pg_backend_pid() \
+                     AND l.classid::pg_catalog.int8 = ($1::pg_catalog.int8 >> 32) & 4294967295 \
+                     AND l.objid::pg_catalog.int8 = $1::pg_catalog.int8 & 4294967295)",
+                &[&KEY],
+            )
+            .await
+            .pg("could not check the migration lock")?;
+        let (pid, held): (i32, bool) = (row.get(0), row.get(1));
+        if pid != self.session.pid() {
+            return Err(Error::failed(
+                "the connection goes through a pooler that changes the server process under it, \
+                 so the migration lock can't be held",
+            )
+            .hint("connect directly to PostgreSQL, or to the pooler in session mode"));
+        }
+        if !held {
+            return Err(Error::failed("the migration lock was lost")
+                .hint("a script may have called pg_advisory_unlock_all or DISCARD ALL")
+                .hint("a pooler does this too: connect directly to PostgreSQL"));
+        }
+        Ok(())
+    }
+
+    /// Gives the lock up and hands the session back.
+    pub async fn release(mut self) -> Result<Session> {
+        let released: bool = self
+            .session
+            .client()
+            .query_one("SELECT pg_catalog.pg_advisory_unlock($1)", &[&KEY])
+            .await
+            .pg("could not release the migration lock")?
+            .get(0);
+        self.guard.0 = None;
+        if released {
+            Ok(self.session)
+        } else {
+            Err(
+                Error::failed("the migration lock was lost before it was released")
+                    .hint("if a pooler stands in between, connect directly to PostgreSQL"),
+            )
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Trying again when a table lock was not had in time.
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::model::event::{Event, Observer};
+
+use super::error;
+
+/// How often a transaction is tried in all.
+pub const ATTEMPTS: u32 = 5;
+
+/// True when `error` is a lock timeout or a deadlock and there are attempts left. Nothing of the
+/// attempt stays.
+pub fn again(error: &Error, attempt: u32) -> bool {
+    attempt < ATTEMPTS && is_lock(error)
+}
+
+fn is_lock(error: &Error) -> bool {
+    matches!(
+        error::sqlstate(error).as_deref(),
+        Some("55P03" | "40P01" | "40001")
+    )
+}
+
+/// Tells about the failure and waits, longer each time and never in step with others.
+pub async fn pause(error: &Error, attempt: u32, observer: &dyn Observer) {
+    let longest = 250_u64 << attempt.min(5);
+    let pause = Duration::from_millis(rand::random_range(longest / 2..=longest));
+    observer.observe(Event::Warning(format!(
+        "{error}; attempt {attempt} of {ATTEMPTS}, trying again in {:.1} s",
+        pause.as_secs_f32()
+    )));
+    tokio::time::sleep(pause).await;
+}
+
+/// The error to end with: of kind `Busy` when it was about locks.
+pub fn give_up(error: Error, attempts: u32) -> Error {
+    if !is_lock(&error) {
+        return error;
+    }
+    Error::busy(format!(
+        "a table lock was not had in time, in {attempts} attempts"
+    ))
+    .caused_by(error)
+    .hint("look in pg_stat_activity for long transactions, or allow more with --lock-timeout")
+}

@@ -1,0 +1,260 @@
+//! One dedicated connection, and the settings that reading and scripts need.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_postgres::{CancelToken, Client, GenericClient, IsolationLevel};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::error::Result;
+
+use super::error::PgContext as _;
+
+/// An open transaction, rolled back when dropped. Named here so that the driver stays in `pg`.
+pub type Transaction<'a> = tokio_postgres::Transaction<'a>;
+
+/// A connection of our own: never pooled, closed when dropped.
+pub struct Session {
+    client: Client,
+    task: Arc<JoinHandle<()>>,
+    cancel: Canceller,
+    pid: i32,
+    server_version_num: i32,
+    database: String,
+}
+
+/// Cancels whatever statement a session is running.
+#[derive(Clone)]
+pub struct Canceller {
+    token: CancelToken,
+    tls: MakeRustlsConnect,
+}
+
+impl Canceller {
+    /// Asks the server to cancel the running statement. No error when none runs.
+    pub async fn cancel(&self) -> Result<()> {
+        self.token
+            .cancel_query(self.tls.clone())
+            .await
+            .pg("could not cancel the running statement")
+    }
+}
+
+impl Session {
+    pub(super) async fn new(
+        client: Client,
+        task: JoinHandle<()>,
+        tls: MakeRustlsConnect,
+    ) -> Result<Self> {
+        let row = client
+            .query_one(
+                "SELECT pg_catalog.pg_backend_pid(), \
+                 pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
+                 pg_catalog.current_database()::pg_catalog.text",
+                &[],
+            )
+            .await
+            .pg("could not read what server this is")?;
+        let cancel = Canceller {
+            token: client.cancel_token(),
+            tls,
+        };
+        Ok(Self {
+            pid: row.get(0),
+            server_version_num: row.get(1),
+            database: row.get(2),
+            client,
+            task: Arc::new(task),
+            cancel,
+        })
+    }
+
+    /// The driver's client, for reading.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The driver's client, for transactions.
+    pub const fn client_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// The process id of the server's backend when the session began.
+    pub const fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// `server_version_num`: 150018 for 15.18.
+    pub const fn server_version_num(&self) -> i32 {
+        self.server_version_num
+    }
+
+    /// The database this session is connected to.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// What cancels this session's running statement.
+    pub fn canceller(&self) -> Canceller {
+        self.cancel.clone()
+    }
+
+    /// True when the connection is gone.
+    pub fn is_dead(&self) -> bool {
+        self.client.is_closed() || self.task.is_finished()
+    }
+}
+
+/// Fixes, for the rest of the transaction, whatever changes how values and definitions are
+/// written, so that what is read here can be put back anywhere. `SET LOCAL`, since a plain `SET`
+/// would leak to others through a pooler. `TimeZone` stays: ISO dates carry their offset.
+pub async fn pin(client: &impl GenericClient) -> Result<()> {
+    client
+        .batch_execute(
+            "SET LOCAL search_path = ''; \
+             SET LOCAL DateStyle = 'ISO'; \
+             SET LOCAL IntervalStyle = 'postgres'; \
+             SET LOCAL extra_float_digits = 3; \
+             SET LOCAL bytea_output = 'hex'; \
+             SET LOCAL xmloption = 'content'; \
+             SET LOCAL row_security = off; \
+             SET LOCAL synchronize_seqscans = off; \
+             SET LOCAL quote_all_identifiers = off; \
+             SET LOCAL standard_conforming_strings = on; \
+             SET LOCAL client_encoding = 'UTF8'; \
+             SET LOCAL statement_timeout = 0; \
+             SET LOCAL idle_in_transaction_session_timeout = 0; \
+             SELECT pg_catalog.set_config(name, value, true) \
+             FROM (VALUES ('transaction_timeout', '0'), \
+                          ('restrict_nonsystem_relation_kind', 'view, foreign-table')) \
+                  AS wanted (name, value) \
+             WHERE EXISTS (SELECT FROM pg_catalog.pg_settings AS known \
+                           WHERE known.name OPERATOR(pg_catalog.=) wanted.name)",
+        )
+        .await
+        .pg("could not fix the settings for reading")
+}
+
+/// Begins a read-only transaction that sees one state of the database, with [`pin`]ned settings
+/// and a bound on waiting for locks.
+pub async fn reading(client: &mut Client, lock_timeout: Duration) -> Result<Transaction<'_>> {
+    let transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()
+        .await
+        .pg("could not begin a read-only transaction")?;
+    pin(&transaction).await?;
+    set_lock_timeout(&transaction, lock_timeout, true).await?;
+    Ok(transaction)
+}
+
+/// Begins a transaction with the session's own settings.
+pub async fn begin(client: &mut Client) -> Result<Transaction<'_>> {
+    client
+        .transaction()
+        .await
+        .pg("could not begin a transaction")
+}
+
+/// Begins a savepoint: what is set in it ends with it.
+pub async fn nested<'a>(transaction: &'a mut Transaction<'_>) -> Result<Transaction<'a>> {
+    transaction
+        .transaction()
+        .await
+        .pg("could not begin a savepoint")
+}
+
+/// Commits.
+pub async fn commit(transaction: Transaction<'_>) -> Result<()> {
+    transaction.commit().await.pg("could not commit")
+}
+
+/// The role that logged in.
+pub async fn role(client: &impl GenericClient) -> Result<String> {
+    let row = client
+        .query_one("SELECT session_user::pg_catalog.text", &[])
+        .await
+        .pg("could not read the session's role")?;
+    Ok(row.get(0))
+}
+
+/// Checks deferred constraints now, while the script that broke one can still be named, and takes
+/// back a change of role, so that what follows is done by the role that logged in.
+pub async fn settle(client: &impl GenericClient) -> Result<()> {
+    client
+        .batch_execute("SET CONSTRAINTS ALL IMMEDIATE")
+        .await
+        .pg("a deferred constraint does not hold")?;
+    client
+        .batch_execute("RESET SESSION AUTHORIZATION; RESET ROLE")
+        .await
+        .pg("could not take back a change of role")
+}
+
+/// Takes back, inside a transaction, the settings of a script before.
+pub async fn reset(client: &impl GenericClient) -> Result<()> {
+    client
+        .batch_execute("RESET ALL; SET LOCAL idle_in_transaction_session_timeout = 0")
+        .await
+        .pg("could not reset the settings")
+}
+
+/// Makes the session as it was when it began, for the next script, and keeps the migration lock
+/// (`DISCARD ALL` would give that up). Not inside a transaction.
+pub async fn refresh(client: &Client) -> Result<()> {
+    client
+        .batch_execute("RESET SESSION AUTHORIZATION")
+        .await
+        .pg("could not reset the session")?;
+    client
+        .batch_execute(
+            "RESET ALL; RESET ROLE; CLOSE ALL; UNLISTEN *; DISCARD PLANS; DISCARD SEQUENCES; \
+             SET idle_in_transaction_session_timeout = 0",
+        )
+        .await
+        .pg("could not reset the session")?;
+    client
+        .batch_execute("DISCARD TEMP")
+        .await
+        .pg("could not drop the temporary tables of the script before")
+}
+
+/// Bounds how long a statement waits for a table lock; zero means for ever.
+pub async fn set_lock_timeout(
+    client: &impl GenericClient,
+    timeout: Duration,
+    local: bool,
+) -> Result<()> {
+    set(client, "lock_timeout", timeout, local).await
+}
+
+/// Bounds how long a statement may take; `None` means for ever, whatever the server's default.
+pub async fn set_statement_timeout(
+    client: &impl GenericClient,
+    timeout: Option<Duration>,
+    local: bool,
+) -> Result<()> {
+    let timeout = timeout.unwrap_or_default();
+    set(client, "statement_timeout", timeout, local).await
+}
+
+async fn set(
+    client: &impl GenericClient,
+    name: &str,
+    timeout: Duration,
+    local: bool,
+) -> Result<()> {
+    // Below a millisecond PostgreSQL would read "no bound".
+    let milliseconds = match timeout.as_millis() {
+        0 if !timeout.is_zero() => 1,
+        n => n.min(i32::MAX as u128),
+    };
+    let scope = if local { "LOCAL" } else { "SESSION" };
+    client
+        .batch_execute(&format!("SET {scope} {name} = {milliseconds}"))
+        .await
+        .pg("could not set a timeout")
+}
