@@ -223,8 +223,8 @@ pub mod undo {
 /// `ops::backup`.
 pub mod backup {
     use super::{
-        BackupFacts, Compression, Consent, Context, Result, Secret, TableName, Timestamp,
-        VerifyLevel, missing,
+        BackupFacts, Compression, Consent, Context, Result, TableName, Timestamp, VerifyLevel,
+        missing,
     };
 
     pub struct Selection {
@@ -272,7 +272,6 @@ pub mod backup {
     pub async fn plan_restore(
         _: &Context,
         _backup: &str,
-        _into: Option<&Secret>,
         _tables: &[String],
     ) -> Result<RestorePlan> {
         missing()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pgbelay_core::error::Result;
 use pgbelay_core::model::event::Observer;
+use pgbelay_core::model::secret::Secret;
 use pgbelay_core::ops::context::Context;
 use serde::Serialize;
 
@@ -121,8 +122,14 @@ impl Shell {
 
     /// The surroundings of an operation on the database.
     pub fn context(&self, flow: Flow) -> Result<Context> {
-        self.settings()?
-            .context(&self.environment, self.observer(flow))
+        self.context_for(flow, None)
+    }
+
+    /// The surroundings of an operation on the database at `url`, else on the usual one.
+    pub fn context_for(&self, flow: Flow, url: Option<&Secret>) -> Result<Context> {
+        let mut settings = self.settings()?;
+        settings.database_url = url.cloned().or(settings.database_url);
+        settings.context(&self.environment, self.observer(flow))
     }
 
     /// The surroundings of an operation that needs no database.

@@ -121,6 +121,6 @@ mod tests {
         assert_eq!(took(Duration::from_millis(340)), "340 ms");
         assert_eq!(took(Duration::from_millis(12_340)), "12.3 s");
         assert_eq!(took(Duration::from_secs(250)), "4 min 10 s");
-        assert_eq!(took(Duration::from_secs(7_500)), "2 h 5 min");
+        assert_eq!(took(Duration::from_mins(125)), "2 h 5 min");
     }
 }

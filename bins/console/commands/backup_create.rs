@@ -13,6 +13,7 @@ use crate::shell::{Ending, Exit, Flow, Shell};
 /// Everything is encrypted to the age recipients; `backup keygen` makes the first one. The id of
 /// the backup is the last line of the output.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "help text is shown as it stands")]
 #[command(after_help = "Examples:
   backup create --name before-release
   backup create --table 'public.order*' --exclude public.order_log
@@ -38,7 +39,7 @@ pub struct Args {
     #[arg(long)]
     data_only: bool,
 
-    /// How to compress: zstd[:L], gzip[:L] or none [env: `PGBELAY_COMPRESSION`] [default: zstd:1]
+    /// How to compress: zstd[:L], gzip[:L] or none [env: PGBELAY_COMPRESSION] [default: zstd:1]
     #[arg(long, value_name = "METHOD", value_parser = value::compression)]
     compression: Option<Compression>,
 }

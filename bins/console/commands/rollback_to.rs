@@ -16,13 +16,15 @@ use crate::text::safe;
 /// REV is kept: what was applied after it is undone, newest applied first. What the scripts
 /// destroy is saved first, encrypted and verified, and `rollback undo` puts it back.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "help text is shown as it stands")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "Examples:
   rollback to 0041 --dry-run      show what would go
   rollback to 0041                take back all that was applied after 0041
   rollback --steps 1              take back the newest migration
   rollback to 0041 --confirm shop consent without a terminal")]
 pub struct Args {
-    /// Revision to keep: a version or unambiguous prefix, `version_name`, base, or -N
+    /// Revision to keep: a version or unambiguous prefix, version_name, base, or -N
     #[arg(value_name = "REV", value_parser = value::revision, allow_negative_numbers = true)]
     #[arg(required_unless_present_any = ["steps", "name"])]
     revision: Option<String>,

@@ -16,6 +16,7 @@ use crate::shell::{Ending, Exit, Flow, Shell};
 ///
 /// Exits 0 when nothing would be destroyed and 4 otherwise.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "help text is shown as it stands")]
 #[command(after_help = "Examples:
   rollback validate 0041
   rollback validate 0041 --format json --output risk.json
@@ -33,8 +34,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Exit 4 only from this verdict on: `NO_LOSS`, `LOSS_RECOVERABLE`, `LOSS_UNRECOVERABLE`, UNKNOWN,
-    /// `WILL_FAIL`, MISSING
+    /// Exit 4 only from this verdict on: NO_LOSS, LOSS_RECOVERABLE, LOSS_UNRECOVERABLE, UNKNOWN,
+    /// WILL_FAIL, MISSING
     #[arg(long, value_name = "VERDICT", value_parser = value::verdict)]
     #[arg(default_value = "LOSS_RECOVERABLE", hide_default_value = true)]
     fail_on: Verdict,
