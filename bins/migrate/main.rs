@@ -1,2 +1,33 @@
-//! Placeholder until the command lands.
-fn main() {}
+//! `migrate`: take a database forward, and see where it stands.
+
+mod check;
+mod cli;
+mod current;
+mod history;
+mod revision;
+mod rows;
+mod status;
+mod upgrade;
+
+use std::process::ExitCode;
+
+use cli::{Cli, Command};
+use console::commands::{completions, rollback_to};
+
+fn main() -> ExitCode {
+    let cli: Cli = match console::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    console::run(cli.shared, async |shell| match cli.command {
+        Command::Upgrade(args) => upgrade::run(shell, args).await,
+        Command::Downgrade(args) => rollback_to::run(shell, args).await,
+        Command::Current(args) => current::run(shell, args).await,
+        Command::Status(args) => status::run(shell, args).await,
+        Command::History(args) => history::run(shell, args).await,
+        Command::Revision(args) => revision::run(shell, &args),
+        Command::Create(args) => revision::run(shell, &args.into()),
+        Command::Check(args) => check::run(shell, args).await,
+        Command::Completions(args) => completions::run::<Cli>(shell, &args),
+    })
+}

@@ -1,2 +1,26 @@
-//! Placeholder until the command lands.
-fn main() {}
+//! `validate`: find out beforehand.
+
+mod cli;
+mod explain;
+mod migrations;
+mod rules;
+
+use std::process::ExitCode;
+
+use cli::{Cli, Command};
+use console::commands::{backup_verify, completions, rollback_validate};
+
+fn main() -> ExitCode {
+    let cli: Cli = match console::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    console::run(cli.shared, async |shell| match cli.command {
+        Command::Migrations(args) => migrations::run(shell, &args),
+        Command::Rollback(args) => rollback_validate::run(shell, args).await,
+        Command::Backup(args) => backup_verify::run(shell, args).await,
+        Command::Rules(args) => Ok(rules::run(shell, &args)),
+        Command::Explain(args) => explain::run(shell, &args),
+        Command::Completions(args) => completions::run::<Cli>(shell, &args),
+    })
+}

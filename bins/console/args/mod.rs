@@ -1,0 +1,6 @@
+//! The command line: flags shared by all tools, and how single values are read.
+
+mod shared;
+pub mod value;
+
+pub use shared::{ColorWhen, Shared};

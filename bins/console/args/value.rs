@@ -1,0 +1,177 @@
+//! How single values are read, wherever they come from: flag, variable or config file.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use pgbelay_core::model::backup::{Compression, VerifyLevel};
+use pgbelay_core::model::loss::Verdict;
+use pgbelay_core::model::secret::Secret;
+
+/// The longest duration PostgreSQL's settings can hold, nearly: 24 days.
+const LONGEST: Duration = Duration::from_hours(24 * 24);
+
+/// Hides a value from everything but its user.
+pub fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text))
+}
+
+/// Reads a duration: `500ms`, `5s`, `2m`, `1h`, `1m30s`, or `0`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || "a duration is a number and a unit: 500ms, 5s, 2m, 1h".to_owned();
+    let mut rest = text.trim();
+    if rest == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let mut sum = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, tail) = rest.split_at(digits);
+        let letters = tail.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let (unit, tail) = tail.split_at(letters);
+        let number: u32 = number.parse().map_err(|_| bad())?;
+        let one = match unit {
+            "ms" => Duration::from_millis(1),
+            "s" => Duration::from_secs(1),
+            "m" => Duration::from_mins(1),
+            "h" => Duration::from_hours(1),
+            "d" => Duration::from_hours(24),
+            _ => return Err(bad()),
+        };
+        sum = one
+            .checked_mul(number)
+            .and_then(|part| sum.checked_add(part))
+            .filter(|sum| *sum <= LONGEST)
+            .ok_or("a duration is at most 24d")?;
+        rest = tail;
+    }
+    if text.trim().is_empty() {
+        return Err(bad());
+    }
+    Ok(sum)
+}
+
+/// Reads a compression: `zstd[:L]`, `gzip[:L]` or `none`.
+pub fn compression(text: &str) -> Result<Compression, String> {
+    let bad = || "compression is zstd[:1-22], gzip[:1-9] or none".to_owned();
+    let (word, level) = match text.split_once(':') {
+        Some((word, level)) => (word, Some(level.parse::<u8>().map_err(|_| bad())?)),
+        None => (text, None),
+    };
+    match (word, level) {
+        ("zstd", None) => Ok(Compression::Zstd(1)),
+        ("zstd", Some(level @ 1..=22)) => Ok(Compression::Zstd(level.into())),
+        ("gzip", None) => Ok(Compression::Gzip(2)),
+        ("gzip", Some(level @ 1..=9)) => Ok(Compression::Gzip(level.into())),
+        ("none", None) => Ok(Compression::None),
+        _ => Err(bad()),
+    }
+}
+
+/// Reads a level of verification.
+pub fn level(text: &str) -> Result<VerifyLevel, String> {
+    use VerifyLevel::{Decrypted, Hashed, Listed, Restored};
+    [Listed, Hashed, Decrypted, Restored]
+        .into_iter()
+        .find(|level| level.as_str() == text)
+        .ok_or_else(|| "the levels are listed, hashed, decrypted and restored".to_owned())
+}
+
+/// Reads a verdict, in upper or lower case.
+pub fn verdict(text: &str) -> Result<Verdict, String> {
+    use Verdict::{LossRecoverable, LossUnrecoverable, Missing, NoLoss, Unknown, WillFail};
+    let all = [
+        NoLoss,
+        LossRecoverable,
+        LossUnrecoverable,
+        Unknown,
+        WillFail,
+        Missing,
+    ];
+    all.into_iter()
+        .find(|verdict| verdict.as_str().eq_ignore_ascii_case(text))
+        .ok_or_else(|| format!("the verdicts are {}", all.map(Verdict::as_str).join(", ")))
+}
+
+/// Reads the shape of a revision argument; whether it exists is found out later.
+pub fn revision(text: &str) -> Result<String, String> {
+    if looks_like_revision(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a revision is digits (0041), version_name, head, base, +N or -N".to_owned())
+    }
+}
+
+/// True for what can be a revision argument.
+pub fn looks_like_revision(text: &str) -> bool {
+    let number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    match text.strip_prefix(['+', '-']) {
+        Some(steps) => number(steps),
+        None => matches!(text, "head" | "base") || text.starts_with(|c: char| c.is_ascii_digit()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        let ok = |text, millis| assert_eq!(duration(text), Ok(Duration::from_millis(millis)));
+        ok("500ms", 500);
+        ok("5s", 5_000);
+        ok("2m", 120_000);
+        ok("1h", 3_600_000);
+        ok("1m30s", 90_000);
+        ok("0", 0);
+        ok(" 0s ", 0);
+        for bad in [
+            "",
+            "5",
+            "s",
+            "5 s",
+            "-5s",
+            "1.5s",
+            "5x",
+            "25d",
+            "5s3",
+            "99999999999s",
+        ] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn compressions_have_levels() {
+        assert_eq!(compression("zstd"), Ok(Compression::Zstd(1)));
+        assert_eq!(compression("zstd:19"), Ok(Compression::Zstd(19)));
+        assert_eq!(compression("gzip"), Ok(Compression::Gzip(2)));
+        assert_eq!(compression("none"), Ok(Compression::None));
+        for bad in ["", "zstd:0", "zstd:23", "gzip:10", "none:1", "lz4", "zstd:"] {
+            assert!(compression(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn revisions_have_a_shape() {
+        for good in [
+            "0041",
+            "head",
+            "base",
+            "+1",
+            "-2",
+            "0041_add_users",
+            "20260101_120000",
+        ] {
+            assert!(revision(good).is_ok(), "{good}");
+        }
+        for bad in ["", "undo", "+", "-x", "HEAD~1", "--steps"] {
+            assert!(revision(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn verdicts_in_any_case() {
+        assert_eq!(verdict("loss_recoverable"), Ok(Verdict::LossRecoverable));
+        assert!(verdict("fine").is_err());
+    }
+}

@@ -1,0 +1,67 @@
+//! `backup create` and `rollback backup`: save a database, encrypted and verified.
+
+use pgbelay_core::error::Result;
+use pgbelay_core::model::backup::Compression;
+use serde_json::json;
+
+use crate::args::value;
+use crate::pending::backup::{self, Selection};
+use crate::shell::{Ending, Exit, Flow, Shell};
+
+/// Back up the database, or some of its tables
+///
+/// Everything is encrypted to the age recipients; `backup keygen` makes the first one. The id of
+/// the backup is the last line of the output.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "help text is shown as it stands")]
+#[command(after_help = "Examples:
+  backup create --name before-release
+  backup create --table 'public.order*' --exclude public.order_log
+  backup create --compression gzip:6")]
+pub struct Args {
+    /// Name that becomes part of the id
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Only tables that match PATTERN, such as public.order* (repeatable)
+    #[arg(long = "table", value_name = "PATTERN")]
+    tables: Vec<String>,
+
+    /// No tables that match PATTERN (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    exclude: Vec<String>,
+
+    /// Only definitions
+    #[arg(long, conflicts_with = "data_only")]
+    schema_only: bool,
+
+    /// Only rows
+    #[arg(long)]
+    data_only: bool,
+
+    /// How to compress: zstd[:L], gzip[:L] or none [env: PGBELAY_COMPRESSION] [default: zstd:1]
+    #[arg(long, value_name = "METHOD", value_parser = value::compression)]
+    compression: Option<Compression>,
+}
+
+/// Makes a backup.
+pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
+    let context = shell.context(Flow::Work)?;
+    let selection = Selection {
+        name: args.name,
+        tables: args.tables,
+        exclude: args.exclude,
+        schema: !args.data_only,
+        data: !args.schema_only,
+        compression: args.compression,
+    };
+    let facts = backup::create(&context, selection).await?;
+    let rows: u64 = facts.tables.iter().map(|table| table.rows).sum();
+    let fields = json!({
+        "backup": facts.id.as_str(),
+        "tables": facts.tables.len(),
+        "rows": rows,
+        "bytes": facts.bytes,
+    });
+    Ok(shell.done(Exit::Done, &fields, |_| format!("{}\n", facts.id)))
+}

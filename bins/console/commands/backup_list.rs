@@ -1,0 +1,21 @@
+//! `backup list` and `rollback list-backups`.
+
+use pgbelay_core::error::Result;
+
+use crate::pending::backup;
+use crate::report::backups;
+use crate::shell::{Ending, Exit, Flow, Shell};
+
+/// List backups, oldest first
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  backup list
+  backup list --json --backups s3://bucket/shop")]
+pub struct Args {}
+
+/// Lists backups.
+pub async fn run(shell: &Shell, _args: Args) -> Result<Ending> {
+    let context = shell.offline(Flow::Answer)?;
+    let list = backup::list(&context).await?;
+    Ok(shell.answer(Exit::Done, &backups::wire(&list), |_| backups::human(&list)))
+}

@@ -1,0 +1,11 @@
+//! Reporters: what people and machines get to see. Each makes text from values; the output
+//! alone writes it.
+
+pub mod backups;
+pub mod failure;
+pub mod findings;
+pub mod history;
+pub mod lines;
+pub mod plan;
+pub mod progress;
+pub mod risk;

@@ -1,0 +1,34 @@
+//! From a plan to the risk report that shows it.
+
+use crate::pending::rollback::RollbackPlan;
+use crate::report::risk::{RefusalView, RiskView};
+
+/// The risk report of `plan`.
+pub fn view(plan: &RollbackPlan) -> RiskView<'_> {
+    let steps = plan.steps.iter();
+    let refusals = plan.refusals.iter().map(|refusal| RefusalView {
+        rule: refusal.rule.to_owned(),
+        path: refusal.path.clone(),
+        line: refusal.line,
+        reason: refusal.reason.clone(),
+        forceable: refusal.forceable,
+    });
+    let locks = plan.locks.iter();
+    RiskView {
+        from: plan.from.as_ref().map(ToString::to_string),
+        to: plan.to.as_ref().map(ToString::to_string),
+        steps: steps
+            .map(|step| (step.revision.to_string(), step.name.clone()))
+            .collect(),
+        losses: &plan.losses,
+        findings: &plan.findings,
+        refusals: refusals.collect(),
+        verdict: plan.verdict,
+        definitions: plan.cascades.clone(),
+        locks: locks
+            .map(|(table, mode)| (table.clone(), (*mode).to_owned()))
+            .collect(),
+        not_evaluated: plan.not_evaluated.clone(),
+        plan_hash: Some(plan.hash.to_string()),
+    }
+}

@@ -1,0 +1,9 @@
+//! Settings: resolved once, from flag to default, into the plain values the core takes.
+
+mod config;
+mod keys;
+mod postgres;
+mod resolve;
+
+pub use keys::config_folder_files;
+pub use resolve::Settings;

@@ -1,0 +1,227 @@
+//! From flags, environment and config file to settings, and from those to a context.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgbelay_core::error::{Error, Result};
+use pgbelay_core::model::backup::Compression;
+use pgbelay_core::model::event::Observer;
+use pgbelay_core::model::secret::Secret;
+use pgbelay_core::ops::context::Context;
+use pgbelay_core::pg::options::{ConnectOptions, SslMode};
+
+use crate::args::{Shared, value};
+use crate::environment::Environment;
+use crate::pending::config as pg_config;
+use crate::settings::config::{Config, Layer, Production};
+use crate::settings::{keys, postgres};
+
+/// Everything that flags, environment and config file say. The database is not yet looked at.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The URL of the database, when one was given.
+    pub database_url: Option<Secret>,
+    /// The folder of migrations.
+    pub migrations: PathBuf,
+    /// Where backups live.
+    pub backups: String,
+    /// age recipients; may be empty.
+    pub recipients: Vec<String>,
+    /// Files with age identities.
+    pub identities: Vec<PathBuf>,
+    /// How new backups are compressed.
+    pub compression: Compression,
+    /// How long one attempt to get table locks may take.
+    pub lock_timeout: Duration,
+    /// A bound on each statement of a script.
+    pub statement_timeout: Option<Duration>,
+    /// How long to wait for the migration lock.
+    pub wait: Duration,
+    /// Show each statement sent.
+    pub echo_sql: bool,
+    production: Vec<Production>,
+}
+
+impl Settings {
+    /// Resolves all settings: flag, environment, `.env`, config file, default.
+    pub fn resolve(shared: &Shared, environment: &Environment) -> Result<Self> {
+        environment.check()?;
+        if shared.all {
+            return Err(Error::usage("--all is not supported yet")
+                .hint("run once for each database, with --database NAME"));
+        }
+        let config = config(shared, environment)?;
+        let env = env_name(shared, environment, &config);
+        let layers = layers(&config, env.as_deref())?;
+        let production_env = matches!(env.as_deref(), Some("production" | "prod"));
+        let marked = layers.iter().filter_map(|layer| layer.production.clone());
+        let from = |pick: fn(&Layer) -> Option<Duration>| layers.iter().find_map(|l| pick(l));
+        let lock_timeout = shared
+            .lock_timeout
+            .or(environment.duration("PGBELAY_LOCK_TIMEOUT")?);
+        let statement_timeout =
+            (shared.statement_timeout).or(environment.duration("PGBELAY_STATEMENT_TIMEOUT")?);
+        let wait = shared.wait.or(environment.duration("PGBELAY_WAIT")?);
+        let settings = Self {
+            database_url: database_url(shared, environment, &config, &layers)?,
+            migrations: (shared.migrations.clone())
+                .or_else(|| environment.path("PGBELAY_MIGRATIONS"))
+                .or_else(|| layers.iter().find_map(|layer| layer.migrations.clone()))
+                .unwrap_or_else(|| "migrations".into()),
+            backups: (shared.backups.clone())
+                .or_else(|| environment.get("PGBELAY_BACKUPS").map(str::to_owned))
+                .or_else(|| layers.iter().find_map(|layer| layer.backups.clone()))
+                .unwrap_or_else(|| "backups".into()),
+            recipients: keys::recipients(shared, environment, &layers)?,
+            identities: keys::identities(shared, environment, &layers),
+            compression: (environment.parse("PGBELAY_COMPRESSION", value::compression)?)
+                .or_else(|| layers.iter().find_map(|layer| layer.compression))
+                .unwrap_or(Compression::Zstd(1)),
+            lock_timeout: lock_timeout
+                .or_else(|| from(|layer| layer.lock_timeout))
+                .unwrap_or(Duration::from_secs(5)),
+            statement_timeout: statement_timeout
+                .or_else(|| from(|layer| layer.statement_timeout))
+                .filter(|timeout| !timeout.is_zero()),
+            wait: (wait.or_else(|| from(|layer| layer.wait))).unwrap_or(Duration::from_mins(1)),
+            echo_sql: shared.echo_sql || environment.is_on("SQL_ECHO"),
+            production: (marked.chain([Production::Is(production_env)])).collect(),
+        };
+        if settings.lock_timeout.is_zero() {
+            return Err(Error::usage("the lock timeout can't be 0")
+                .hint("whoever waits for a table lock without end blocks everybody behind"));
+        }
+        Ok(settings)
+    }
+
+    /// The surroundings of an operation on the database.
+    pub fn context(self, env: &Environment, observer: Arc<dyn Observer>) -> Result<Context> {
+        let url = self.database_url.as_ref();
+        let database = pg_config::resolve(url, &postgres::libpq(env))?;
+        let production = self.is_production(&database.database);
+        let mut context = self.into_context(database, observer);
+        context.production = production;
+        context.pg_bin = postgres::programs(env);
+        Ok(context)
+    }
+
+    /// The surroundings of an operation that needs no database. Its database has no hosts.
+    pub fn offline(self, observer: Arc<dyn Observer>) -> Context {
+        let nowhere = ConnectOptions {
+            hosts: Vec::new(),
+            user: String::new(),
+            password: None,
+            database: String::new(),
+            ssl_mode: SslMode::default(),
+            ssl_root_cert: None,
+            ssl_client: None,
+            options: None,
+            search_path: None,
+            connect_timeout: Duration::from_secs(10),
+        };
+        self.into_context(nowhere, observer)
+    }
+
+    fn into_context(self, database: ConnectOptions, observer: Arc<dyn Observer>) -> Context {
+        Context {
+            database,
+            migrations: self.migrations,
+            backups: self.backups,
+            recipients: self.recipients,
+            identities: self.identities,
+            compression: self.compression,
+            lock_timeout: self.lock_timeout,
+            statement_timeout: self.statement_timeout,
+            wait: self.wait,
+            actor: Environment::actor(),
+            production: false,
+            pg_bin: Vec::new(),
+            observer,
+            echo_sql: self.echo_sql,
+        }
+    }
+
+    /// True when any source says that the database called `name` is production.
+    fn is_production(&self, name: &str) -> bool {
+        self.production.iter().any(|production| match production {
+            Production::Is(is) => *is,
+            Production::Named(patterns) => patterns.iter().any(|p| matches_pattern(p, name)),
+        })
+    }
+}
+
+fn config(shared: &Shared, environment: &Environment) -> Result<Config> {
+    let named = shared
+        .config
+        .clone()
+        .or_else(|| environment.path("PGBELAY_CONFIG"));
+    let usual = environment.folder().join("pgbelay.toml");
+    match named.or_else(|| usual.exists().then_some(usual)) {
+        Some(path) => Config::read(&path, environment.home().as_deref()),
+        None => Ok(Config::default()),
+    }
+}
+
+fn env_name(shared: &Shared, environment: &Environment, config: &Config) -> Option<String> {
+    (shared.env.clone())
+        .or_else(|| environment.get("PGBELAY_ENV").map(str::to_owned))
+        .or_else(|| config.default_env.clone())
+}
+
+/// The layers of the config file that apply, strongest first.
+fn layers<'a>(config: &'a Config, env: Option<&str>) -> Result<Vec<&'a Layer>> {
+    let Some(name) = env else {
+        return Ok(vec![&config.base]);
+    };
+    match config.envs.get(name) {
+        Some(layer) => Ok(vec![layer, &config.base]),
+        // The name alone says something: be careful.
+        None if matches!(name, "production" | "prod") => Ok(vec![&config.base]),
+        None => Err(unknown("env", name, config.envs.keys())),
+    }
+}
+
+fn database_url(
+    shared: &Shared,
+    environment: &Environment,
+    config: &Config,
+    layers: &[&Layer],
+) -> Result<Option<Secret>> {
+    if let Some(name) = &shared.database {
+        let url = config.databases.get(name).cloned();
+        return url
+            .map(Some)
+            .ok_or_else(|| unknown("databases", name, config.databases.keys()));
+    }
+    Ok((shared.database_url.clone())
+        .or_else(|| environment.get("DATABASE_URL").map(Secret::new))
+        .or_else(|| layers.iter().find_map(|layer| layer.database_url.clone())))
+}
+
+fn unknown<'a>(table: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Error {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    let error = Error::usage(format!("the config file has no table [{table}.{name}]"));
+    if known.is_empty() {
+        error.hint(format!(
+            "there is no table of [{table}] at all, or no config file"
+        ))
+    } else {
+        error.hint(format!("it has: {}", known.join(", ")))
+    }
+}
+
+/// True when `name` matches `pattern`, where `*` stands for anything.
+fn matches_pattern(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
+            let mut starts = (0..=rest.len()).filter(|i| rest.is_char_boundary(*i));
+            starts.any(|i| matches_pattern(tail, &rest[i..]))
+        }),
+    }
+}
+
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;

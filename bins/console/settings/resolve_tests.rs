@@ -1,0 +1,158 @@
+use std::path::Path;
+
+use super::*;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str, files: &[(&str, &str)]) -> Self {
+        let path = std::env::temp_dir().join(format!("console-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        for (file, text) in files {
+            std::fs::write(path.join(file), text).unwrap();
+        }
+        Self(path)
+    }
+
+    fn environment(&self, variables: &[(&str, &str)]) -> Environment {
+        let owned = variables
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Environment::of(owned, self.0.clone())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn url(settings: &Settings) -> &str {
+    settings.database_url.as_ref().map_or("", Secret::reveal)
+}
+
+#[test]
+fn flag_then_environment_then_dotenv_then_config_then_default() {
+    let folder = Folder::new(
+        "order",
+        &[
+            (
+                ".env",
+                "PGBELAY_BACKUPS=dotenv\nPGBELAY_MIGRATIONS=dotenv\nPGBELAY_WAIT=3s\n",
+            ),
+            (
+                "pgbelay.toml",
+                "wait = '4s'\nbackups = 'toml'\nlock_timeout = '2s'\ndatabase_url = 'toml'\n",
+            ),
+        ],
+    );
+    let environment = folder.environment(&[("PGBELAY_MIGRATIONS", "real")]);
+    let mut shared = Shared {
+        wait: Some(Duration::from_secs(1)),
+        ..Shared::default()
+    };
+    let settings = Settings::resolve(&shared, &environment).unwrap();
+    assert_eq!(settings.wait, Duration::from_secs(1));
+    assert_eq!(settings.migrations, Path::new("real"));
+    assert_eq!(settings.backups, "dotenv");
+    assert_eq!(settings.lock_timeout, Duration::from_secs(2));
+    assert_eq!(settings.statement_timeout, None);
+    assert_eq!(url(&settings), "toml");
+    shared.wait = None;
+    let settings = Settings::resolve(&shared, &environment).unwrap();
+    assert_eq!(settings.wait, Duration::from_secs(3));
+}
+
+#[test]
+fn an_empty_variable_is_unset_and_hides_dotenv() {
+    let folder = Folder::new("empty", &[(".env", "DATABASE_URL=dotenv\n")]);
+    let settings = |variables: &[(&str, &str)]| {
+        Settings::resolve(&Shared::default(), &folder.environment(variables)).unwrap()
+    };
+    assert_eq!(url(&settings(&[])), "dotenv");
+    assert_eq!(url(&settings(&[("DATABASE_URL", "")])), "");
+}
+
+#[test]
+fn env_tables_overlay_the_top_level() {
+    let toml = "wait='1s'\nlock_timeout='1s'\ndefault_env='dev'\n[env.dev]\nwait='2s'\n\
+                [env.live]\nproduction=true\n[databases.shop]\nurl='shop'\n";
+    let folder = Folder::new("tables", &[("pgbelay.toml", toml)]);
+    let environment = folder.environment(&[("DATABASE_URL", "real")]);
+    let with = |change: fn(&mut Shared)| {
+        let mut shared = Shared::default();
+        change(&mut shared);
+        Settings::resolve(&shared, &environment)
+    };
+    let dev = with(|_| ()).unwrap();
+    assert_eq!(dev.wait, Duration::from_secs(2));
+    assert_eq!(dev.lock_timeout, Duration::from_secs(1));
+    assert!(!dev.is_production("x"));
+    assert!(
+        with(|s| s.env = Some("live".into()))
+            .unwrap()
+            .is_production("x")
+    );
+    assert!(
+        with(|s| s.env = Some("prod".into()))
+            .unwrap()
+            .is_production("x")
+    );
+    assert_eq!(
+        url(&with(|s| s.database = Some("shop".into())).unwrap()),
+        "shop"
+    );
+    for bad in [
+        with(|s| s.env = Some("stagging".into())),
+        with(|s| s.database = Some("shp".into())),
+        with(|s| s.all = true),
+        with(|s| s.lock_timeout = Some(Duration::ZERO)),
+        with(|s| s.config = Some("/nowhere.toml".into())),
+    ] {
+        assert_eq!(bad.unwrap_err().kind().exit_code(), 2);
+    }
+}
+
+#[test]
+fn a_malformed_dotenv_is_named_but_not_shown() {
+    let folder = Folder::new("dotenv", &[(".env", "A=1\nPASSWORD = 'x y\n")]);
+    let error = Settings::resolve(&Shared::default(), &folder.environment(&[])).unwrap_err();
+    assert_eq!(error.kind().exit_code(), 2);
+    assert_eq!(
+        error.to_string(),
+        "the .env file has a malformed line after A"
+    );
+}
+
+#[test]
+fn recipients_come_from_one_source() {
+    let toml = "recipients = ['age1config']\n";
+    let folder = Folder::new(
+        "keys",
+        &[("pgbelay.toml", toml), ("r.txt", "# us\n\nage1file\n")],
+    );
+    let file = folder.0.join("r.txt");
+    let of = |shared: &Shared, variables: &[(&str, &str)]| {
+        let environment = folder.environment(variables);
+        Settings::resolve(shared, &environment).unwrap().recipients
+    };
+    let none = Shared::default();
+    let flag = Shared {
+        recipients: vec!["age1flag".into()],
+        recipients_file: Some(file.clone()),
+        ..Shared::default()
+    };
+    let variable = [("PGBELAY_RECIPIENTS_FILE", file.to_str().unwrap())];
+    assert_eq!(of(&none, &[]), ["age1config"]);
+    assert_eq!(of(&none, &variable), ["age1file"]);
+    assert_eq!(of(&flag, &variable), ["age1flag", "age1file"]);
+}
+
+#[test]
+fn patterns() {
+    assert!(matches_pattern("prod", "prod"));
+    assert!(matches_pattern("prod_*", "prod_eu"));
+    assert!(matches_pattern("*live*", "my_live_db"));
+    assert!(!matches_pattern("prod_*", "preprod_eu"));
+}

@@ -1,0 +1,228 @@
+//! What a command gets: its flags, its settings, and the ways to answer.
+
+use std::sync::Arc;
+
+use pgbelay_core::error::Result;
+use pgbelay_core::model::event::Observer;
+use pgbelay_core::model::secret::Secret;
+use pgbelay_core::ops::context::Context;
+use serde::Serialize;
+
+use crate::args::{ColorWhen, Shared};
+use crate::environment::Environment;
+use crate::output::Output;
+use crate::paint::Paint;
+use crate::report::lines::{self, Lines};
+use crate::report::progress::Progress;
+use crate::settings::Settings;
+
+/// How a command that did not fail exits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done,
+    /// A check found something.
+    Found,
+}
+
+impl Exit {
+    /// [`Exit::Found`] when `found`.
+    pub const fn found(found: bool) -> Self {
+        if found { Self::Found } else { Self::Done }
+    }
+
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Found => 4,
+        }
+    }
+}
+
+/// The proof that a command closed its output; only [`Shell::answer`], [`Shell::text`] and
+/// [`Shell::done`] make one.
+#[derive(Debug)]
+#[must_use]
+pub struct Ending(Exit);
+
+impl Ending {
+    /// How to exit.
+    pub const fn exit(&self) -> Exit {
+        self.0
+    }
+}
+
+/// What a command writes to standard output with `--json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// One document, at once: events are not shown there.
+    Answer,
+    /// One line for each event, and a closing line.
+    Work,
+}
+
+/// The surroundings of a command.
+pub struct Shell {
+    shared: Shared,
+    environment: Environment,
+    output: Arc<Output>,
+    progress: Arc<Progress>,
+    out: Paint,
+    err: Paint,
+}
+
+impl Shell {
+    /// A shell with these flags, this environment, and this output.
+    pub fn new(shared: Shared, environment: Environment, output: Arc<Output>) -> Self {
+        let on = |terminal| colours(shared.color, &environment, terminal);
+        let (out, err) = (on(output.out_is_terminal()), on(output.err_is_terminal()));
+        let quiet = shared.quiet || shared.json;
+        let echo = shared.echo_sql || environment.is_on("SQL_ECHO");
+        let notes = shared.verbose || echo;
+        Self {
+            progress: Arc::new(Progress::new(Arc::clone(&output), err, quiet, notes)),
+            shared,
+            environment,
+            output,
+            out,
+            err,
+        }
+    }
+
+    /// The flags.
+    pub const fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The environment.
+    pub const fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// True with `--json`.
+    pub const fn json(&self) -> bool {
+        self.shared.json
+    }
+
+    /// The streams, for the module that reports failures.
+    pub(crate) fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// Colours of standard error.
+    pub(crate) const fn err_paint(&self) -> Paint {
+        self.err
+    }
+
+    /// Everything that flags, environment and config file say.
+    pub fn settings(&self) -> Result<Settings> {
+        Settings::resolve(&self.shared, &self.environment)
+    }
+
+    /// The surroundings of an operation on the database.
+    pub fn context(&self, flow: Flow) -> Result<Context> {
+        self.context_for(flow, None)
+    }
+
+    /// The surroundings of an operation on the database at `url`, else on the usual one.
+    pub fn context_for(&self, flow: Flow, url: Option<&Secret>) -> Result<Context> {
+        let mut settings = self.settings()?;
+        settings.database_url = url.cloned().or(settings.database_url);
+        settings.context(&self.environment, self.observer(flow))
+    }
+
+    /// The surroundings of an operation that needs no database.
+    pub fn offline(&self, flow: Flow) -> Result<Context> {
+        Ok(self.settings()?.offline(self.observer(flow)))
+    }
+
+    fn observer(&self, flow: Flow) -> Arc<dyn Observer> {
+        if self.json() && flow == Flow::Work {
+            Arc::new(Lines::new(Arc::clone(&self.output)))
+        } else {
+            Arc::clone(&self.progress) as Arc<dyn Observer>
+        }
+    }
+
+    /// Takes progress bars off the terminal, before a question or the end.
+    pub fn rest(&self) {
+        self.progress.rest();
+    }
+
+    /// Answers at once: one JSON document, or text.
+    pub fn answer(
+        &self,
+        exit: Exit,
+        document: &impl Serialize,
+        human: impl FnOnce(Paint) -> String,
+    ) -> Ending {
+        if self.json() {
+            self.output.out(&lines::document(document));
+        } else {
+            self.say(human);
+        }
+        Ending(exit)
+    }
+
+    /// Answers with text that is the same for people and machines, such as a script.
+    pub fn text(&self, text: &str) -> Ending {
+        self.output.out(text);
+        Ending(Exit::Done)
+    }
+
+    /// Closes a command that worked on: the JSON line `done` with `fields`, or text.
+    pub fn done(
+        &self,
+        exit: Exit,
+        fields: &impl Serialize,
+        human: impl FnOnce(Paint) -> String,
+    ) -> Ending {
+        if self.json() {
+            self.output.out(&lines::done(exit.code(), fields));
+        } else {
+            self.say(human);
+        }
+        Ending(exit)
+    }
+
+    /// Writes a part of the answer of a command that works on: a JSON line of type `kind`, or
+    /// text.
+    pub fn part(&self, kind: &str, fields: &impl Serialize, human: impl FnOnce(Paint) -> String) {
+        if self.json() {
+            self.output.out(&lines::line(kind, fields));
+        } else {
+            self.say(human);
+        }
+    }
+
+    /// Shows what a question is about: a JSON line of type `kind`, or text beside the question.
+    pub fn announce(
+        &self,
+        kind: &str,
+        fields: &impl Serialize,
+        human: impl FnOnce(Paint) -> String,
+    ) {
+        self.rest();
+        if self.json() {
+            self.output.out(&lines::line(kind, fields));
+        } else {
+            self.output.err(&human(self.err));
+        }
+    }
+
+    fn say(&self, human: impl FnOnce(Paint) -> String) {
+        self.rest();
+        self.output.out(&human(self.out));
+    }
+}
+
+/// Colours on a stream.
+pub(crate) fn colours(when: ColorWhen, environment: &Environment, terminal: bool) -> Paint {
+    let dumb = environment.get("TERM") == Some("dumb");
+    Paint::new(match when {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => terminal && !dumb && environment.get("NO_COLOR").is_none(),
+    })
+}

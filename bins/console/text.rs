@@ -1,0 +1,126 @@
+//! Words and numbers for people, safe to show on a terminal.
+
+use std::time::Duration;
+
+use chrono::SecondsFormat;
+use pgbelay_core::clock::Timestamp;
+
+/// `text` on one line, with everything escaped that could move the cursor, change colours, hide
+/// or reorder what follows.
+pub fn safe(text: &str) -> String {
+    text.chars().flat_map(|c| escape(c, false)).collect()
+}
+
+/// Like [`safe`], but keeps line breaks.
+pub fn safe_lines(text: &str) -> String {
+    text.chars().flat_map(|c| escape(c, true)).collect()
+}
+
+fn escape(c: char, lines: bool) -> Vec<char> {
+    let hides = matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+    );
+    if (c.is_control() || hides) && !(lines && c == '\n') {
+        c.escape_default().collect()
+    } else {
+        vec![c]
+    }
+}
+
+/// A size: `512 B`, `1.4 MB`.
+pub fn size(bytes: u64) -> String {
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1000.0;
+    let mut unit = "kB";
+    for larger in ["MB", "GB", "TB", "PB"] {
+        if value < 999.95 {
+            break;
+        }
+        value /= 1000.0;
+        unit = larger;
+    }
+    format!("{value:.1} {unit}")
+}
+
+/// A number with thousands separators: `12,345`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `1 row`, `12,345 rows`.
+pub fn many(number: u64, one: &str, more: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { more })
+}
+
+/// A duration: `340 ms`, `12.3 s`, `4 min 10 s`, `2 h 5 min`.
+pub fn took(duration: Duration) -> String {
+    let (millis, seconds) = (duration.as_millis(), duration.as_secs());
+    match seconds {
+        0 => format!("{millis} ms"),
+        1..=59 => format!("{:.1} s", millis as f64 / 1000.0),
+        60..=3599 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// An instant for people: `2026-11-21 10:15:00 UTC`.
+pub fn when(at: Timestamp) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// An instant for machines: RFC 3339, UTC.
+pub fn instant(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_drive_the_terminal() {
+        assert_eq!(safe("orders"), "orders");
+        assert_eq!(safe("größe"), "größe");
+        assert_eq!(safe("a\x1b[2Jb"), "a\\u{1b}[2Jb");
+        assert_eq!(safe("a\r\nb\tc"), "a\\r\\nb\\tc");
+        assert_eq!(
+            safe("a\u{202e}b\u{9b}c\u{7f}"),
+            "a\\u{202e}b\\u{9b}c\\u{7f}"
+        );
+        assert_eq!(safe_lines("a\nb\x07"), "a\nb\\u{7}");
+    }
+
+    #[test]
+    fn numbers_are_readable() {
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 kB"),
+            (1_400_000, "1.4 MB"),
+            (999_960, "1.0 MB"),
+            (5_000_000_000, "5.0 GB"),
+        ] {
+            assert_eq!(size(bytes), expected);
+        }
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(many(1, "row", "rows"), "1 row");
+        assert_eq!(took(Duration::from_millis(340)), "340 ms");
+        assert_eq!(took(Duration::from_millis(12_340)), "12.3 s");
+        assert_eq!(took(Duration::from_secs(250)), "4 min 10 s");
+        assert_eq!(took(Duration::from_mins(125)), "2 h 5 min");
+    }
+}

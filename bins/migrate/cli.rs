@@ -1,0 +1,36 @@
+//! The command line of `migrate`.
+
+use clap::{Parser, Subcommand};
+use console::args::Shared;
+use console::commands::{completions, rollback_to};
+
+use crate::{check, current, history, revision, status, upgrade};
+
+/// Take a PostgreSQL database forward, and see where it stands
+#[derive(Debug, Parser)]
+#[command(name = "migrate", version, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  migrate revision -m 'add users'   create a migration and its way back
+  migrate status                    what is applied, what is pending
+  migrate upgrade                   apply all that is pending
+  migrate downgrade -1              take the newest back, keeping what that destroys")]
+pub struct Cli {
+    #[command(flatten)]
+    pub shared: Shared,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Upgrade(upgrade::Args),
+    Downgrade(rollback_to::Args),
+    Current(current::Args),
+    Status(status::Args),
+    History(history::Args),
+    Revision(revision::Args),
+    Create(revision::CreateArgs),
+    Check(check::Args),
+    Completions(completions::Args),
+}

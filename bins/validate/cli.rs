@@ -1,0 +1,32 @@
+//! The command line of `validate`.
+
+use clap::{Parser, Subcommand};
+use console::args::Shared;
+use console::commands::{backup_verify, completions, rollback_validate};
+
+use crate::{explain, migrations, rules};
+
+/// Find out beforehand: what migrations, rollbacks and backups are worth
+#[derive(Debug, Parser)]
+#[command(name = "validate", version, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  validate migrations      read the files, no database needed
+  validate rollback -1     what would the rollback of the newest migration destroy?
+  validate backup latest   can it be read back?")]
+pub struct Cli {
+    #[command(flatten)]
+    pub shared: Shared,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Migrations(migrations::Args),
+    Rollback(rollback_validate::Args),
+    Backup(backup_verify::Args),
+    Rules(rules::Args),
+    Explain(explain::Args),
+    Completions(completions::Args),
+}
