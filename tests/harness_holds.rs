@@ -146,7 +146,7 @@ fn runs_are_told_apart_by_how_they_end() {
         .assert_silent_about("three");
     assert_eq!((output.stdout.as_str(), output.killed()), ("one \n", false));
 
-    let output = shell("echo 1; echo 2; echo 3; sleep 60")
+    let output = shell("echo 1; echo 2; echo 3; exec sleep 60")
         .start()
         .kill_after_lines(3);
     assert!(output.killed());
