@@ -149,7 +149,7 @@ const BANS: &[Ban] = &[
         texts: &["#[path", "include!"],
         within: &["core/src/", "bins/"],
         except: &[],
-        tests_may: false,
+        tests_may: true,
         reason: "code is shared through a package, so that tools never import each other",
     },
 ];
@@ -286,11 +286,17 @@ fn depth_of(place: &str) -> usize {
 
 /// Where the tests of a file begin, by convention its last part.
 fn tests_begin(path: &str, code: &str) -> usize {
-    if path.ends_with("/tests.rs") || path.contains("/tests/") {
+    if path.ends_with("tests.rs") || path.contains("/tests/") {
         return 0;
     }
     code.match_indices("#[cfg(test)]")
-        .find(|(offset, mark)| code[offset + mark.len()..].trim_start().starts_with("mod "))
+        .find(|(offset, mark)| {
+            let mut rest = code[offset + mark.len()..].trim_start();
+            while let Some((_, after)) = rest.strip_prefix("#[").and_then(|r| r.split_once(']')) {
+                rest = after.trim_start();
+            }
+            rest.starts_with("mod ")
+        })
         .map_or(code.len(), |(offset, _)| offset)
 }
 
