@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::harness::binary::Run;
 use crate::harness::cluster::send;
 use crate::harness::state::{Catalog, assert_same_content};
+use crate::harness::transcript::redact;
 use crate::harness::{Cluster, Sandbox, Writer};
 
 const TABLES: &str = "
@@ -161,6 +162,35 @@ fn runs_are_told_apart_by_how_they_end() {
             .run()
     });
     assert!(late.is_err() && started.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn binaries_run_in_the_sandbox() {
+    let sandbox = Sandbox::bare();
+    for tool in ["migrate", "rollback", "backup", "validate"] {
+        sandbox.run(tool, &["--version"]).assert_exit(0);
+    }
+    sandbox.migration("0001_init", "create table t ()", "drop table t");
+    assert!(sandbox.migrations().join("0001_init_rollback.sql").exists());
+    sandbox.write("backups/x/manifest.json", "{}");
+    let tree = sandbox.tree();
+    assert_eq!(tree["x"], "folder");
+    assert!(tree["x/manifest.json"].starts_with("2 bytes 44136fa355b3678a"));
+}
+
+#[test]
+fn transcripts_keep_what_is_no_accident() {
+    let sandbox = Sandbox::bare();
+    let said = format!(
+        "{}/backups of {}: 20261121T101500Z-prerollback-0042-7f3a9c, 12 rows in 1.5s at \
+         2026-11-21T10:15:00Z, revision 0042.",
+        sandbox.folder.display(),
+        sandbox.database,
+    );
+    assert_eq!(
+        redact(&said, &sandbox),
+        "[folder]/backups of [database]: [backup], 12 rows in [duration] at [time], revision 0042."
+    );
 }
 
 #[test]

@@ -524,6 +524,10 @@ fn what_is_allowed_is_left_alone() {
             "core/src/pg/x.rs",
             "fn f() {}\n#[cfg(test)]\nmod tests { fn f() { std::fs::write(a, b) } }",
         ),
+        (
+            "bins/x.rs",
+            "#[cfg(test)]\n#[path = \"x_tests.rs\"]\nmod tests;",
+        ),
         ("core/src/lib.rs", "//! All.\n\npub mod ops;\npub mod pg;\n"),
         (
             "bins/rollback/to.rs",

@@ -78,7 +78,7 @@ impl<'a> Transcript<'a> {
 }
 
 /// Replaces what differs from run to run: paths, names, times, ids, digests, keys.
-fn redact(text: &str, sandbox: &Sandbox) -> String {
+pub fn redact(text: &str, sandbox: &Sandbox) -> String {
     let text = text
         .replace(&sandbox.folder.display().to_string(), "[folder]")
         .replace(&sandbox.cluster.folder.display().to_string(), "[socket]");
@@ -91,7 +91,9 @@ fn redact(text: &str, sandbox: &Sandbox) -> String {
             rest = &rest[first.len_utf8()..];
             continue;
         }
-        let (word, after) = rest.split_at(end);
+        // The colon or full stop after a word is the sentence's.
+        let word = rest[..end].trim_end_matches([':', '.']);
+        let (word, after) = rest.split_at(if word.is_empty() { end } else { word.len() });
         result.push_str(redact_word(word, &sandbox.database).unwrap_or(word));
         rest = after;
     }
