@@ -1,1 +1,17 @@
-//! tests
+//! Drives the real binaries against a real PostgreSQL, in throwaway servers of its own.
+//!
+//! README.md, beside this file, says how to run it and how to write a test.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that panics has said what it has to say"
+)]
+
+// What tests stand on: servers, databases, running the binaries, comparing states.
+mod harness;
+
+// The harness itself: nothing stays behind, differences are seen.
+mod harness_holds;
+
+// The lines of the architecture, read from the sources.
+mod layering;

@@ -1,0 +1,17 @@
+//! The ground tests stand on: a throwaway server, a database and folders per test, the binaries.
+//!
+//! A test begins with a [`Sandbox`]; everything else is reached from there.
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+pub mod binary;
+pub mod cluster;
+pub mod database;
+pub mod installation;
+pub mod sandbox;
+pub mod state;
+pub mod transcript;
+pub mod writer;
+
+pub use cluster::Cluster;
+pub use sandbox::Sandbox;
+pub use writer::Writer;
