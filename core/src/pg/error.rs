@@ -188,11 +188,11 @@ pub fn sqlstate(error: &Error) -> Option<String> {
 /// Adds an outer message to a failure of the driver.
 pub trait PgContext<T> {
     /// Wraps the driver's error in `message`, redacted.
-    fn pg(self, message: &str) -> Result<T>;
+    fn pg(self, message: impl Into<String>) -> Result<T>;
 }
 
 impl<T> PgContext<T> for Result<T, tokio_postgres::Error> {
-    fn pg(self, message: &str) -> Result<T> {
+    fn pg(self, message: impl Into<String>) -> Result<T> {
         self.map_err(|error| failed(message, &error))
     }
 }

@@ -1,20 +1,30 @@
 //! All that speaks to PostgreSQL.
 
+pub mod capture;
 pub mod catalog;
 pub mod config;
 pub mod connect;
 mod conninfo;
+pub mod copy;
 pub mod error;
+pub mod guard;
 pub mod inspect;
 pub mod journal;
 pub mod ledger;
 pub mod lock;
+pub mod lookup;
 pub mod options;
 mod passfile;
 pub mod progress;
 mod query;
+pub mod reconcile;
+pub mod record;
 pub mod retry;
 pub mod script;
+pub mod server;
 pub mod session;
+pub mod snapshot;
+pub mod stage;
 pub mod steps;
 mod tls;
+pub mod transaction;

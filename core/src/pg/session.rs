@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_postgres::{CancelToken, Client, GenericClient, IsolationLevel};
+use tokio_postgres::{CancelToken, GenericClient, IsolationLevel};
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+pub use tokio_postgres::Client;
 
 use crate::error::Result;
 

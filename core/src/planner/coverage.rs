@@ -29,6 +29,8 @@ pub struct Dependent {
 /// A number to be found out about a loss.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measure {
+    /// The rule that a loss falls under.
+    pub rule: &'static str,
     /// The table.
     pub table: Oid,
     /// The columns whose values go; empty: whole rows.
@@ -127,12 +129,12 @@ impl Cover<'_> {
                 let need = self.need(oid);
                 need.dropped = true;
                 need.full = true;
-                let why = if dependent.named {
-                    "dropped"
+                let (rule, why) = if dependent.named {
+                    ("RB-DROP-TABLE", "dropped")
                 } else {
-                    "dropped by CASCADE"
+                    ("RB-CASCADE-HIDDEN", "dropped by CASCADE")
                 };
-                self.measure(oid, Vec::new(), why, dependent.place, Some(&query));
+                self.measure(rule, oid, Vec::new(), why, dependent.place, Some(&query));
             }
         }
         for dependent in dependents.iter().filter(|d| d.column > 0) {
@@ -155,6 +157,11 @@ impl Cover<'_> {
                 continue;
             }
             self.measures.push(Measure {
+                rule: if dependent.named {
+                    "RB-DROP-COLUMN"
+                } else {
+                    "RB-CASCADE-HIDDEN"
+                },
                 table: oid,
                 columns: vec![name],
                 why: if dependent.named {
@@ -189,7 +196,14 @@ impl Cover<'_> {
                     need.full = true;
                     need.rows_change = true;
                     if let Some(query) = self.stores(*member).map(count::all) {
-                        self.measure(*member, Vec::new(), "truncated", place, Some(&query));
+                        self.measure(
+                            "RB-TRUNCATE",
+                            *member,
+                            Vec::new(),
+                            "truncated",
+                            place,
+                            Some(&query),
+                        );
                     }
                 }
             }
@@ -237,6 +251,7 @@ impl Cover<'_> {
                     };
                     need.retyped.insert(column.clone(), to);
                     self.measures.push(Measure {
+                        rule: "RB-NARROW-TYPE",
                         table: *member,
                         columns: vec![column.clone()],
                         why: format!("changed by the conversion to {new_type}"),
@@ -262,7 +277,7 @@ impl Cover<'_> {
         path: &mut Vec<String>,
     ) {
         self.rows_change(table, members, rows.as_deref(), None);
-        self.measure(table, Vec::new(), why, place, rows.as_deref());
+        self.measure("RB-DELETE", table, Vec::new(), why, place, rows.as_deref());
         for key in self.keys_to(members, |key| key.on_delete) {
             if path.contains(&key.name) {
                 continue; // a cycle of cascades: counted once, captured as it happens
@@ -297,7 +312,14 @@ impl Cover<'_> {
         path: &mut Vec<String>,
     ) {
         self.rows_change(table, members, rows.as_deref(), Some(columns));
-        self.measure(table, columns.to_vec(), why, place, rows.as_deref());
+        self.measure(
+            "RB-UPDATE",
+            table,
+            columns.to_vec(),
+            why,
+            place,
+            rows.as_deref(),
+        );
         for key in self.keys_to(members, |key| key.on_update) {
             let hit = columns.is_empty() || key.to_columns.iter().any(|c| columns.contains(c));
             if !hit || path.contains(&key.name) {
@@ -363,6 +385,7 @@ impl Cover<'_> {
 
     fn measure(
         &mut self,
+        rule: &'static str,
         table: Oid,
         columns: Vec<String>,
         why: &str,
@@ -370,6 +393,7 @@ impl Cover<'_> {
         rows: Option<&str>,
     ) {
         self.measures.push(Measure {
+            rule,
             table,
             columns,
             why: why.to_owned(),
@@ -468,4 +492,14 @@ fn is_integer(type_name: &str) -> bool {
         lower.strip_prefix("pg_catalog.").unwrap_or(&lower),
         "smallint" | "integer" | "bigint" | "int" | "int2" | "int4" | "int8"
     )
+}
+
+/// The planner's estimate of how many rows `table` and its partitions hold.
+pub fn upper_bound(world: &World, table: Oid) -> u64 {
+    world
+        .family(table)
+        .iter()
+        .filter_map(|oid| world.relations.get(oid))
+        .map(|relation| relation.estimated_rows.max(0).unsigned_abs())
+        .sum()
 }

@@ -1,0 +1,321 @@
+//! What a rollback keeps from inside its own transaction: rows that changed between the snapshot
+//! and the lock, rows that the scripts changed, and values as the scripts left them. All of it
+//! goes into a second backup that continues the snapshot, durable before COMMIT.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Context as _, Error, Result};
+use crate::model::backup::{BackupFacts, Part, PartColumn, PartRole};
+use crate::model::event::{Event, Phase};
+use crate::model::plan::{Coverage, Extent, Fate};
+use crate::model::relation::{Oid, World};
+use crate::ops::context::Context;
+use crate::pg::record::{ColumnRecord, Saved, TableRecord};
+use crate::ops::snapshot::{self, Purpose, Taken};
+use crate::pg::capture::{Captured, Net, net_table};
+use crate::pg::server::Server;
+use crate::pg::session::Client;
+use crate::pg::snapshot as instant;
+use crate::sql::quote;
+use crate::store::{Store, Writer};
+
+/// The second backup, begun only when there is something to keep.
+pub struct Continuation<'a> {
+    ctx: &'a Context,
+    client: &'a Client,
+    purpose: Purpose,
+    writer: Option<Writer>,
+}
+
+impl<'a> Continuation<'a> {
+    /// Nothing kept yet.
+    pub const fn new(ctx: &'a Context, client: &'a Client, purpose: Purpose) -> Self {
+        Self {
+            ctx,
+            client,
+            purpose,
+            writer: None,
+        }
+    }
+
+    async fn keep(&mut self, part: &Part, query: String) -> Result<u64> {
+        if self.writer.is_none() {
+            let store = Store::open(&self.ctx.backups)?;
+            self.writer = Some(store.begin(self.purpose.new.clone())?);
+        }
+        let Some(writer) = &mut self.writer else {
+            return Err(Error::failed("the second backup could not be begun"));
+        };
+        snapshot::save(self.ctx, self.client, writer, part, &[query], 0).await
+    }
+
+    /// Makes what was kept durable. `None` when there was nothing to keep.
+    pub fn commit(self, server: &Server, taken: Option<&Taken>) -> Result<Option<BackupFacts>> {
+        let Some(writer) = self.writer else {
+            return Ok(None);
+        };
+        let mut facts = snapshot::commit_facts(server, &self.purpose, None);
+        facts.continues = taken.map(|t| t.facts.id.clone());
+        facts.scope.data_only = true;
+        let facts = writer.commit(facts)?;
+        self.ctx.observer.observe(Event::BackupComplete {
+            id: facts.id.clone(),
+            rows: facts.tables.iter().map(|t| t.rows).sum(),
+            bytes: facts.bytes,
+        });
+        Ok(Some(facts))
+    }
+
+    /// Saves again, under the locks, what changed since the snapshot.
+    pub async fn recapture(
+        &mut self,
+        world: &World,
+        coverage: &BTreeMap<Oid, Coverage>,
+        taken: &Taken,
+    ) -> Result<()> {
+        self.ctx.observer.observe(Event::Phase(Phase::Recapture));
+        let oids: Vec<Oid> = taken.parts.keys().copied().collect();
+        if instant::files(self.client, &oids).await? != taken.files {
+            return Err(Error::refused(
+                "a table was truncated or rewritten by somebody else while its rows were saved",
+            )
+            .hint("nothing was changed by this run; run the command again"));
+        }
+        for (oid, part) in &taken.parts {
+            let Some(coverage) = coverage.get(oid) else {
+                continue;
+            };
+            // What scripts change row by row is recorded when it happens.
+            let reshaped = !coverage.dropped.is_empty() || !coverage.retyped.is_empty();
+            let truncated = coverage.extent == Extent::Full;
+            if coverage.fate == Fate::Kept && !reshaped && !truncated {
+                continue;
+            }
+            let since = instant::since(self.client, &part.table, taken.xmin).await?;
+            let saved = taken.rows.get(oid).copied().unwrap_or_default();
+            if since.written == 0 && since.rows == saved {
+                continue;
+            }
+            let columns = quote::idents(part.columns.iter().map(|c| c.name.as_str()));
+            let table = quote::table(&part.table);
+            if part.key.is_empty() {
+                // Without a key a changed row can't be told from another: all are saved again.
+                self.keep(part, format!("SELECT {columns} FROM ONLY {table}"))
+                    .await?;
+                continue;
+            }
+            let changed = Part {
+                role: PartRole::Changed,
+                ..part.clone()
+            };
+            let condition = instant::written_since(taken.xmin);
+            let query = format!("SELECT {columns} FROM ONLY {table} WHERE {condition}");
+            self.keep(&changed, query).await?;
+            if world.relations.contains_key(oid) {
+                self.keys(part).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys that are there under the lock: a row of the snapshot whose key is not among them
+    /// had been deleted.
+    async fn keys(&mut self, part: &Part) -> Result<()> {
+        let is_key = |c: &&PartColumn| part.key.contains(&c.name);
+        let keys = Part {
+            role: PartRole::Keys,
+            columns: part.columns.iter().filter(is_key).cloned().collect(),
+            ..part.clone()
+        };
+        let columns = quote::idents(keys.columns.iter().map(|c| c.name.as_str()));
+        let query = format!("SELECT {columns} FROM ONLY {}", quote::table(&part.table));
+        self.keep(&keys, query).await?;
+        Ok(())
+    }
+
+    /// Keeps what the scripts did to rows, and writes down each table's shape before and after.
+    pub async fn aftermath(
+        &mut self,
+        before: &World,
+        after: &World,
+        coverage: &BTreeMap<Oid, Coverage>,
+        captured: &Captured,
+        taken: Option<&Taken>,
+    ) -> Result<Vec<TableRecord>> {
+        let mut tables = Vec::new();
+        for relation in before.relations.values() {
+            let covered = coverage.get(&relation.oid);
+            let watched = captured.tables().any(|oid| oid == relation.oid);
+            if covered.is_none() && !watched {
+                continue;
+            }
+            let saved = taken.and_then(|t| t.parts.get(&relation.oid));
+            let mut record = record(before, after, relation.oid, covered, saved)
+                .context(format!("could not follow {}", relation.name))?;
+            if record.after.is_some() && watched {
+                let net = captured.net(self.client, relation.oid, &record.key).await?;
+                if !net.is_empty() {
+                    self.effects(&mut record, &net, relation.oid).await?;
+                }
+            }
+            if !record.retyped.is_empty() && record.after.is_some() {
+                self.left(&record).await?;
+            }
+            let nothing = record.effects.is_empty() && !record.truncated;
+            if covered.is_some() || !nothing {
+                tables.push(record);
+            }
+        }
+        Ok(tables)
+    }
+
+    async fn effects(&mut self, record: &mut TableRecord, net: &Net, oid: Oid) -> Result<()> {
+        if net.truncated && record.saved != Saved::Full {
+            return Err(Error::refused(format!(
+                "{} was truncated without having been saved",
+                record.name_before()
+            )));
+        }
+        if record.reshaped() && record.key.is_empty() {
+            return Err(Error::refused(format!(
+                "{} has no key that survives, and both its columns and its rows were changed: \
+                 the old rows could not be told apart",
+                record.name_before()
+            ))
+            .hint("nothing was changed; give the table a primary key, or split the migration"));
+        }
+        record.truncated = net.truncated;
+        record.effects.clone_from(&net.numbers);
+        let text = |name: String| PartColumn {
+            name,
+            type_name: "text".to_owned(),
+        };
+        let flag = |name: &str| PartColumn {
+            name: name.to_owned(),
+            type_name: "boolean".to_owned(),
+        };
+        let mut columns = vec![flag("had"), flag("has")];
+        for number in &net.numbers {
+            columns.push(text(format!("b{number}")));
+            columns.push(text(format!("a{number}")));
+        }
+        let names = quote::idents(columns.iter().map(|c| c.name.as_str()));
+        let part = Part {
+            table: record.name_before(),
+            role: PartRole::Effects,
+            columns,
+            key: Vec::new(),
+        };
+        let query = format!("SELECT {names} FROM {}", net_table(oid));
+        self.keep(&part, query).await?;
+        Ok(())
+    }
+
+    /// Keeps the converted values, as text: an undo must see whether somebody has changed them
+    /// since.
+    async fn left(&mut self, record: &TableRecord) -> Result<()> {
+        let Some(table) = record.name_after() else {
+            return Ok(());
+        };
+        if record.key.is_empty() {
+            return Ok(()); // compared by all the other columns
+        }
+        let mut columns = Vec::new();
+        let mut values = Vec::new();
+        let numbers: Vec<i16> = {
+            let retyped = record.retyped.iter().filter(|n| !record.key.contains(n));
+            record.key.iter().chain(retyped).copied().collect()
+        };
+        for number in numbers {
+            if let Some(name) = record.after(number) {
+                values.push(format!("{}::pg_catalog.text", quote::ident(name)));
+                columns.push(PartColumn {
+                    name: format!("a{number}"),
+                    type_name: "text".to_owned(),
+                });
+            }
+        }
+        let part = Part {
+            table: record.name_before(),
+            role: PartRole::Left,
+            columns,
+            key: Vec::new(),
+        };
+        let query = format!(
+            "SELECT {} FROM ONLY {}",
+            values.join(", "),
+            quote::table(&table)
+        );
+        self.keep(&part, query).await?;
+        Ok(())
+    }
+}
+
+/// One table's shape before and after.
+fn record(
+    before: &World,
+    after: &World,
+    oid: Oid,
+    covered: Option<&Coverage>,
+    saved: Option<&Part>,
+) -> Result<TableRecord> {
+    let relation = before
+        .relations
+        .get(&oid)
+        .ok_or_else(|| Error::failed("the table is not known"))?;
+    let now = after.relations.get(&oid);
+    let still = |number: i16| now.and_then(|r| r.columns.iter().find(|c| c.number == number));
+    let number_of = |name: &String| relation.column(name).map(|c| c.number);
+    let dropped: Vec<i16> = relation
+        .columns
+        .iter()
+        .filter(|c| now.is_some() && still(c.number).is_none())
+        .map(|c| c.number)
+        .collect();
+    let retyped: Vec<i16> = relation
+        .columns
+        .iter()
+        .filter(|c| still(c.number).is_some_and(|n| n.type_name != c.type_name))
+        .map(|c| c.number)
+        .collect();
+    let key = match covered {
+        Some(coverage) => coverage.key.iter().filter_map(number_of).collect(),
+        None => relation
+            .keys
+            .iter()
+            .find(|key| {
+                let numbers = key.iter().filter_map(number_of);
+                now.is_none() || numbers.clone().all(|n| still(n).is_some() && !retyped.contains(&n))
+            })
+            .map(|key| key.iter().filter_map(number_of).collect())
+            .unwrap_or_default(),
+    };
+    Ok(TableRecord {
+        before: (relation.name.schema.clone(), relation.name.name.clone()),
+        after: now.map(|r| (r.name.schema.clone(), r.name.name.clone())),
+        columns: relation
+            .columns
+            .iter()
+            .map(|c| ColumnRecord {
+                number: c.number,
+                name: c.name.clone(),
+                type_name: c.type_name.clone(),
+                generated: c.generated,
+            })
+            .collect(),
+        columns_after: now.map_or_else(Vec::new, |r| {
+            r.columns.iter().map(|c| (c.number, c.name.clone())).collect()
+        }),
+        key,
+        saved: match (saved, covered.map(|c| &c.extent)) {
+            (None, _) | (_, None) => Saved::Nothing,
+            (_, Some(Extent::Full)) => Saved::Full,
+            (_, Some(Extent::Columns(_))) => Saved::Columns,
+            (_, Some(Extent::Matching(_))) => Saved::Matching,
+        },
+        dropped,
+        retyped,
+        truncated: false,
+        effects: Vec::new(),
+    })
+}

@@ -1,0 +1,8 @@
+//! `rollback to`: back to an earlier revision, with everything kept that this destroys.
+
+mod apply;
+mod attempt;
+mod plan;
+
+pub use apply::{Options, Outcome, apply};
+pub use plan::{Ask, Planned, Request, plan};

@@ -1,0 +1,202 @@
+//! Carrying a rollback out: snapshot, then one transaction, tried again when locks aren't had.
+
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::ident::{BackupId, Digest, Revision};
+use crate::model::backup::{BackupFacts, BackupKind};
+use crate::model::consent::Consent;
+use crate::model::event::{Event, Phase};
+use crate::ops::context::Context;
+use crate::ops::rollback::attempt::{Attempt, attempt};
+use crate::ops::rollback::plan::{self, Planned};
+use crate::ops::snapshot::{self, Purpose, Taken};
+use crate::ops::stored_catalog;
+use crate::pg::lock::{self, Locked};
+use crate::pg::{connect, retry, server};
+use crate::store::{NewBackup, Store};
+
+/// How to carry it out.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Only if the plan's hash begins with this.
+    pub plan_hash: Option<String>,
+    /// With `force`: take no snapshot.
+    pub without_snapshot: bool,
+    /// For the journal.
+    pub reason: Option<String>,
+}
+
+/// What it amounted to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Head of the ledger now.
+    pub to: Option<Revision>,
+    /// The migrations taken back, newest first.
+    pub undone: Vec<Revision>,
+    /// The backups that an undo needs.
+    pub backups: Vec<BackupFacts>,
+    /// What differs from the schema recorded, when that was accepted.
+    pub drift: Option<String>,
+}
+
+/// Carries `planned` out. Somebody has named the database.
+pub async fn apply(
+    ctx: &Context,
+    planned: Planned,
+    consent: Consent,
+    options: Options,
+) -> Result<Outcome> {
+    check(&planned, &consent, &options)?;
+    if planned.entries.is_empty() {
+        return Ok(Outcome {
+            to: planned.plan.to,
+            undone: Vec::new(),
+            backups: Vec::new(),
+            drift: None,
+        });
+    }
+    let session = connect::connect(&ctx.database, "pgbelay rollback").await?;
+    let mut locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
+    let planned = same_world(ctx, &locked, planned).await?;
+    let server = server::read(locked.session().client()).await?;
+    let purpose = purpose(ctx, &planned, &options);
+    let taken = if options.without_snapshot && planned.request.force {
+        None
+    } else {
+        let reader = connect::connect(&ctx.database, "pgbelay snapshot").await?;
+        let world = &planned.analysis.world;
+        let coverage = &planned.plan.coverage;
+        Some(
+            snapshot::take(ctx, reader.client(), &server, world, coverage, purpose.clone()).await?,
+        )
+    };
+    let context = Attempt {
+        ctx,
+        planned: &planned,
+        consent: &consent,
+        options: &options,
+        server: &server,
+        taken: taken.as_ref(),
+        purpose,
+    };
+    let outcome = tries(&mut locked, &context).await;
+    match outcome {
+        Ok(outcome) => {
+            locked.release().await?;
+            Ok(outcome)
+        }
+        Err(error) => Err(clean_up(ctx, taken, error)),
+    }
+}
+
+async fn tries(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {
+    let mut number = 1;
+    loop {
+        match attempt(locked, context).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) if retry::again(&error, number) => {
+                retry::pause(&error, number, context.ctx.observer.as_ref()).await;
+                number += 1;
+            }
+            Err(error) => return Err(retry::give_up(error, number)),
+        }
+    }
+}
+
+fn check(planned: &Planned, consent: &Consent, options: &Options) -> Result<()> {
+    if consent.database() != planned.plan.database {
+        return Err(Error::refused(format!(
+            "consent was given for database '{}', and this is '{}'",
+            consent.database(),
+            planned.plan.database
+        )));
+    }
+    if let Some(refusal) = planned.refusal() {
+        return Err(refusal);
+    }
+    planned.foretold_failure()?;
+    if options.without_snapshot && !planned.request.force {
+        return Err(Error::refused("a rollback without a snapshot can't be undone")
+            .hint("only --force together with --without-snapshot goes without one"));
+    }
+    if let Some(wanted) = &options.plan_hash {
+        let hash = planned.plan.hash.to_string();
+        if wanted.len() < 8 || !hash.starts_with(wanted.as_str()) {
+            return Err(Error::refused(format!(
+                "this is not the plan that was reviewed: its hash is {hash}"
+            ))
+            .hint("scripts, ledger or schema changed since; review the new plan"));
+        }
+    }
+    Ok(())
+}
+
+/// The plan again, under the migration lock: it must be the one that was shown.
+async fn same_world(ctx: &Context, locked: &Locked, planned: Planned) -> Result<Planned> {
+    ctx.observer.observe(Event::Phase(Phase::Plan));
+    let mut request = planned.request.clone();
+    request.measure = false;
+    let now = plan::on(ctx, locked.session(), request).await?;
+    if now.plan.hash == planned.plan.hash {
+        Ok(now)
+    } else {
+        Err(Error::refused(
+            "scripts, ledger or schema changed between the plan and the rollback",
+        )
+        .hint("nothing was changed; run the command again to see the new plan"))
+    }
+}
+
+fn purpose(ctx: &Context, planned: &Planned, options: &Options) -> Purpose {
+    let to = planned.plan.to.as_ref();
+    Purpose {
+        new: NewBackup {
+            kind: BackupKind::Prerollback,
+            label: Some(to.map_or_else(|| "base".to_owned(), ToString::to_string)),
+            name: None,
+            reason: options.reason.clone(),
+            database: planned.plan.database.clone(),
+            recipients: ctx.recipients.clone(),
+            compression: ctx.compression,
+            actor: ctx.actor.clone(),
+        },
+        from: planned.plan.from.clone(),
+        to: planned.plan.to.clone(),
+        details: json!({
+            "plan_hash": planned.plan.hash.to_string(),
+            "fingerprint": planned.plan.fingerprint.to_string(),
+            "catalog": stored_catalog::to_json(&planned.catalog),
+        }),
+    }
+}
+
+/// Nothing was destroyed, so the snapshot protects nothing: it is taken away again. After a
+/// commit whose outcome is not known it stays.
+fn clean_up(ctx: &Context, taken: Option<Taken>, error: Error) -> Error {
+    let Some(taken) = taken else { return error };
+    if error.already_done().iter().any(|d| d.contains("COMMIT")) {
+        return error.hint(format!(
+            "the snapshot {} was kept; `migrate current` tells where the database is",
+            taken.facts.id
+        ));
+    }
+    let removed = Store::open(&ctx.backups)
+        .and_then(|store| store.discard(&taken.facts.id, &taken.facts.database));
+    match removed {
+        Ok(()) => error.hint("nothing was changed; the snapshot was taken away again"),
+        Err(_) => error.hint(format!(
+            "nothing was changed; the snapshot {} is still there",
+            taken.facts.id
+        )),
+    }
+}
+
+impl Outcome {
+    /// Ids and manifest digests of the backups, for the journal.
+    pub fn references(backups: &[BackupFacts]) -> (Vec<BackupId>, Vec<Digest>) {
+        let ids = backups.iter().map(|b| b.id.clone()).collect();
+        let digests = backups.iter().filter_map(|b| b.manifest).collect();
+        (ids, digests)
+    }
+}

@@ -1,0 +1,271 @@
+//! One try of the transaction that rolls back: locks, re-capture, scripts, guard, ledger, COMMIT.
+
+use crate::error::{Error, Result};
+use crate::ident::{Digest, TableName};
+use crate::model::consent::Consent;
+use crate::model::event::{Event, Phase};
+use crate::model::ledger::{Entry, Verb};
+use crate::model::relation::{Oid, Relation, World};
+use crate::ops::context::Context;
+use crate::ops::keep::Continuation;
+use crate::ops::rollback::apply::{Options, Outcome};
+use crate::ops::rollback::plan::Planned;
+use crate::ops::run_scripts;
+use crate::ops::snapshot::{Purpose, Taken};
+use crate::pg::capture::Captured;
+use crate::pg::guard::{self, State};
+use crate::pg::journal::{self, NewRecord};
+use crate::pg::lock::Locked;
+use crate::pg::record::{Details, EntryRecord};
+use crate::pg::server::Server;
+use crate::pg::session::Client;
+use crate::pg::{catalog, inspect, ledger, transaction};
+use crate::schema;
+
+/// Everything that the tries have in common.
+pub struct Attempt<'a> {
+    /// The surroundings.
+    pub ctx: &'a Context,
+    /// The plan.
+    pub planned: &'a Planned,
+    /// Who agreed.
+    pub consent: &'a Consent,
+    /// How.
+    pub options: &'a Options,
+    /// The server.
+    pub server: &'a Server,
+    /// The snapshot.
+    pub taken: Option<&'a Taken>,
+    /// What a second backup would be for.
+    pub purpose: Purpose,
+}
+
+/// Tries once. On failure the transaction is rolled back.
+pub async fn attempt(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {
+    locked.check_held().await?;
+    let client = &*locked.client();
+    let outcome = inside(client, context).await;
+    if outcome.is_err() {
+        transaction::abandon(client).await;
+    }
+    outcome
+}
+
+async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
+    let Attempt { ctx, planned, .. } = context;
+    let observer = ctx.observer.as_ref();
+    transaction::begin(client, ctx.lock_timeout, ctx.statement_timeout).await?;
+    transaction::ours(client).await?;
+    observer.observe(Event::Phase(Phase::TableLocks));
+    lock_tables(client, planned).await?;
+    let path = planned.analysis.world.search_path.clone();
+    let before = inspect::world(client, path.clone()).await?;
+    same_structure(&planned.analysis.world, &before)?;
+    let mut kept = Continuation::new(ctx, client, context.purpose.clone());
+    if let Some(taken) = context.taken {
+        kept.recapture(&before, &planned.plan.coverage, taken).await?;
+    }
+    let mut captured = watch(client, planned, &before).await?;
+    let marks = guard::marks(client).await?;
+
+    observer.observe(Event::Phase(Phase::Scripts));
+    for (step, statements) in planned.plan.steps.iter().zip(&planned.analysis.statements) {
+        run_scripts::run(ctx, client, step, statements, &mut captured, true).await?;
+    }
+
+    observer.observe(Event::Phase(Phase::Guard));
+    transaction::ours(client).await?;
+    let after_marks = guard::marks(client).await?;
+    let after = inspect::world(client, path).await?;
+    captured.remove(client).await?;
+    let watched: Vec<Oid> = captured.tables().collect();
+    let surplus = guard::surplus(
+        State {
+            world: &before,
+            marks: &marks,
+        },
+        State {
+            world: &after,
+            marks: &after_marks,
+        },
+        &planned.plan.coverage,
+        &watched,
+    );
+    if !surplus.is_empty() && context.taken.is_some() {
+        return Err(Error::refused(format!(
+            "the scripts did more than was announced and saved: {}",
+            surplus.join("; ")
+        ))
+        .hint("the transaction was rolled back"));
+    }
+    let tables = kept
+        .aftermath(&before, &after, &planned.plan.coverage, &captured, context.taken)
+        .await?;
+    let now = catalog::read(client).await?;
+    let drift = check_fingerprint(context, &now)?;
+    let sequences = inspect::sequences(client).await?;
+    let details = Details {
+        version: 1,
+        entries: planned
+            .entries
+            .iter()
+            .map(|entry| entry_record(entry, planned))
+            .collect(),
+        before: planned.plan.fingerprint.to_string(),
+        after: now.fingerprint().to_string(),
+        tables,
+        transaction: transaction::id(client).await?,
+        sequences: sequences
+            .into_iter()
+            .map(|s| {
+                let TableName { schema, name } = s.name;
+                (schema, name, s.state.last_value, s.state.is_called)
+            })
+            .collect(),
+    };
+    let second = kept.commit(context.server, context.taken)?;
+    let first = context.taken.map(|t| t.facts.clone());
+    let backups: Vec<_> = first.into_iter().chain(second).collect();
+    write_ledger(client, context, &backups, &details).await?;
+
+    observer.observe(Event::Phase(Phase::Commit));
+    transaction::commit(client)
+        .await
+        .map_err(|e| e.done("COMMIT was sent; whether it took effect is not known"))?;
+    Ok(Outcome {
+        to: planned.plan.to.clone(),
+        undone: planned.entries.iter().map(|e| e.revision.clone()).collect(),
+        backups,
+        drift,
+    })
+}
+
+async fn lock_tables(client: &Client, planned: &Planned) -> Result<()> {
+    for mode in ["ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE"] {
+        let mut names: Vec<TableName> = planned
+            .plan
+            .locks
+            .iter()
+            .filter(|lock| lock.1 == mode)
+            .map(|lock| lock.0.clone())
+            .collect();
+        names.sort();
+        names.dedup();
+        transaction::lock(client, &names, mode).await?;
+    }
+    Ok(())
+}
+
+/// Sizes and estimates may differ, nothing else.
+fn same_structure(planned: &World, now: &World) -> Result<()> {
+    let shape = |world: &World| {
+        let relations = world.relations.values().map(|r| Relation {
+            bytes: 0,
+            estimated_rows: 0,
+            ..r.clone()
+        });
+        let relations: Vec<Relation> = relations.collect();
+        (relations, world.foreign_keys.clone(), world.types.clone())
+    };
+    if shape(planned) == shape(now) {
+        Ok(())
+    } else {
+        Err(Error::refused("the schema changed while the snapshot was taken")
+            .hint("run the command again to see the new plan"))
+    }
+}
+
+async fn watch(client: &Client, planned: &Planned, world: &World) -> Result<Captured> {
+    let tables: Vec<(&Relation, bool)> = planned
+        .plan
+        .capture
+        .tables
+        .iter()
+        .filter_map(|oid| {
+            let whole = planned.plan.coverage.get(oid);
+            let whole = whole.is_some_and(|c| c.extent == crate::model::plan::Extent::Full);
+            Some((world.relations.get(oid)?, whole))
+        })
+        .collect();
+    Captured::install(client, &tables).await
+}
+
+/// The schema must now be the one that was recorded when the target revision was current.
+fn check_fingerprint(context: &Attempt<'_>, now: &schema::Catalog) -> Result<Option<String>> {
+    let planned = context.planned;
+    let fingerprint = now.fingerprint();
+    if planned.plan.expected == Some(fingerprint) {
+        return Ok(None);
+    }
+    let what = match planned.plan.expected {
+        Some(_) => "the scripts end in another schema than the one that was there before the \
+                    migrations were applied",
+        None => "the schema before these migrations was not recorded, so it can't be checked",
+    };
+    if planned.request.accept_drift {
+        return Ok(Some(what.to_owned()));
+    }
+    Err(Error::refused(what)
+        .hint("the transaction was rolled back; correct the rollback script")
+        .hint("or pass --accept-drift to accept the schema as it ends"))
+}
+
+fn entry_record(entry: &Entry, planned: &Planned) -> EntryRecord {
+    let step = planned.plan.steps.iter().find(|s| s.revision == entry.revision);
+    let text = |digest: Option<Digest>| digest.map(|d| d.to_string());
+    EntryRecord {
+        sequence: entry.sequence,
+        revision: entry.revision.to_string(),
+        name: entry.name.clone(),
+        up_text: entry.up_text.clone(),
+        down_text: entry
+            .down_text
+            .clone()
+            .or_else(|| step.map(|s| s.script.text.clone())),
+        transactional: entry.transactional,
+        batch: entry.batch,
+        applied_at: entry.applied_at.to_rfc3339(),
+        applied_by: entry.applied_by.clone(),
+        duration_ms: entry.duration_ms,
+        fingerprint_before: text(entry.fingerprint_before),
+        fingerprint_after: text(entry.fingerprint_after),
+    }
+}
+
+async fn write_ledger(
+    client: &Client,
+    context: &Attempt<'_>,
+    backups: &[crate::model::backup::BackupFacts],
+    details: &Details,
+) -> Result<()> {
+    let planned = context.planned;
+    ledger::ensure(client).await?;
+    for entry in &planned.entries {
+        ledger::remove(client, &entry.revision).await?;
+    }
+    let (ids, manifests) = Outcome::references(backups);
+    let mut consent = context.consent.by().to_owned();
+    for (given, flag) in [
+        (planned.request.force, " --force"),
+        (planned.request.accept_drift, " --accept-drift"),
+        (context.options.without_snapshot, " --without-snapshot"),
+    ] {
+        if given {
+            consent += flag;
+        }
+    }
+    let record = NewRecord {
+        verb: Verb::Rollback,
+        from: planned.plan.from.clone(),
+        to: planned.plan.to.clone(),
+        by: context.ctx.actor.clone(),
+        reason: context.options.reason.clone(),
+        consent,
+        backups: ids,
+        manifests,
+        reverses: None,
+        details: details.to_json()?,
+    };
+    journal::append(client, record).await?;
+    Ok(())
+}

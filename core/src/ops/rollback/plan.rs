@@ -1,0 +1,377 @@
+//! Finding out what a rollback would do. Only reads.
+
+use std::path::Path;
+
+use crate::error::{Context as _, Error, Kind, Result};
+use crate::ident::{Digest, Revision};
+use crate::model::event::{Event, Phase};
+use crate::model::ledger::Entry;
+use crate::model::loss::{Finding, Severity, Verdict};
+use crate::model::migration::{Migration, Script, Target};
+use crate::model::plan::{Refusal, RollbackPlan, Step};
+use crate::ops::analysis::{self, Analysis};
+use crate::ops::context::Context;
+use crate::pg::session::{Client, Session};
+use crate::pg::{catalog, connect, inspect, ledger, lookup, snapshot, transaction};
+use crate::schema::Catalog;
+use crate::source;
+
+/// Where to go back to.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// To a revision, which is kept: a version, a prefix, a name, `base`, `-N`.
+    To(String),
+    /// This many migrations back.
+    Steps(usize),
+    /// The migration of this name, and all applied after it.
+    Named(String),
+}
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Where to.
+    pub ask: Ask,
+    /// Skip refusals for scripts that can't be judged; every table is saved instead.
+    pub force: bool,
+    /// Accept a schema that ends other than recorded, and files that differ from what was applied.
+    pub accept_drift: bool,
+    /// Count what is lost. Without, only what is needed to go ahead is found out.
+    pub measure: bool,
+}
+
+/// A plan with what it was made from.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// What was asked for.
+    pub request: Request,
+    /// The plan.
+    pub plan: RollbackPlan,
+    /// What the scripts would do.
+    pub analysis: Analysis,
+    /// The ledger rows to be taken back, newest first.
+    pub entries: Vec<Entry>,
+    /// The schema now.
+    pub catalog: Catalog,
+}
+
+/// Plans a rollback. Nothing above ACCESS SHARE is locked and nothing is written.
+pub async fn plan(ctx: &Context, request: Request) -> Result<Planned> {
+    ctx.observer.observe(Event::Phase(Phase::Plan));
+    let session = connect::connect(&ctx.database, "pgbelay plan").await?;
+    on(ctx, &session, request).await
+}
+
+/// Plans on a session that is there already.
+pub async fn on(ctx: &Context, session: &Session, request: Request) -> Result<Planned> {
+    let client = session.client();
+    snapshot::begin_reading(client, ctx.lock_timeout).await?;
+    let planned = read(ctx, session, request).await;
+    // Whatever happened, nothing was written; the transaction is over either way.
+    transaction::abandon(client).await;
+    planned
+}
+
+async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Planned> {
+    let client = session.client();
+    let path = lookup::search_path(client).await?;
+    transaction::ours(client).await?;
+    let all = ledger::read(client).await?;
+    let migrations = files(&ctx.migrations, &all)?;
+    let target = resolve(&request.ask, &all, &migrations)?;
+    let entries = undone(&all, target.as_ref());
+    let mut refusals = Vec::new();
+    let mut findings = Vec::new();
+    let mut missing = false;
+    let mut steps = Vec::new();
+    for entry in &entries {
+        let file = migrations.iter().find(|m| m.revision == entry.revision);
+        compare(entry, file, &request, &mut refusals, &mut findings);
+        match script(entry, file) {
+            Some(script) => steps.push(Step {
+                revision: entry.revision.clone(),
+                name: entry.name.clone(),
+                script,
+                transactional: file.map_or(entry.transactional, |m| m.down_transactional),
+            }),
+            None => {
+                missing = true;
+                refusals.push(no_way_back(entry, "there is no rollback script", "RB-MISSING"));
+            }
+        }
+    }
+    for step in &steps {
+        if analysis::statements(step).is_empty() {
+            missing = true;
+            let entry = entries.iter().find(|e| e.revision == step.revision);
+            refusals.extend(entry.map(|e| {
+                no_way_back(e, "the rollback script holds no statement", "RB-EMPTY")
+            }));
+        }
+    }
+    let world = inspect::world(client, path).await?;
+    let catalog = catalog::read(client).await?;
+    let mut analysis =
+        analysis::analyse(client, world, &steps, request.force, request.measure).await?;
+    refusals.append(&mut analysis.refusals);
+    findings.append(&mut analysis.findings);
+    analysis.refusals.clone_from(&refusals);
+    let fingerprint = catalog.fingerprint();
+    let recorded = all.last().and_then(|entry| entry.fingerprint_after);
+    if recorded.is_some_and(|recorded| recorded != fingerprint) && !entries.is_empty() {
+        findings.push(Finding {
+            rule: "RB-DRIFT",
+            severity: Severity::Warn,
+            path: String::new(),
+            line: 0,
+            message: "the schema was changed outside of the migrations since the last one was \
+                      applied; the rollback may end in another schema than recorded"
+                .to_owned(),
+        });
+    }
+    let verdict = if missing { Verdict::Missing } else { analysis.verdict() };
+    let plan = RollbackPlan {
+        database: session.database().to_owned(),
+        from: all.last().map(|e| e.revision.clone()),
+        to: target,
+        hash: hash(session.database(), &entries, &steps, &analysis, &fingerprint),
+        steps,
+        coverage: analysis.covered.coverage.clone(),
+        capture: analysis.covered.capture.clone(),
+        losses: analysis.losses.clone(),
+        findings,
+        refusals,
+        cascades: analysis.cascades.clone(),
+        locks: analysis.locks.clone(),
+        not_evaluated: analysis.not_evaluated.clone(),
+        verdict,
+        fingerprint,
+        expected: entries.last().and_then(|entry| entry.fingerprint_before),
+    };
+    Ok(Planned {
+        request,
+        plan,
+        analysis,
+        entries,
+        catalog,
+    })
+}
+
+/// The migrations in files. A folder that is gone is no obstacle as long as the ledger knows the
+/// scripts.
+fn files(folder: &Path, entries: &[Entry]) -> Result<Vec<Migration>> {
+    if !folder.exists() && !entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    source::read(folder)
+}
+
+fn resolve(ask: &Ask, entries: &[Entry], migrations: &[Migration]) -> Result<Option<Revision>> {
+    let head = entries.last().map(|e| &e.revision);
+    match ask {
+        Ask::To(arg) => {
+            let known: Vec<(Revision, String)> = entries
+                .iter()
+                .map(|e| (e.revision.clone(), full_name(&e.revision, &e.name)))
+                .collect();
+            match source::resolve(arg, &known, head) {
+                Ok(Target::Base) => Ok(None),
+                Ok(Target::Revision(revision)) => Ok(Some(revision)),
+                Err(error) => Err(explain(error, arg, migrations, head)),
+            }
+        }
+        Ask::Steps(steps) => {
+            if *steps > entries.len() {
+                let message = format!(
+                    "{steps} migrations can't be taken back: {} are applied",
+                    entries.len()
+                );
+                return Err(Error::usage(message).hint("`migrate status` lists them"));
+            }
+            let kept = entries.len() - steps;
+            Ok(kept.checked_sub(1).map(|i| entries[i].revision.clone()))
+        }
+        Ask::Named(name) => {
+            let is = |e: &&Entry| {
+                e.name == *name
+                    || full_name(&e.revision, &e.name) == *name
+                    || e.revision.as_str() == name
+            };
+            let place = entries.iter().position(|e| is(&e)).ok_or_else(|| {
+                Error::usage(format!("no applied migration is called '{name}'"))
+                    .hint("`migrate status` lists them")
+            })?;
+            Ok(place.checked_sub(1).map(|i| entries[i].revision.clone()))
+        }
+    }
+}
+
+fn full_name(revision: &Revision, name: &str) -> String {
+    if name.is_empty() {
+        revision.to_string()
+    } else {
+        format!("{revision}_{name}")
+    }
+}
+
+/// A revision that has a file but isn't applied deserves another answer than one nobody knows.
+fn explain(error: Error, arg: &str, migrations: &[Migration], head: Option<&Revision>) -> Error {
+    let pending = migrations
+        .iter()
+        .any(|m| m.revision.as_str() == arg || m.full_name() == arg);
+    if error.kind() == Kind::Usage && pending {
+        let at = head.map_or("nothing is applied".to_owned(), |h| format!("it is at {h}"));
+        Error::usage(format!("revision {arg} is not applied to this database: {at}"))
+            .hint("`migrate status` shows what is applied")
+    } else {
+        error
+    }
+}
+
+/// What was applied after `target`, newest first.
+fn undone(entries: &[Entry], target: Option<&Revision>) -> Vec<Entry> {
+    let kept = target.and_then(|t| entries.iter().position(|e| e.revision == *t));
+    let from = kept.map_or(0, |place| place + 1);
+    entries[from..].iter().rev().cloned().collect()
+}
+
+fn compare(
+    entry: &Entry,
+    file: Option<&Migration>,
+    request: &Request,
+    refusals: &mut Vec<Refusal>,
+    findings: &mut Vec<Finding>,
+) {
+    let Some(file) = file else {
+        findings.push(Finding {
+            rule: "RB-NO-FILE",
+            severity: Severity::Warn,
+            path: entry.name.clone(),
+            line: 0,
+            message: format!(
+                "{} has no file here; the script stored when it was applied is used",
+                full_name(&entry.revision, &entry.name)
+            ),
+        });
+        return;
+    };
+    if file.up.checksum() != entry.up_checksum && !request.accept_drift {
+        refusals.push(Refusal {
+            rule: "RB-DRIFT",
+            path: file.up.path.clone(),
+            line: 0,
+            reason: "the file was edited after it was applied; pass --accept-drift to go by what \
+                     was applied"
+                .to_owned(),
+            forceable: false,
+        });
+    }
+    let stored = entry.down_checksum;
+    let now = file.down.as_ref().map(Script::checksum);
+    if now.is_some() && stored.is_some() && now != stored {
+        findings.push(Finding {
+            rule: "RB-EDITED",
+            severity: Severity::Info,
+            path: file.down.as_ref().map_or_else(String::new, |d| d.path.clone()),
+            line: 0,
+            message: "the rollback script was edited since the migration was applied; the file \
+                      is used"
+                .to_owned(),
+        });
+    }
+}
+
+/// The script that takes `entry` back: the file's, else the one stored at the time.
+fn script(entry: &Entry, file: Option<&Migration>) -> Option<Script> {
+    let stored = || {
+        let text = entry.down_text.as_ref()?;
+        let path = format!("ledger:{}", full_name(&entry.revision, &entry.name));
+        Some(Script::new(path, text))
+    };
+    file.and_then(|m| m.down.clone()).or_else(stored)
+}
+
+fn no_way_back(entry: &Entry, reason: &str, rule: &'static str) -> Refusal {
+    Refusal {
+        rule,
+        path: full_name(&entry.revision, &entry.name),
+        line: 0,
+        reason: reason.to_owned(),
+        forceable: false,
+    }
+}
+
+/// Digest of everything that a review of the plan was about. Rows come and go; their numbers are
+/// left out.
+fn hash(
+    database: &str,
+    entries: &[Entry],
+    steps: &[Step],
+    analysis: &Analysis,
+    fingerprint: &Digest,
+) -> Digest {
+    let mut text = format!("pgbelay plan 1\n{database}\n{fingerprint}\n");
+    for entry in entries {
+        text += &format!("{} {}\n", entry.sequence, entry.revision);
+    }
+    for step in steps {
+        text += &format!("{} {}\n", step.revision, step.script.checksum());
+    }
+    for (table, coverage) in &analysis.covered.coverage {
+        text += &format!("{table} {coverage:?}\n");
+    }
+    text += &format!("{:?}\n", analysis.covered.capture);
+    Digest::of(text)
+}
+
+impl Planned {
+    /// The refusals that stand, given what was asked for.
+    pub fn standing_refusals(&self) -> Vec<&Refusal> {
+        let force = self.request.force;
+        let all = self.plan.refusals.iter();
+        all.filter(|r| !(force && r.forceable)).collect()
+    }
+
+    /// An error that names everything that stands in the way.
+    pub fn refusal(&self) -> Option<Error> {
+        let standing = self.standing_refusals();
+        let first = standing.first()?;
+        let place = |r: &Refusal| {
+            if r.line > 0 {
+                format!("{}:{}: {} [{}]", r.path, r.line, r.reason, r.rule)
+            } else {
+                format!("{}: {} [{}]", r.path, r.reason, r.rule)
+            }
+        };
+        let mut message = format!("the rollback is refused: {}", place(first));
+        for more in &standing[1..] {
+            message += &format!("; {}", place(more));
+        }
+        let mut error = Error::refused(message);
+        if standing.iter().all(|r| r.forceable) {
+            error = error.hint(
+                "if you have read the script: --force runs it anyway and saves every table first",
+            );
+        } else if standing.iter().any(|r| r.rule == "RB-MISSING" || r.rule == "RB-EMPTY") {
+            error = error.hint("write the rollback script, or go back with a backup");
+        }
+        Some(error.hint("nothing was changed"))
+    }
+
+    /// An error when a failure is foretold.
+    pub fn foretold_failure(&self) -> Result<()> {
+        if self.plan.verdict != Verdict::WillFail || self.request.force {
+            return Ok(());
+        }
+        let reasons: Vec<String> = self
+            .plan
+            .findings
+            .iter()
+            .filter(|f| f.rule == "RB-WILL-FAIL")
+            .map(|f| format!("{}:{}: {}", f.path, f.line, f.message))
+            .collect();
+        Err(Error::refused(format!("the rollback would fail: {}", reasons.join("; ")))
+            .hint("nothing was changed; correct the rollback script"))
+        .context("the plan did not pass")
+    }
+}

@@ -1,0 +1,379 @@
+//! Capture triggers: every row that scripts (or foreign keys, or triggers) change is recorded,
+//! before and after, in temporary tables of the same transaction.
+//!
+//! Row triggers on each table that stores rows catch what statement triggers on a parent miss,
+//! and pair the old row with the new one. Values are kept as text, one column each: a table of
+//! the row's own types would stand in the way of a script that drops such a type, and JSON
+//! would reorder values of type `json`. Columns are named by their number, which renames don't
+//! change.
+//!
+//! The functions run with our rights (`SECURITY DEFINER`): cascades run as the table's owner.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Client;
+
+use crate::error::Result;
+use crate::model::relation::{Column, Oid, Relation};
+use crate::pg::error::PgContext as _;
+use crate::sql::quote;
+
+/// The trigger's name: a leading blank sorts it before nearly every other, so that a change made
+/// by another trigger on the same row is recorded after the change that fired it.
+const TRIGGER: &str = " pgbelay capture";
+
+/// Values must be written the same way whatever a script sets.
+const SETTINGS: &str = "SET search_path = '' SET row_security = off SET TimeZone = 'UTC' \
+    SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET extra_float_digits = 3 \
+    SET bytea_output = 'hex'";
+
+/// The tables that are watched, and the shapes that they have had since.
+#[derive(Debug, Default)]
+pub struct Captured {
+    tables: BTreeMap<Oid, Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    /// TRUNCATE is only noted: all rows are saved already.
+    saved_whole: bool,
+    /// The columns (number, name) by generation.
+    shapes: Vec<Vec<(i16, String)>>,
+}
+
+impl Captured {
+    /// Puts triggers on `tables`; the flag says that all rows of a table are saved already, so
+    /// that a TRUNCATE need only be noted.
+    pub async fn install(client: &Client, tables: &[(&Relation, bool)]) -> Result<Self> {
+        if tables.is_empty() {
+            return Ok(Self::default());
+        }
+        client
+            .batch_execute("CREATE TEMP SEQUENCE pgbelay_order")
+            .await
+            .pg("could not prepare to record changed rows")?;
+        let mut captured = Self::default();
+        for (relation, saved_whole) in tables {
+            let shape: Vec<(i16, String)> = relation.columns.iter().map(column).collect();
+            let sql = format!(
+                "{recorder}\
+                 CREATE TRIGGER {trigger} AFTER INSERT OR UPDATE OR DELETE ON {table} \
+                 FOR EACH ROW EXECUTE FUNCTION pg_temp.pgbelay_row_{oid}();\
+                 CREATE TRIGGER {truncate} BEFORE TRUNCATE ON {table} \
+                 FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.pgbelay_truncate_{oid}();\
+                 ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger};\
+                 ALTER TABLE {table} ENABLE ALWAYS TRIGGER {truncate};",
+                recorder = recorder(relation.oid, 0, &shape, *saved_whole),
+                trigger = quote::ident(TRIGGER),
+                truncate = quote::ident(&format!("{TRIGGER} truncate")),
+                table = quote::table(&relation.name),
+                oid = relation.oid,
+            );
+            client.batch_execute(&sql).await.pg(format!(
+                "could not put capture triggers on {}",
+                relation.name
+            ))?;
+            captured.tables.insert(
+                relation.oid,
+                Watched {
+                    saved_whole: *saved_whole,
+                    shapes: vec![shape],
+                },
+            );
+        }
+        Ok(captured)
+    }
+
+    /// Follows tables whose columns a statement has changed. Call it after every statement that
+    /// may define anything.
+    pub async fn follow(&mut self, client: &Client) -> Result<()> {
+        if self.tables.is_empty() {
+            return Ok(());
+        }
+        let oids: Vec<Oid> = self.tables.keys().copied().collect();
+        let rows = client
+            .query(
+                "SELECT a.attrelid, a.attnum, a.attname::text FROM pg_catalog.pg_attribute a \
+                 WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped \
+                 ORDER BY a.attrelid, a.attnum",
+                &[&oids],
+            )
+            .await
+            .pg("could not read the columns of watched tables")?;
+        let mut now: BTreeMap<Oid, Vec<(i16, String)>> = BTreeMap::new();
+        for row in rows {
+            now.entry(row.get(0))
+                .or_default()
+                .push((row.get(1), row.get(2)));
+        }
+        for (oid, shape) in now {
+            let Some(watched) = self.tables.get_mut(&oid) else {
+                continue;
+            };
+            if watched.shapes.last() != Some(&shape) {
+                let sql = recorder(oid, watched.shapes.len(), &shape, watched.saved_whole);
+                client
+                    .batch_execute(&sql)
+                    .await
+                    .pg("could not follow a changed table")?;
+                watched.shapes.push(shape);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the triggers away. What was recorded stays until the transaction or session ends.
+    pub async fn remove(&self, client: &Client) -> Result<()> {
+        let oids: Vec<Oid> = self.tables.keys().copied().collect();
+        let rows = client
+            .query(
+                "SELECT pg_catalog.format('DROP TRIGGER %I ON %I.%I', t.tgname, n.nspname, c.relname) \
+                 FROM pg_catalog.pg_trigger t \
+                 JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid \
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE t.tgrelid = ANY ($1) AND t.tgname LIKE $2",
+                &[&oids, &format!("{TRIGGER}%")],
+            )
+            .await
+            .pg("could not find capture triggers")?;
+        for row in rows {
+            let sql: String = row.get(0);
+            client
+                .batch_execute(&sql)
+                .await
+                .pg("could not take capture triggers away")?;
+        }
+        Ok(())
+    }
+
+    /// The tables that are watched.
+    pub fn tables(&self) -> impl Iterator<Item = Oid> {
+        self.tables.keys().copied()
+    }
+
+    /// Works out the net effect on one table, by `key` (column numbers; empty: rows compared
+    /// whole), into the temporary table [`net_table`]. Returns what it holds.
+    ///
+    /// Its columns: `had`, `has` (was the row there before, is it there after), then for every
+    /// column number n `b<n>` (before) and `a<n>` (after), as text.
+    pub async fn net(&self, client: &Client, oid: Oid, key: &[i16]) -> Result<Net> {
+        let Some(watched) = self.tables.get(&oid) else {
+            return Ok(Net::default());
+        };
+        let mut numbers: Vec<i16> = watched.shapes.iter().flatten().map(|c| c.0).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let truncated_at: i64 = {
+            let marks: Vec<String> = (0..watched.shapes.len())
+                .map(|g| format!("SELECT seq FROM {} WHERE op = 'T'", effects(oid, g)))
+                .collect();
+            let sql = format!(
+                "SELECT COALESCE(pg_catalog.max(seq), 0) FROM ({}) AS marks",
+                marks.join(" UNION ALL ")
+            );
+            let row = client.query_one(&sql, &[]).await;
+            row.pg("could not read what was recorded")?.get(0)
+        };
+        let sql = net_sql(oid, &watched.shapes, &numbers, key, truncated_at);
+        client
+            .batch_execute(&sql)
+            .await
+            .pg("could not work out which rows changed")?;
+        let counts = format!(
+            "SELECT pg_catalog.count(*) FILTER (WHERE had AND NOT has), \
+             pg_catalog.count(*) FILTER (WHERE had AND has), \
+             pg_catalog.count(*) FILTER (WHERE has AND NOT had) FROM {}",
+            net_table(oid)
+        );
+        let row = client.query_one(&counts, &[]).await;
+        let row = row.pg("could not count changed rows")?;
+        Ok(Net {
+            numbers,
+            truncated: truncated_at > 0,
+            deleted: row.get(0),
+            updated: row.get(1),
+            inserted: row.get(2),
+        })
+    }
+}
+
+/// The net effect on one table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Net {
+    /// The column numbers recorded.
+    pub numbers: Vec<i16>,
+    /// All rows that were there before are gone; only later rows are recorded.
+    pub truncated: bool,
+    /// Rows that went.
+    pub deleted: i64,
+    /// Rows that changed.
+    pub updated: i64,
+    /// Rows that came.
+    pub inserted: i64,
+}
+
+impl Net {
+    /// True when nothing happened to the table's rows.
+    pub const fn is_empty(&self) -> bool {
+        !self.truncated && self.deleted == 0 && self.updated == 0 && self.inserted == 0
+    }
+}
+
+/// The temporary table with the net effect on table `oid`.
+pub fn net_table(oid: Oid) -> String {
+    format!("pg_temp.pgbelay_net_{oid}")
+}
+
+fn effects(oid: Oid, generation: usize) -> String {
+    format!("pg_temp.pgbelay_effects_{oid}_{generation}")
+}
+
+fn column(column: &Column) -> (i16, String) {
+    (column.number, column.name.clone())
+}
+
+/// The table and functions that record changes of a table of this shape.
+fn recorder(oid: Oid, generation: usize, shape: &[(i16, String)], saved_whole: bool) -> String {
+    let columns = |letter: char| -> String {
+        shape
+            .iter()
+            .map(|(number, _)| format!(", {letter}{number}"))
+            .collect()
+    };
+    let values = |row: &str| -> String {
+        shape
+            .iter()
+            .map(|(_, name)| format!(", {row}.{}::pg_catalog.text", quote::ident(name)))
+            .collect()
+    };
+    let definition: String = shape
+        .iter()
+        .map(|(number, _)| format!(", o{number} text, n{number} text"))
+        .collect();
+    let table = effects(oid, generation);
+    let (old, new) = (columns('o'), columns('n'));
+    let (old_values, new_values) = (values("OLD"), values("NEW"));
+    let truncate = if saved_whole {
+        format!("INSERT INTO {table} (op) VALUES ('T');")
+    } else {
+        format!(
+            "EXECUTE pg_catalog.format('INSERT INTO {table} (op{old}) SELECT ''D''{selected} \
+             FROM ONLY %I.%I AS t', TG_TABLE_SCHEMA, TG_TABLE_NAME);",
+            selected = values("t").replace('\'', "''").replace('%', "%%"),
+        )
+    };
+    let body = |code: &str| {
+        let tag = dollar_tag(code);
+        format!("{tag}{code}{tag}")
+    };
+    let row_body = body(&format!(
+        "BEGIN \
+         IF TG_OP = 'INSERT' THEN INSERT INTO {table} (op{new}) VALUES ('I'{new_values}); \
+         ELSIF TG_OP = 'UPDATE' THEN \
+         INSERT INTO {table} (op{old}{new}) VALUES ('U'{old_values}{new_values}); \
+         ELSE INSERT INTO {table} (op{old}) VALUES ('D'{old_values}); END IF; \
+         RETURN NULL; END"
+    ));
+    let truncate_body = body(&format!("BEGIN {truncate} RETURN NULL; END"));
+    let options = format!("RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {SETTINGS}");
+    format!(
+        "CREATE TEMP TABLE pgbelay_effects_{oid}_{generation} \
+         (seq bigint NOT NULL DEFAULT pg_catalog.nextval('pg_temp.pgbelay_order'), \
+         op \"char\" NOT NULL{definition});\
+         CREATE OR REPLACE FUNCTION pg_temp.pgbelay_row_{oid}() {options} AS {row_body};\
+         CREATE OR REPLACE FUNCTION pg_temp.pgbelay_truncate_{oid}() {options} AS {truncate_body};"
+    )
+}
+
+/// A dollar quote that does not occur in `code`: column names may hold anything.
+fn dollar_tag(code: &str) -> String {
+    let mut tag = "$pgbelay$".to_owned();
+    while code.contains(&tag) {
+        tag.insert(1, 'x');
+    }
+    tag
+}
+
+fn net_sql(
+    oid: Oid,
+    shapes: &[Vec<(i16, String)>],
+    numbers: &[i16],
+    key: &[i16],
+    truncated_at: i64,
+) -> String {
+    let half = |generation: usize, letter: char, half: u8, ops: &str| {
+        let shape = &shapes[generation];
+        let values: String = numbers
+            .iter()
+            .map(|n| {
+                if shape.iter().any(|(number, _)| number == n) {
+                    format!(", {letter}{n} AS v{n}")
+                } else {
+                    format!(", NULL::text AS v{n}")
+                }
+            })
+            .collect();
+        format!(
+            "SELECT seq, {half} AS half{values} FROM {} \
+             WHERE op IN ({ops}) AND seq > {truncated_at}",
+            effects(oid, generation)
+        )
+    };
+    let halves: Vec<String> = (0..shapes.len())
+        .flat_map(|g| [half(g, 'o', 0, "'U', 'D'"), half(g, 'n', 1, "'U', 'I'")])
+        .collect();
+    let halves = halves.join(" UNION ALL ");
+    let list = |prefix: &str, numbers: &[i16]| -> Vec<String> {
+        numbers.iter().map(|n| format!("{prefix}{n}")).collect()
+    };
+    let table = net_table(oid).replace("pg_temp.", "");
+    if key.is_empty() {
+        let before: String = numbers
+            .iter()
+            .map(|n| {
+                format!(
+                    ", CASE WHEN m > 0 THEN v{n} END AS b{n}, CASE WHEN m < 0 THEN v{n} END AS a{n}"
+                )
+            })
+            .collect();
+        let by = list("v", numbers);
+        let by = if by.is_empty() {
+            "()".to_owned()
+        } else {
+            by.join(", ")
+        };
+        let kept: String = list(", v", numbers).concat();
+        return format!(
+            "CREATE TEMP TABLE {table} AS WITH h AS ({halves}), \
+             c AS (SELECT pg_catalog.sum(CASE half WHEN 0 THEN 1 ELSE -1 END) AS m{kept} \
+             FROM h GROUP BY {by}) \
+             SELECT m > 0 AS had, m < 0 AS has{before} FROM c, \
+             pg_catalog.generate_series(1, pg_catalog.abs(m)::int) WHERE m <> 0;"
+        );
+    }
+    let keys = list("v", key).join(", ");
+    let both: String = numbers
+        .iter()
+        .map(|n| {
+            format!(
+                ", CASE WHEN f.half = 0 THEN f.v{n} END AS b{n}, \
+                 CASE WHEN l.half = 1 THEN l.v{n} END AS a{n}"
+            )
+        })
+        .collect();
+    let same = format!(
+        "ROW({}) IS NOT DISTINCT FROM ROW({})",
+        list("f.v", numbers).join(", "),
+        list("l.v", numbers).join(", ")
+    );
+    let join: Vec<String> = key.iter().map(|n| format!("f.v{n} = l.v{n}")).collect();
+    format!(
+        "CREATE TEMP TABLE {table} AS WITH h AS ({halves}), \
+         f AS (SELECT DISTINCT ON ({keys}) * FROM h ORDER BY {keys}, seq, half), \
+         l AS (SELECT DISTINCT ON ({keys}) * FROM h ORDER BY {keys}, seq DESC, half DESC) \
+         SELECT f.half = 0 AS had, l.half = 1 AS has{both} FROM f JOIN l ON {join} \
+         WHERE NOT (f.half = 1 AND l.half = 0) \
+         AND NOT (f.half = 0 AND l.half = 1 AND {same});",
+        join = join.join(" AND "),
+    )
+}

@@ -1,0 +1,80 @@
+//! COPY in text form, out of and into the server.
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt, pin_mut};
+use tokio_postgres::Client;
+
+use crate::error::Result;
+use crate::pg::error::PgContext as _;
+
+/// Rows are handed on in pieces of about this size: one row at a time would cost more than the
+/// row itself.
+const PIECE: usize = 256 * 1024;
+
+/// Takes whole rows of COPY text.
+pub type Sink<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<()> + Send);
+
+/// Streams the rows of `query` as COPY text into `sink`, whole rows at a time. Returns how many.
+///
+/// If `sink` fails, the query is cancelled rather than drained.
+pub async fn out(client: &Client, query: &str, sink: Sink<'_>) -> Result<u64> {
+    let sql = format!("COPY ({query}) TO STDOUT");
+    let stream = client
+        .copy_out(&sql)
+        .await
+        .pg("could not start reading rows")?;
+    pin_mut!(stream);
+    let mut rows = 0;
+    let mut piece = Vec::with_capacity(PIECE + 8 * 1024);
+    let mut outcome = Ok(());
+    while let Some(row) = stream.next().await {
+        let row = row.pg("could not read rows")?;
+        rows += 1;
+        piece.extend_from_slice(&row);
+        if piece.len() >= PIECE {
+            outcome = sink(&piece);
+            piece.clear();
+            if outcome.is_err() {
+                break;
+            }
+        }
+    }
+    if outcome.is_ok() && !piece.is_empty() {
+        outcome = sink(&piece);
+    }
+    if outcome.is_err() {
+        let token = client.cancel_token();
+        // The failure of the sink is what matters; a failed cancel only costs time.
+        drop(token.cancel_query(tokio_postgres::NoTls).await);
+    }
+    outcome.map(|()| rows)
+}
+
+/// A COPY into the server that is under way. Must be finished, else nothing arrives.
+pub struct In {
+    sink: std::pin::Pin<Box<tokio_postgres::CopyInSink<Bytes>>>,
+}
+
+impl In {
+    /// Starts `COPY <target> FROM STDIN`; `target` is a quoted table with its column list.
+    pub async fn start(client: &Client, target: &str) -> Result<Self> {
+        let sql = format!("COPY {target} FROM STDIN");
+        let sink = client
+            .copy_in(&sql)
+            .await
+            .pg("could not start loading rows")?;
+        Ok(Self {
+            sink: Box::pin(sink),
+        })
+    }
+
+    /// Sends whole rows.
+    pub async fn send(&mut self, rows: Bytes) -> Result<()> {
+        self.sink.send(rows).await.pg("could not load rows")
+    }
+
+    /// Ends the COPY and returns how many rows arrived.
+    pub async fn finish(mut self) -> Result<u64> {
+        self.sink.as_mut().finish().await.pg("could not load rows")
+    }
+}

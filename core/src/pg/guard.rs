@@ -1,0 +1,114 @@
+//! What really happened in a transaction, by signs that no script can avoid leaving.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Client;
+
+use crate::error::Result;
+use crate::model::plan::{Coverage, Extent, Fate};
+use crate::model::relation::{Oid, RelationKind, World};
+use crate::pg::error::PgContext as _;
+
+/// The signs of each table that stores rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    tables: BTreeMap<Oid, Mark>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    /// The file that holds the rows: TRUNCATE and rewrites change it.
+    file: u32,
+    /// Rows inserted, updated and deleted by this transaction so far.
+    written: i64,
+}
+
+/// Reads the signs. Counts are the transaction's own, cascades and triggers included.
+pub async fn marks(client: &Client) -> Result<Marks> {
+    let rows = client
+        .query(
+            "SELECT oid, relfilenode, \
+             pg_catalog.pg_stat_get_xact_tuples_inserted(oid) \
+             + pg_catalog.pg_stat_get_xact_tuples_updated(oid) \
+             + pg_catalog.pg_stat_get_xact_tuples_deleted(oid) \
+             FROM pg_catalog.pg_class WHERE relkind = 'r' AND relpersistence <> 't'",
+            &[],
+        )
+        .await
+        .pg("could not read what the transaction has done")?;
+    let tables = rows
+        .iter()
+        .map(|row| {
+            let mark = Mark {
+                file: row.get(1),
+                written: row.get(2),
+            };
+            (row.get(0), mark)
+        })
+        .collect();
+    Ok(Marks { tables })
+}
+
+/// One state of the database within the transaction.
+#[derive(Debug, Clone, Copy)]
+pub struct State<'a> {
+    /// Its structure.
+    pub world: &'a World,
+    /// Its signs.
+    pub marks: &'a Marks,
+}
+
+/// Everything that happened between `before` and `after` to tables, rows or columns that are
+/// neither saved (`coverage`) nor watched (`captured`). Nothing, if all went as announced.
+pub fn surplus(
+    before: State<'_>,
+    after: State<'_>,
+    coverage: &BTreeMap<Oid, Coverage>,
+    captured: &[Oid],
+) -> Vec<String> {
+    let mut surplus = Vec::new();
+    let tables = before.world.relations.values();
+    for relation in tables.filter(|r| r.kind == RelationKind::Table) {
+        let covered = coverage.get(&relation.oid);
+        let full = covered.is_some_and(|c| c.extent == Extent::Full);
+        let Some(now) = after.world.relations.get(&relation.oid) else {
+            if !covered.is_some_and(|c| full || c.fate == Fate::Dropped) {
+                surplus.push(format!("{} was dropped", relation.name));
+            }
+            continue;
+        };
+        for column in relation.columns.iter().filter(|c| !c.generated) {
+            let still = now.columns.iter().find(|c| c.number == column.number);
+            let expected = |list: fn(&Coverage) -> &Vec<String>| {
+                full || covered.is_some_and(|c| list(c).contains(&column.name))
+            };
+            match still {
+                None if !expected(|c| &c.dropped) => {
+                    surplus.push(format!("{}.{} was dropped", relation.name, column.name));
+                }
+                Some(c) if c.type_name != column.type_name && !expected(|c| &c.retyped) => {
+                    surplus.push(format!(
+                        "the type of {}.{} was changed",
+                        relation.name, column.name
+                    ));
+                }
+                _ => {}
+            }
+        }
+        let (was, is) = (
+            before.marks.tables.get(&relation.oid),
+            after.marks.tables.get(&relation.oid),
+        );
+        let (Some(was), Some(is)) = (was, is) else {
+            continue;
+        };
+        let redefined = covered.is_some_and(|c| c.redefined);
+        if was.file != is.file && !full && !redefined {
+            surplus.push(format!("{} was truncated or rewritten", relation.name));
+        }
+        if was.written != is.written && !captured.contains(&relation.oid) && !full {
+            surplus.push(format!("rows of {} were changed", relation.name));
+        }
+    }
+    surplus
+}

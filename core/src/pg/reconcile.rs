@@ -1,0 +1,130 @@
+//! Putting kept rows back.
+//!
+//! For each table that an undo concerns, a temporary table of *wanted* rows is worked out
+//! ([`wanted`]) from what was there before the scripts ran again ([`before`]), then all
+//! differences of all tables are applied in one statement ([`apply`]): foreign keys are checked
+//! at its end, so neither the order of tables nor cycles between them matter.
+//!
+//! Values are compared as text: `json` has no equality, and some types call different texts equal.
+
+use crate::ident::TableName;
+use crate::model::relation::{Column, Oid, Relation};
+use crate::pg::capture::Net;
+use crate::pg::record::TableRecord;
+use crate::sql::quote;
+
+pub mod apply;
+pub mod before;
+pub mod conflicts;
+pub mod values;
+pub mod wanted;
+
+/// Marks a wanted row that is to go. A blank keeps it apart from sensible column names.
+pub const GONE: &str = "\"pgbelay gone\"";
+
+/// One table of an undo.
+#[derive(Debug, Clone)]
+pub struct Target<'a> {
+    /// Its number within the undo: names its temporary tables.
+    pub index: usize,
+    /// What the rollback recorded; `None`: only the scripts that run again touch it.
+    pub record: Option<&'a TableRecord>,
+    /// The table as it is after the scripts ran again.
+    pub live: &'a Relation,
+    /// The table as it was before; `None`: the scripts made it.
+    pub earlier: Option<&'a Relation>,
+    /// Saved rows are staged.
+    pub saved: bool,
+    /// What the scripts that ran again did to its rows.
+    pub up: Net,
+    /// The columns that identify a row; empty: rows are compared whole.
+    pub key: Vec<String>,
+}
+
+impl Target<'_> {
+    /// The temporary table called `what` of this table.
+    pub fn stage(&self, what: &str) -> String {
+        stage(what, self.index)
+    }
+
+    /// The wanted rows.
+    pub fn wanted(&self) -> String {
+        self.stage("wanted")
+    }
+
+    /// The quoted name of the live table.
+    pub fn table(&self) -> String {
+        quote::table(&self.live.name)
+    }
+
+    /// Its name, for messages.
+    pub const fn name(&self) -> &TableName {
+        &self.live.name
+    }
+
+    /// The columns that can be written.
+    pub fn written(&self) -> impl Iterator<Item = &Column> {
+        self.live.columns.iter().filter(|c| !c.generated)
+    }
+
+    /// True when the table was dropped by the rollback and made again by the scripts: it must
+    /// hold exactly what was saved.
+    pub const fn remade(&self) -> bool {
+        self.earlier.is_none()
+    }
+
+    /// `a.k = b.k AND …` over the key.
+    pub fn same_key(&self, a: &str, b: &str) -> String {
+        pairs(&self.key, |k| {
+            let k = quote::ident(k);
+            format!("{a}.{k} = {b}.{k}")
+        })
+    }
+
+    /// The live column that had `number` before the scripts ran again and still is the same.
+    pub fn kept_column(&self, number: i16) -> Option<&Column> {
+        let earlier = self.earlier?.columns.iter().find(|c| c.number == number)?;
+        let live = self.live.columns.iter().find(|c| c.number == number)?;
+        (earlier.type_name == live.type_name && !live.generated).then_some(live)
+    }
+
+    /// The number of live column `name`.
+    pub fn number(&self, name: &str) -> Option<i16> {
+        self.live.column(name).map(|c| c.number)
+    }
+}
+
+/// The temporary table called `what` of table number `index`.
+pub fn stage(what: &str, index: usize) -> String {
+    format!("pg_temp.{}", quote::ident(&stage_name(what, index)))
+}
+
+/// Its plain name.
+pub fn stage_name(what: &str, index: usize) -> String {
+    format!("pgbelay {what} {index}")
+}
+
+/// The temporary table with the keys of rows of `oid` that were written since the rollback.
+pub fn since_table(oid: Oid) -> String {
+    format!("pg_temp.{}", quote::ident(&format!("pgbelay since {oid}")))
+}
+
+/// `f` of each name, joined by AND; true when there is none.
+pub fn pairs(names: &[String], f: impl Fn(&str) -> String) -> String {
+    if names.is_empty() {
+        return "true".to_owned();
+    }
+    let parts: Vec<String> = names.iter().map(|n| f(n)).collect();
+    parts.join(" AND ")
+}
+
+/// A digest of `columns` of `alias` as text: the identity of a row without a key.
+pub fn whole_row<'a>(alias: &str, columns: impl Iterator<Item = &'a str>) -> String {
+    let columns: Vec<String> = columns
+        .map(|c| format!("{alias}.{}::pg_catalog.text", quote::ident(c)))
+        .collect();
+    format!(
+        "pg_catalog.md5(ROW({})::pg_catalog.text)",
+        columns.join(", ")
+    )
+}

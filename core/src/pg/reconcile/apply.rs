@@ -1,0 +1,189 @@
+//! All differences between wanted rows and live tables, in one statement; and what must be
+//! switched off meanwhile.
+
+use tokio_postgres::Client;
+
+use crate::error::Result;
+use crate::model::relation::Oid;
+use crate::pg::error::PgContext as _;
+use crate::pg::reconcile::{GONE, Target};
+use crate::sql::quote;
+
+/// How many rows changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Rows put back.
+    pub added: u64,
+    /// Rows changed back.
+    pub changed: u64,
+    /// Rows taken away again.
+    pub removed: u64,
+}
+
+/// Applies the wanted rows of all `targets`. Returns what changed, in their order.
+pub async fn apply(client: &Client, targets: &[Target<'_>]) -> Result<Vec<Applied>> {
+    let mut done = Vec::with_capacity(targets.len());
+    if targets.is_empty() {
+        return Ok(done);
+    }
+    let parts: Vec<String> = targets.iter().flat_map(parts).collect();
+    let counts: Vec<String> = targets
+        .iter()
+        .flat_map(|t| {
+            ["d", "u", "i"].map(|p| format!("(SELECT pg_catalog.count(*) FROM {p}{})", t.index))
+        })
+        .collect();
+    let sql = format!("WITH {} SELECT {}", parts.join(", "), counts.join(", "));
+    let row = client.query_one(&sql, &[]).await;
+    let row = row.pg("could not put saved rows back")?;
+    for place in 0..targets.len() {
+        let number = |offset: usize| row.get::<_, i64>(3 * place + offset).unsigned_abs();
+        done.push(Applied {
+            removed: number(0),
+            changed: number(1),
+            added: number(2),
+        });
+    }
+    Ok(done)
+}
+
+/// The three parts of one table. Each waits for the one before, so that a unique value is free
+/// before another row takes it.
+fn parts(target: &Target<'_>) -> Vec<String> {
+    let (index, table, wanted) = (target.index, target.table(), target.wanted());
+    let written: Vec<&str> = target.written().map(|c| c.name.as_str()).collect();
+    let names = quote::idents(written.iter().copied());
+    let selected: Vec<String> = written
+        .iter()
+        .map(|c| format!("w.{}", quote::ident(c)))
+        .collect();
+    let selected = selected.join(", ");
+    let after = format!(
+        "(SELECT pg_catalog.count(*) FROM d{index}) + (SELECT pg_catalog.count(*) FROM u{index}) >= 0"
+    );
+    if target.key.is_empty() {
+        let leaving = if target.remade() {
+            String::new()
+        } else {
+            format!(
+                " WHERE t.ctid IN (SELECT pos FROM {})",
+                target.stage("leaving")
+            )
+        };
+        return vec![
+            format!("d{index} AS (DELETE FROM ONLY {table} AS t{leaving} RETURNING 1)"),
+            format!("u{index} AS (SELECT 1 WHERE false)"),
+            format!(
+                "i{index} AS (INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE \
+                 SELECT {selected} FROM {wanted} AS w WHERE NOT w.{GONE} AND {after} RETURNING 1)"
+            ),
+        ];
+    }
+    let by_key = target.same_key("t", "w");
+    let others: Vec<&&str> = written
+        .iter()
+        .filter(|c| !target.key.iter().any(|k| k == **c))
+        .collect();
+    let update = if others.is_empty() {
+        format!("u{index} AS (SELECT 1 WHERE false)")
+    } else {
+        let set: Vec<String> = others
+            .iter()
+            .map(|c| format!("{0} = w.{0}", quote::ident(c)))
+            .collect();
+        let differs: Vec<String> = others
+            .iter()
+            .map(|c| {
+                format!(
+                    "t.{0}::pg_catalog.text IS DISTINCT FROM w.{0}::pg_catalog.text",
+                    quote::ident(c)
+                )
+            })
+            .collect();
+        format!(
+            "u{index} AS (UPDATE ONLY {table} AS t SET {} FROM {wanted} AS w \
+             WHERE {by_key} AND NOT w.{GONE} AND ({}) \
+             AND (SELECT pg_catalog.count(*) FROM d{index}) >= 0 RETURNING 1)",
+            set.join(", "),
+            differs.join(" OR ")
+        )
+    };
+    vec![
+        format!(
+            "d{index} AS (DELETE FROM ONLY {table} AS t USING {wanted} AS w \
+             WHERE {by_key} AND w.{GONE} RETURNING 1)"
+        ),
+        update,
+        format!(
+            "i{index} AS (INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE \
+             SELECT {selected} FROM {wanted} AS w WHERE NOT w.{GONE} \
+             AND NOT EXISTS (SELECT FROM ONLY {table} AS t WHERE {by_key}) AND {after} RETURNING 1)"
+        ),
+    ]
+}
+
+/// Statements that switch user triggers, rules and generated identities of tables back on.
+#[derive(Debug, Default)]
+pub struct SwitchedOff {
+    back: Vec<String>,
+}
+
+const SWITCHES: &str = "\
+SELECT pg_catalog.format('ALTER TABLE %I.%I DISABLE TRIGGER %I', n.nspname, c.relname, t.tgname), \
+       pg_catalog.format('ALTER TABLE %I.%I ENABLE %s TRIGGER %I', n.nspname, c.relname, \
+           CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END, t.tgname) \
+FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid \
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+WHERE t.tgrelid = ANY ($1) AND NOT t.tgisinternal AND t.tgenabled <> 'D' \
+UNION ALL \
+SELECT pg_catalog.format('ALTER TABLE %I.%I DISABLE RULE %I', n.nspname, c.relname, r.rulename), \
+       pg_catalog.format('ALTER TABLE %I.%I ENABLE %s RULE %I', n.nspname, c.relname, \
+           CASE r.ev_enabled WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END, r.rulename) \
+FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class \
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+WHERE r.ev_class = ANY ($1) AND c.relkind = 'r' AND r.ev_enabled <> 'D' \
+UNION ALL \
+SELECT pg_catalog.format('ALTER TABLE %I.%I ALTER COLUMN %I SET GENERATED BY DEFAULT', \
+           n.nspname, c.relname, a.attname), \
+       pg_catalog.format('ALTER TABLE %I.%I ALTER COLUMN %I SET GENERATED ALWAYS', \
+           n.nspname, c.relname, a.attname) \
+FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+WHERE a.attrelid = ANY ($1) AND a.attidentity = 'a' AND NOT a.attisdropped \
+  AND NOT c.relispartition";
+
+/// Switches off, on `tables`, whatever would react to rows being put back or forbid it: triggers
+/// and rules of users, and GENERATED ALWAYS of identities (an UPDATE could not set them).
+/// Foreign keys and checks stay on.
+pub async fn switch_off(client: &Client, tables: &[Oid]) -> Result<SwitchedOff> {
+    let rows = client.query(SWITCHES, &[&tables]).await;
+    let rows = rows.pg("could not find the triggers of the tables")?;
+    let mut off = SwitchedOff::default();
+    for row in rows {
+        let (now, back): (String, String) = (row.get(0), row.get(1));
+        client
+            .batch_execute(&now)
+            .await
+            .pg("could not switch off a trigger")?;
+        off.back.push(back);
+    }
+    Ok(off)
+}
+
+impl SwitchedOff {
+    /// Switches everything on again, as it was. Deferred constraints are checked first: a table
+    /// with checks still to come can't be altered.
+    pub async fn back_on(self, client: &Client) -> Result<()> {
+        client
+            .batch_execute("SET CONSTRAINTS ALL IMMEDIATE")
+            .await
+            .pg("the rows put back violate a constraint")?;
+        for sql in self.back {
+            client
+                .batch_execute(&sql)
+                .await
+                .pg("could not switch a trigger on again")?;
+        }
+        Ok(())
+    }
+}

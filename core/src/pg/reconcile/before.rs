@@ -1,0 +1,160 @@
+//! What is found out before the scripts run again: their work would blur who wrote what.
+
+use tokio_postgres::Client;
+
+use crate::error::Result;
+use crate::ident::TableName;
+use crate::model::relation::Relation;
+use crate::pg::error::PgContext as _;
+use crate::pg::reconcile::{pairs, since_table, stage};
+use crate::pg::record::TableRecord;
+use crate::sql::quote;
+
+async fn run(client: &Client, sql: &str) -> Result<()> {
+    client
+        .batch_execute(sql)
+        .await
+        .pg("could not compare saved rows with those that are there")
+}
+
+/// Looks each changed row up in `table` as it is now: `seen` = the staged effects, with
+/// `present` and for each column the text that is there (`p<n>`).
+pub async fn seen(
+    client: &Client,
+    index: usize,
+    record: &TableRecord,
+    table: &TableName,
+) -> Result<()> {
+    let there = |n: &&i16| record.after(**n).is_some();
+    let values: Vec<String> = record
+        .effects
+        .iter()
+        .filter(there)
+        .filter_map(|n| {
+            let name = quote::ident(record.after(*n)?);
+            Some(format!(", p.{name}::pg_catalog.text AS p{n}"))
+        })
+        .collect();
+    let join: Vec<String> = record
+        .key
+        .iter()
+        .filter_map(|n| {
+            let name = quote::ident(record.after(*n)?);
+            Some(format!(
+                "p.{name}::pg_catalog.text = CASE WHEN e.has THEN e.a{n} ELSE e.b{n} END"
+            ))
+        })
+        .collect();
+    let (effects, seen) = (stage("effects", index), stage("seen", index));
+    let sql = if join.is_empty() {
+        format!("CREATE TEMP TABLE {seen} AS SELECT e.*, false AS present FROM {effects} AS e")
+    } else {
+        format!(
+            "CREATE TEMP TABLE {seen} AS \
+             SELECT e.*, p.ctid IS NOT NULL AS present{values} \
+             FROM {effects} AS e LEFT JOIN ONLY {table} AS p ON {join}",
+            values = values.concat(),
+            table = quote::table(table),
+            join = join.join(" AND "),
+        )
+    };
+    run(client, &format!("{sql}; ANALYZE {seen}")).await
+}
+
+/// Looks each converted value up: `left` gets the keys of rows and, for each converted column
+/// number n, `ok<n>`: the value is still the one that the rollback left.
+pub async fn left(
+    client: &Client,
+    index: usize,
+    record: &TableRecord,
+    table: &TableName,
+) -> Result<()> {
+    let keys: Vec<String> = record.key.iter().map(|n| format!("l.a{n}")).collect();
+    let join: Vec<String> = record
+        .key
+        .iter()
+        .filter_map(|n| {
+            let name = quote::ident(record.after(*n)?);
+            Some(format!("p.{name}::pg_catalog.text = l.a{n}"))
+        })
+        .collect();
+    let values: Vec<String> = record
+        .retyped
+        .iter()
+        .filter(|n| !record.key.contains(n))
+        .filter_map(|n| {
+            let name = quote::ident(record.after(*n)?);
+            Some(format!(
+                ", p.{name}::pg_catalog.text IS NOT DISTINCT FROM l.a{n} AS ok{n}"
+            ))
+        })
+        .collect();
+    let sql = format!(
+        "CREATE TEMP TABLE {ok} AS SELECT {keys}{values} \
+         FROM {left} AS l JOIN ONLY {table} AS p ON {join}; ANALYZE {ok}",
+        ok = stage("unchanged", index),
+        keys = keys.join(", "),
+        values = values.concat(),
+        left = stage("left", index),
+        table = quote::table(table),
+        join = join.join(" AND "),
+    );
+    run(client, &sql).await
+}
+
+/// The keys that are in a table that the rollback emptied.
+pub async fn there(
+    client: &Client,
+    index: usize,
+    record: &TableRecord,
+    table: &TableName,
+) -> Result<()> {
+    let keys: Vec<String> = record
+        .key
+        .iter()
+        .filter_map(|n| {
+            let name = quote::ident(record.after(*n)?);
+            Some(format!("p.{name}::pg_catalog.text AS k{n}"))
+        })
+        .collect();
+    let keys = if keys.is_empty() {
+        "1 AS k0".to_owned()
+    } else {
+        keys.join(", ")
+    };
+    let sql = format!(
+        "CREATE TEMP TABLE {there} AS SELECT {keys} FROM ONLY {table} AS p; ANALYZE {there}",
+        there = stage("there", index),
+        table = quote::table(table),
+    );
+    run(client, &sql).await
+}
+
+/// The keys of rows of `relation` that were written after transaction `xid`. When that number
+/// lies in the future (the database was moved to another cluster), no row counts as newer.
+pub async fn since(client: &Client, relation: &Relation, key: &[String], xid: &str) -> Result<()> {
+    let xid: u64 = xid.parse().unwrap_or(0);
+    let keys: Vec<String> = key
+        .iter()
+        .map(|k| format!("t.{k}::pg_catalog.text AS {k}", k = quote::ident(k)))
+        .collect();
+    let sql = format!(
+        "CREATE TEMP TABLE {since} AS SELECT {keys} FROM ONLY {table} AS t \
+         WHERE pg_catalog.age(t.xmin) < pg_catalog.age('{low}'::pg_catalog.xid) \
+         AND {xid} < pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::numeric; \
+         ANALYZE {since}",
+        since = since_table(relation.oid),
+        keys = keys.join(", "),
+        table = quote::table(&relation.name),
+        low = xid % (1 << 32),
+    );
+    run(client, &sql).await
+}
+
+/// `a.k = b.k` over names of key columns, both as text.
+pub fn text_key(key: &[String], a: &str, b: &str) -> String {
+    pairs(key, |k| {
+        let k = quote::ident(k);
+        format!("{a}.{k}::pg_catalog.text = {b}.{k}::pg_catalog.text")
+    })
+}

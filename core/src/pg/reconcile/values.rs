@@ -1,0 +1,185 @@
+//! Values of columns that went or were converted, back into rows that are still there.
+
+use tokio_postgres::Client;
+
+use crate::error::Result;
+use crate::pg::error::PgContext as _;
+use crate::pg::reconcile::{GONE, Target, pairs, whole_row};
+use crate::pg::record::TableRecord;
+use crate::sql::quote;
+
+/// The columns of `record` whose saved values belong back, by number and name.
+fn columns<'a>(target: &Target<'_>, record: &'a TableRecord) -> Vec<(i16, &'a str, bool)> {
+    record
+        .written()
+        .filter(|c| target.live.column(&c.name).is_some_and(|l| !l.generated))
+        .filter_map(|c| {
+            let retyped = record.retyped.contains(&c.number);
+            let concerned = retyped || record.dropped.contains(&c.number);
+            (concerned && !target.key.contains(&c.name)).then_some((
+                c.number,
+                c.name.as_str(),
+                retyped,
+            ))
+        })
+        .collect()
+}
+
+/// The saved value, or what is there where a converted value was changed since.
+fn value(alias: &str, number: i16, name: &str, retyped: bool, checked: bool) -> String {
+    let name = quote::ident(name);
+    if retyped && checked {
+        format!("CASE WHEN u.ok{number} THEN s.{name} ELSE {alias}.{name} END")
+    } else {
+        format!("s.{name}")
+    }
+}
+
+/// Fills saved values into wanted rows that are about to be added or changed.
+pub async fn into_wanted(client: &Client, target: &Target<'_>) -> Result<()> {
+    let Some(record) = relevant(target) else {
+        return Ok(());
+    };
+    if target.key.is_empty() {
+        return Ok(());
+    }
+    let sql = update(
+        target,
+        record,
+        &target.wanted(),
+        &format!("AND NOT w.{GONE}"),
+    );
+    run(client, &sql).await.map(drop)
+}
+
+/// Puts saved values into the live table. Returns how many rows changed.
+pub async fn into_live(client: &Client, target: &Target<'_>) -> Result<u64> {
+    let Some(record) = relevant(target) else {
+        return Ok(0);
+    };
+    let sql = if target.key.is_empty() {
+        by_whole_row(target, record)
+    } else {
+        update(target, record, &format!("ONLY {}", target.table()), "")
+    };
+    run(client, &sql).await
+}
+
+/// How many converted values were not put back, since somebody had changed them.
+pub async fn kept_newer(client: &Client, target: &Target<'_>) -> Result<u64> {
+    let Some(record) = relevant(target).filter(|r| checked(r)) else {
+        return Ok(0);
+    };
+    let newer: Vec<String> = columns(target, record)
+        .iter()
+        .filter(|c| c.2)
+        .map(|c| format!("NOT u.ok{}", c.0))
+        .collect();
+    if newer.is_empty() {
+        return Ok(0);
+    }
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM {} AS u WHERE {}",
+        target.stage("unchanged"),
+        newer.join(" OR ")
+    );
+    let row = client.query_one(&sql, &[]).await;
+    let row = row.pg("could not look for newer values")?;
+    Ok(row.get::<_, i64>(0).unsigned_abs())
+}
+
+fn relevant<'a>(target: &Target<'a>) -> Option<&'a TableRecord> {
+    let record = target.record?;
+    let concerned = record.reshaped() && target.saved && !target.remade();
+    (concerned && !columns(target, record).is_empty()).then_some(record)
+}
+
+/// Converted values were looked at before the scripts ran again.
+fn checked(record: &TableRecord) -> bool {
+    let converted = record.retyped.iter().any(|n| !record.key.contains(n));
+    converted && !record.key.is_empty()
+}
+
+fn update(target: &Target<'_>, record: &TableRecord, table: &str, also: &str) -> String {
+    let columns = columns(target, record);
+    let checked = checked(record);
+    let values: Vec<String> = columns
+        .iter()
+        .map(|(n, name, retyped)| value("w", *n, name, *retyped, checked))
+        .collect();
+    let set: Vec<String> = columns
+        .iter()
+        .zip(&values)
+        .map(|((_, name, _), value)| format!("{} = {value}", quote::ident(name)))
+        .collect();
+    let differs: Vec<String> = columns
+        .iter()
+        .zip(&values)
+        .map(|((_, name, _), value)| {
+            format!(
+                "w.{}::pg_catalog.text IS DISTINCT FROM ({value})::pg_catalog.text",
+                quote::ident(name)
+            )
+        })
+        .collect();
+    let unchanged = if checked {
+        let by_key = pairs(&target.key, |k| {
+            let number = record.columns.iter().find(|c| c.name == k);
+            let number = number.map(|c| c.number).unwrap_or_default();
+            format!("s.{}::pg_catalog.text = u.a{number}", quote::ident(k))
+        });
+        format!(" JOIN {} AS u ON {by_key}", target.stage("unchanged"))
+    } else {
+        String::new()
+    };
+    format!(
+        "UPDATE {table} AS w SET {set} FROM {saved} AS s{unchanged} \
+         WHERE {by_key} AND ({differs}) {also}",
+        set = set.join(", "),
+        saved = target.stage("saved"),
+        by_key = target.same_key("w", "s"),
+        differs = differs.join(" OR "),
+    )
+}
+
+/// Rows without a key are matched by all that stayed the same, equal ones in any order: what they
+/// held together comes back together.
+fn by_whole_row(target: &Target<'_>, record: &TableRecord) -> String {
+    let concerned = columns(target, record);
+    let same: Vec<&str> = record
+        .written()
+        .filter(|c| !concerned.iter().any(|x| x.0 == c.number))
+        .filter(|c| target.live.column(&c.name).is_some_and(|l| !l.generated))
+        .map(|c| c.name.as_str())
+        .collect();
+    let numbered = |from: &str, alias: &str, extra: &str| {
+        format!(
+            "SELECT r.*, pg_catalog.row_number() OVER (PARTITION BY r.row) AS n FROM \
+             (SELECT {extra}, {} AS row FROM {from} AS {alias}) AS r",
+            whole_row(alias, same.iter().copied())
+        )
+    };
+    let set: Vec<String> = concerned
+        .iter()
+        .map(|(_, name, _)| format!("{0} = s.{0}", quote::ident(name)))
+        .collect();
+    let live = numbered(&format!("ONLY {}", target.table()), "t", "t.ctid AS pos");
+    let values: Vec<String> = concerned
+        .iter()
+        .map(|(_, name, _)| format!("s.{}", quote::ident(name)))
+        .collect();
+    let saved = numbered(&target.stage("saved"), "s", &values.join(", "));
+    format!(
+        "UPDATE ONLY {table} AS w SET {set} FROM ({live}) AS t JOIN ({saved}) AS s \
+         ON t.row = s.row AND t.n = s.n WHERE w.ctid = t.pos",
+        table = target.table(),
+        set = set.join(", "),
+    )
+}
+
+async fn run(client: &Client, sql: &str) -> Result<u64> {
+    client
+        .execute(sql, &[])
+        .await
+        .pg("could not put saved values back")
+}

@@ -1,0 +1,394 @@
+//! The rows that a table must hold in the end, for every key that anything touched.
+
+use tokio_postgres::Client;
+
+use crate::error::Result;
+use crate::pg::capture::net_table;
+use crate::pg::error::PgContext as _;
+use crate::pg::reconcile::{GONE, Target, pairs, since_table, whole_row};
+use crate::pg::record::TableRecord;
+use crate::sql::quote;
+
+/// Works out the wanted rows of `target`.
+pub async fn work_out(client: &Client, target: &Target<'_>) -> Result<()> {
+    let sql = if target.remade() {
+        remade(target)
+    } else if target.key.is_empty() {
+        without_key(target)
+    } else {
+        with_key(target)
+    };
+    client
+        .batch_execute(&sql)
+        .await
+        .pg("could not work out which rows to put back")
+}
+
+/// A table that the scripts made again: exactly the saved rows.
+fn remade(target: &Target<'_>) -> String {
+    let (wanted, table) = (target.wanted(), target.table());
+    let mut sql = if target.saved {
+        format!(
+            "CREATE TEMP TABLE {wanted} AS SELECT s.*, false AS {GONE} FROM {} AS s;",
+            target.stage("saved")
+        )
+    } else {
+        let columns = quote::idents(target.written().map(|c| c.name.as_str()));
+        format!(
+            "CREATE TEMP TABLE {wanted} AS SELECT {columns}, false AS {GONE} \
+             FROM ONLY {table} WITH NO DATA;"
+        )
+    };
+    if !target.key.is_empty() {
+        let keys = quote::idents(target.key.iter().map(String::as_str));
+        sql += &format!(
+            "INSERT INTO {wanted} ({keys}, {GONE}) SELECT {keys}, true FROM ONLY {table} AS t \
+             WHERE NOT EXISTS (SELECT FROM {wanted} AS w WHERE {});",
+            target.same_key("w", "t")
+        );
+    }
+    sql + &format!("ANALYZE {wanted};")
+}
+
+fn with_key(target: &Target<'_>) -> String {
+    let mut touched = Vec::new();
+    if !target.up.is_empty() {
+        let net = net_table(target.live.oid);
+        touched.push(keys_of(target, &net, up_key));
+    }
+    if let Some(record) = target.record.filter(|r| !r.effects.is_empty()) {
+        let seen = target.stage("seen");
+        touched.push(keys_of(target, &seen, |t, k| effect_key(t, record, k)));
+    }
+    let columns = quote::idents(target.written().map(|c| c.name.as_str()));
+    let there = if touched.is_empty() {
+        "false".to_owned()
+    } else {
+        let keys: Vec<String> = target
+            .key
+            .iter()
+            .map(|k| format!("t.{}::pg_catalog.text", quote::ident(k)))
+            .collect();
+        format!("({}) IN ({})", keys.join(", "), touched.join(" UNION ALL "))
+    };
+    let mut sql = format!(
+        "CREATE TEMP TABLE {wanted} AS SELECT {columns}, false AS {GONE} \
+         FROM ONLY {table} AS t WHERE {there};",
+        wanted = target.wanted(),
+        table = target.table(),
+    );
+    if !target.up.is_empty() {
+        sql += &revert(target);
+    }
+    if let Some(record) = target.record {
+        if !record.effects.is_empty() {
+            sql += &deleted(target, record);
+            sql += &inserted(target, record);
+            sql += &updated(target, record);
+        }
+        if record.truncated {
+            sql += &emptied(target, record);
+        }
+    }
+    sql + &format!("ANALYZE {};", target.wanted())
+}
+
+/// The column number of key `k` in the net effect of the scripts.
+fn up_key(target: &Target<'_>, k: &str) -> Option<i16> {
+    target.number(k)
+}
+
+/// The column number of key `k` in what the rollback recorded.
+fn effect_key(_: &Target<'_>, record: &TableRecord, k: &str) -> Option<i16> {
+    let column = record.columns.iter().find(|c| c.name == k)?;
+    Some(column.number)
+}
+
+fn keys_of(
+    target: &Target<'_>,
+    table: &str,
+    number: impl Fn(&Target<'_>, &str) -> Option<i16>,
+) -> String {
+    let columns: Vec<String> = target
+        .key
+        .iter()
+        .filter_map(|k| number(target, k))
+        .map(|n| format!("CASE WHEN has THEN a{n} ELSE b{n} END"))
+        .collect();
+    format!("SELECT {} FROM {table}", columns.join(", "))
+}
+
+/// `w.k::text = e.<letter>n` over the key.
+fn by_key(
+    target: &Target<'_>,
+    letter: char,
+    number: impl Fn(&Target<'_>, &str) -> Option<i16>,
+) -> String {
+    pairs(&target.key, |k| {
+        let number = number(target, k).unwrap_or_default();
+        format!(
+            "w.{}::pg_catalog.text = e.{letter}{number}",
+            quote::ident(k)
+        )
+    })
+}
+
+/// What the scripts did again to rows that were there before is taken back; rows that were
+/// written since the rollback stay as the scripts made them.
+fn revert(target: &Target<'_>) -> String {
+    let (wanted, net) = (target.wanted(), net_table(target.live.oid));
+    let by_new = by_key(target, 'a', up_key);
+    let mut sql = format!(
+        "UPDATE {wanted} AS w SET {GONE} = true FROM {net} AS e \
+         WHERE e.has AND NOT e.had AND {by_new};"
+    );
+    let columns: Vec<(i16, String, String)> = target
+        .up
+        .numbers
+        .iter()
+        .filter_map(|n| {
+            let column = target.kept_column(*n)?;
+            Some((*n, quote::ident(&column.name), column.type_name.clone()))
+        })
+        .collect();
+    let set: Vec<String> = columns
+        .iter()
+        .map(|(n, name, type_name)| {
+            format!(
+                "{name} = CASE WHEN e.b{n} IS DISTINCT FROM e.a{n} \
+                 THEN e.b{n}::{type_name} ELSE w.{name} END"
+            )
+        })
+        .collect();
+    if !set.is_empty() {
+        let since = pairs(&target.key, |k| {
+            let number = target.number(k).unwrap_or_default();
+            format!("s.{} = e.b{number}", quote::ident(k))
+        });
+        sql += &format!(
+            "UPDATE {wanted} AS w SET {set} FROM {net} AS e \
+             WHERE e.has AND e.had AND {by_new} \
+             AND NOT EXISTS (SELECT FROM {newer} AS s WHERE {since});",
+            set = set.join(", "),
+            newer = since_table(target.live.oid),
+        );
+    }
+    let names: Vec<&str> = columns.iter().map(|c| c.1.as_str()).collect();
+    let values: Vec<String> = columns
+        .iter()
+        .map(|(n, _, type_name)| format!("e.b{n}::{type_name}"))
+        .collect();
+    sql + &format!(
+        "INSERT INTO {wanted} ({}, {GONE}) SELECT {}, false FROM {net} AS e \
+         WHERE e.had AND NOT e.has;",
+        names.join(", "),
+        values.join(", ")
+    )
+}
+
+/// Rows that the rollback deleted come back, unless their key was given to a new row since.
+fn deleted(target: &Target<'_>, record: &TableRecord) -> String {
+    let (wanted, seen) = (target.wanted(), target.stage("seen"));
+    let number = |t: &Target<'_>, k: &str| effect_key(t, record, k);
+    let by_old = by_key(target, 'b', number);
+    let which = "e.had AND NOT e.has AND NOT e.present";
+    let clear = format!("DELETE FROM {wanted} AS w USING {seen} AS e WHERE {which} AND {by_old};");
+    let columns: Vec<&crate::pg::record::ColumnRecord> = record
+        .written()
+        .filter(|c| target.live.column(&c.name).is_some_and(|l| !l.generated))
+        .collect();
+    let names = quote::idents(columns.iter().map(|c| c.name.as_str()));
+    if record.reshaped() && target.saved {
+        let by_old = by_old.replace("w.", "s.");
+        return format!(
+            "{clear}INSERT INTO {wanted} ({names}, {GONE}) SELECT {selected}, false \
+             FROM {saved} AS s JOIN {seen} AS e ON {which} AND {by_old};",
+            selected = columns
+                .iter()
+                .map(|c| format!("s.{}", quote::ident(&c.name)))
+                .collect::<Vec<_>>()
+                .join(", "),
+            saved = target.stage("saved"),
+        );
+    }
+    let values: Vec<String> = columns
+        .iter()
+        .map(|c| {
+            let live = target.live.column(&c.name);
+            let type_name = live.map_or("text", |l| &l.type_name);
+            if record.effects.contains(&c.number) {
+                format!("e.b{}::{type_name}", c.number)
+            } else {
+                format!("NULL::{type_name}")
+            }
+        })
+        .collect();
+    format!(
+        "{clear}INSERT INTO {wanted} ({names}, {GONE}) SELECT {}, false FROM {seen} AS e \
+         WHERE {which};",
+        values.join(", ")
+    )
+}
+
+/// Rows that the rollback added go, unless somebody has changed them since.
+fn inserted(target: &Target<'_>, record: &TableRecord) -> String {
+    let number = |t: &Target<'_>, k: &str| effect_key(t, record, k);
+    format!(
+        "UPDATE {wanted} AS w SET {GONE} = true FROM {seen} AS e \
+         WHERE e.has AND NOT e.had AND e.present AND {unchanged} AND {by_new};",
+        wanted = target.wanted(),
+        seen = target.stage("seen"),
+        unchanged = untouched(record),
+        by_new = by_key(target, 'a', number),
+    )
+}
+
+/// True for a row that is just as the rollback left it.
+pub fn untouched(record: &TableRecord) -> String {
+    let there = record
+        .effects
+        .iter()
+        .filter(|n| record.after(**n).is_some());
+    let parts: Vec<String> = there
+        .map(|n| format!("e.p{n} IS NOT DISTINCT FROM e.a{n}"))
+        .collect();
+    if parts.is_empty() {
+        "true".to_owned()
+    } else {
+        parts.join(" AND ")
+    }
+}
+
+/// Values that the rollback changed come back where nobody has changed them since.
+fn updated(target: &Target<'_>, record: &TableRecord) -> String {
+    let number = |t: &Target<'_>, k: &str| effect_key(t, record, k);
+    let set: Vec<String> = record
+        .effects
+        .iter()
+        .filter(|n| !record.retyped.contains(n) && record.after(**n).is_some())
+        .filter_map(|n| {
+            let column = record.column(*n).filter(|c| !c.generated)?;
+            let live = target.live.column(&column.name).filter(|l| !l.generated)?;
+            let name = quote::ident(&live.name);
+            Some(format!(
+                "{name} = CASE WHEN e.b{n} IS DISTINCT FROM e.a{n} \
+                 AND e.p{n} IS NOT DISTINCT FROM e.a{n} \
+                 THEN e.b{n}::{type_name} ELSE w.{name} END",
+                type_name = live.type_name
+            ))
+        })
+        .collect();
+    if set.is_empty() {
+        return String::new();
+    }
+    format!(
+        "UPDATE {wanted} AS w SET {set} FROM {seen} AS e \
+         WHERE e.had AND e.has AND e.present AND {by_new};",
+        wanted = target.wanted(),
+        set = set.join(", "),
+        seen = target.stage("seen"),
+        by_new = by_key(target, 'a', number),
+    )
+}
+
+/// All rows of a table that the rollback emptied come back, unless the key was given to a new
+/// row since.
+fn emptied(target: &Target<'_>, record: &TableRecord) -> String {
+    let (wanted, saved) = (target.wanted(), target.stage("saved"));
+    let columns: Vec<&str> = record
+        .written()
+        .filter(|c| target.live.column(&c.name).is_some_and(|l| !l.generated))
+        .map(|c| c.name.as_str())
+        .collect();
+    let there = pairs(&target.key, |k| {
+        let number = effect_key(target, record, k).unwrap_or_default();
+        format!("t.k{number} = s.{}::pg_catalog.text", quote::ident(k))
+    });
+    let selected: Vec<String> = columns
+        .iter()
+        .map(|c| format!("s.{}", quote::ident(c)))
+        .collect();
+    format!(
+        "DELETE FROM {wanted} AS w USING {saved} AS s WHERE {same} \
+         AND NOT EXISTS (SELECT FROM {seen} AS t WHERE {there});\
+         INSERT INTO {wanted} ({names}, {GONE}) SELECT {selected}, false FROM {saved} AS s \
+         WHERE NOT EXISTS (SELECT FROM {seen} AS t WHERE {there});",
+        same = target.same_key("w", "s"),
+        seen = target.stage("there"),
+        names = quote::idents(columns.iter().copied()),
+        selected = selected.join(", "),
+    )
+}
+
+/// Without a key rows are told apart by all they hold: `wanted` gets the rows to add, and the
+/// table `leaving` the places of the rows to remove.
+fn without_key(target: &Target<'_>) -> String {
+    let wanted = target.wanted();
+    let columns: Vec<&str> = target.written().map(|c| c.name.as_str()).collect();
+    let mut sql = format!(
+        "CREATE TEMP TABLE {wanted} AS SELECT {}, false AS {GONE} FROM ONLY {} WITH NO DATA;\
+         CREATE TEMP TABLE {leaving} (pos tid);",
+        quote::idents(columns.iter().copied()),
+        target.table(),
+        leaving = target.stage("leaving"),
+    );
+    if !target.up.is_empty() {
+        let kept: Vec<(i16, String, String)> = target
+            .up
+            .numbers
+            .iter()
+            .filter_map(|n| {
+                let column = target.kept_column(*n)?;
+                Some((*n, column.name.clone(), column.type_name.clone()))
+            })
+            .collect();
+        sql += &exchange(target, &net_table(target.live.oid), &kept);
+    }
+    if let Some(record) = target.record.filter(|r| !r.effects.is_empty()) {
+        let kept: Vec<(i16, String, String)> = record
+            .effects
+            .iter()
+            .filter_map(|n| {
+                let column = record.column(*n).filter(|c| !c.generated)?;
+                let live = target.live.column(&column.name).filter(|l| !l.generated)?;
+                Some((*n, live.name.clone(), live.type_name.clone()))
+            })
+            .collect();
+        sql += &exchange(target, &target.stage("seen"), &kept);
+    }
+    if target.record.is_some_and(|r| r.truncated) && target.saved {
+        let names = quote::idents(columns.iter().copied());
+        sql += &format!(
+            "INSERT INTO {wanted} ({names}, {GONE}) SELECT {names}, false FROM {};",
+            target.stage("saved")
+        );
+    }
+    sql
+}
+
+/// Rows that came in `changes` leave, rows that went come back.
+fn exchange(target: &Target<'_>, changes: &str, columns: &[(i16, String, String)]) -> String {
+    let names = quote::idents(columns.iter().map(|c| c.1.as_str()));
+    let values: Vec<String> = columns
+        .iter()
+        .map(|(n, _, type_name)| format!("e.b{n}::{type_name}"))
+        .collect();
+    let came: Vec<String> = columns.iter().map(|c| format!("e.a{}", c.0)).collect();
+    let row = whole_row("t", columns.iter().map(|c| c.1.as_str()));
+    format!(
+        "INSERT INTO {wanted} ({names}, {GONE}) SELECT {values}, false FROM {changes} AS e \
+         WHERE e.had;\
+         INSERT INTO {leaving} SELECT t.pos FROM \
+         (SELECT ctid AS pos, row, pg_catalog.row_number() OVER (PARTITION BY row) AS n FROM \
+         (SELECT t.ctid, {row} AS row FROM ONLY {table} AS t \
+         WHERE t.ctid NOT IN (SELECT pos FROM {leaving})) AS r) AS t \
+         JOIN (SELECT row, pg_catalog.row_number() OVER (PARTITION BY row) AS n FROM \
+         (SELECT pg_catalog.md5(ROW({came})::pg_catalog.text) AS row FROM {changes} AS e \
+         WHERE e.has) AS r) AS e ON t.row = e.row AND t.n = e.n;",
+        wanted = target.wanted(),
+        values = values.join(", "),
+        leaving = target.stage("leaving"),
+        table = target.table(),
+        came = came.join(", "),
+    )
+}

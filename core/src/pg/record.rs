@@ -1,0 +1,189 @@
+//! What a rollback writes into the journal for a later undo: names, numbers and digests, never a
+//! row value.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::ident::{Digest, TableName};
+use crate::model::backup::SequenceState;
+
+/// All that an undo needs besides the backups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// Version of this record.
+    pub version: u32,
+    /// The ledger rows that were taken back, newest first.
+    pub entries: Vec<EntryRecord>,
+    /// Schema fingerprint before the rollback.
+    pub before: String,
+    /// Schema fingerprint after it.
+    pub after: String,
+    /// The tables that were covered or changed.
+    pub tables: Vec<TableRecord>,
+    /// The rollback's own transaction: rows with a newer one were written since.
+    pub transaction: String,
+    /// Sequence positions just after the rollback: schema, name, last value, called.
+    pub sequences: Vec<(String, String, i64, bool)>,
+}
+
+/// A ledger row, to be put back as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryRecord {
+    /// Order of application.
+    pub sequence: i64,
+    /// The revision.
+    pub revision: String,
+    /// The name.
+    pub name: String,
+    /// The up script as applied.
+    pub up_text: String,
+    /// The rollback script that ran.
+    pub down_text: Option<String>,
+    /// Whether it runs in a transaction.
+    pub transactional: bool,
+    /// The batch.
+    pub batch: i64,
+    /// When it had been applied first, RFC 3339.
+    pub applied_at: String,
+    /// By whom.
+    pub applied_by: String,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// Schema fingerprints around it.
+    pub fingerprint_before: Option<String>,
+    /// Schema fingerprint just after it.
+    pub fingerprint_after: Option<String>,
+}
+
+/// One table, before and after the rollback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableRecord {
+    /// Its name before.
+    pub before: (String, String),
+    /// Its name after; `None`: it was dropped.
+    pub after: Option<(String, String)>,
+    /// Its columns before.
+    pub columns: Vec<ColumnRecord>,
+    /// Its columns after: number and name.
+    pub columns_after: Vec<(i16, String)>,
+    /// Numbers of the columns that identify a row; empty: rows are compared whole.
+    pub key: Vec<i16>,
+    /// What the snapshot holds of it.
+    pub saved: Saved,
+    /// Numbers of the columns that went.
+    pub dropped: Vec<i16>,
+    /// Numbers of the columns whose type changed.
+    pub retyped: Vec<i16>,
+    /// All rows were removed at once.
+    pub truncated: bool,
+    /// Numbers of the columns that the record of changed rows holds; empty: no row changed.
+    pub effects: Vec<i16>,
+}
+
+/// What the snapshot holds of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Saved {
+    /// All rows, all columns.
+    Full,
+    /// All rows, the key and some columns.
+    Columns,
+    /// Some rows; the record of changed rows is what counts.
+    Matching,
+    /// Nothing.
+    Nothing,
+}
+
+/// A column before the rollback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnRecord {
+    /// Its number.
+    pub number: i16,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub type_name: String,
+    /// Generated columns are never written.
+    pub generated: bool,
+}
+
+impl TableRecord {
+    /// Its name before.
+    pub fn name_before(&self) -> TableName {
+        TableName::new(&self.before.0, &self.before.1)
+    }
+
+    /// Its name after.
+    pub fn name_after(&self) -> Option<TableName> {
+        let (schema, name) = self.after.as_ref()?;
+        Some(TableName::new(schema, name))
+    }
+
+    /// The column with `number`.
+    pub fn column(&self, number: i16) -> Option<&ColumnRecord> {
+        self.columns.iter().find(|c| c.number == number)
+    }
+
+    /// The name that column `number` has after the rollback.
+    pub fn after(&self, number: i16) -> Option<&str> {
+        let found = self.columns_after.iter().find(|c| c.0 == number);
+        found.map(|c| c.1.as_str())
+    }
+
+    /// The columns that can be written, as they were before.
+    pub fn written(&self) -> impl Iterator<Item = &ColumnRecord> {
+        self.columns.iter().filter(|c| !c.generated)
+    }
+
+    /// True when columns went or changed their type: the rows' old values are in the snapshot.
+    pub fn reshaped(&self) -> bool {
+        !self.dropped.is_empty() || !self.retyped.is_empty()
+    }
+}
+
+impl Details {
+    /// As JSON.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self)
+            .map_err(|e| Error::failed("could not write the record of the rollback").caused_by(e))
+    }
+
+    /// From JSON.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let details: Self = serde_json::from_str(text).map_err(|e| {
+            Error::failed("the journal's record of this rollback can't be read").caused_by(e)
+        })?;
+        if details.version == 1 {
+            Ok(details)
+        } else {
+            Err(Error::failed(format!(
+                "the journal's record is of version {}, which this program doesn't know",
+                details.version
+            ))
+            .hint("use a newer pgbelay"))
+        }
+    }
+
+    /// The fingerprint before the rollback.
+    pub fn fingerprint_before(&self) -> Result<Digest> {
+        self.before.parse()
+    }
+
+    /// Sequence positions after the rollback, by name.
+    pub fn sequences_after(&self) -> BTreeMap<TableName, SequenceState> {
+        self.sequences
+            .iter()
+            .map(|(schema, name, last_value, is_called)| {
+                let name = TableName::new(schema, name);
+                let state = SequenceState {
+                    name: name.clone(),
+                    last_value: *last_value,
+                    is_called: *is_called,
+                };
+                (name, state)
+            })
+            .collect()
+    }
+}

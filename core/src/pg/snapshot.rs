@@ -1,0 +1,150 @@
+//! One instant of a database, held open and shared by several readers.
+
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use crate::error::{Context as _, Result};
+use crate::ident::TableName;
+use crate::model::relation::Oid;
+use crate::pg::copy;
+use crate::pg::error::PgContext as _;
+use crate::sql::quote;
+
+/// An instant that other connections (and `pg_dump`) can read too, for as long as the transaction
+/// that made it lasts.
+#[derive(Debug, Clone)]
+pub struct ExportedSnapshot {
+    /// For `SET TRANSACTION SNAPSHOT` and `pg_dump --snapshot`.
+    pub id: String,
+    /// The oldest transaction that was running: rows whose `xmin` is older were seen.
+    pub xmin: u64,
+}
+
+/// Begins a read-only transaction that sees one instant, with `tables` locked against change of
+/// definition **before** the instant is taken: a snapshot taken first would see an old row count
+/// under a new definition.
+pub async fn begin(
+    client: &Client,
+    tables: &[TableName],
+    lock_timeout: Duration,
+) -> Result<ExportedSnapshot> {
+    let start = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}",
+        lock_timeout.as_millis()
+    );
+    client
+        .batch_execute(&start)
+        .await
+        .pg("could not begin a snapshot")?;
+    for some in tables.chunks(200) {
+        let names: Vec<String> = some
+            .iter()
+            .map(|t| format!("ONLY {}", quote::table(t)))
+            .collect();
+        let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
+        client
+            .batch_execute(&lock)
+            .await
+            .pg("could not lock tables for reading")?;
+    }
+    let row = client
+        .query_one(
+            "SELECT pg_catalog.pg_export_snapshot(), \
+             pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text",
+            &[],
+        )
+        .await
+        .pg("could not export a snapshot")?;
+    let xmin: String = row.get(1);
+    Ok(ExportedSnapshot {
+        id: row.get(0),
+        xmin: xmin.parse().unwrap_or(0),
+    })
+}
+
+/// Ends a transaction that only read.
+pub async fn end(client: &Client) -> Result<()> {
+    client
+        .batch_execute("COMMIT")
+        .await
+        .pg("could not end reading")
+}
+
+/// Streams `columns` of all rows of `table` itself as COPY text.
+pub async fn rows(
+    client: &Client,
+    table: &TableName,
+    columns: &[String],
+    sink: copy::Sink<'_>,
+) -> Result<u64> {
+    let query = format!(
+        "SELECT {} FROM ONLY {}",
+        quote::idents(columns.iter().map(String::as_str)),
+        quote::table(table)
+    );
+    copy::out(client, &query, sink)
+        .await
+        .context(format!("read {table}"))
+}
+
+/// What happened to a table's rows since a snapshot, as far as cheap signs tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since {
+    /// Rows there now.
+    pub rows: u64,
+    /// Rows written since (and perhaps some that were not).
+    pub written: u64,
+}
+
+/// A condition that holds for every row written since the snapshot whose `xmin` is given.
+///
+/// `xmin` of the row against that of the snapshot: a test of visibility would miss rows written
+/// in a savepoint of a transaction that was running. Rows that were not written since may match
+/// too, never the other way round.
+pub fn written_since(xmin: u64) -> String {
+    let low = xmin % (1 << 32);
+    format!("pg_catalog.age(xmin) <= pg_catalog.age('{low}'::pg_catalog.xid)")
+}
+
+/// Looks at `table` under a lock that keeps writers away.
+pub async fn since(client: &Client, table: &TableName, xmin: u64) -> Result<Since> {
+    let sql = format!(
+        "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {}) FROM ONLY {}",
+        written_since(xmin),
+        quote::table(table)
+    );
+    let row = client.query_one(&sql, &[]).await;
+    let row = row.pg(format!("could not look for changes in {table}"))?;
+    let (rows, written): (i64, i64) = (row.get(0), row.get(1));
+    Ok(Since {
+        rows: rows.unsigned_abs(),
+        written: written.unsigned_abs(),
+    })
+}
+
+/// The files that hold the tables' rows now: another number means that all rows were rewritten or
+/// removed at once.
+pub async fn files(client: &Client, tables: &[Oid]) -> Result<Vec<(Oid, u32)>> {
+    let rows = client
+        .query(
+            "SELECT oid, relfilenode FROM pg_catalog.pg_class WHERE oid = ANY ($1) ORDER BY oid",
+            &[&tables],
+        )
+        .await
+        .pg("could not read the tables' file numbers")?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// Begins a read-only transaction that sees one instant, for plans and reports.
+pub async fn begin_reading(client: &Client, lock_timeout: Duration) -> Result<()> {
+    let start = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}; \
+         SET LOCAL statement_timeout = '30s'",
+        lock_timeout.as_millis()
+    );
+    client
+        .batch_execute(&start)
+        .await
+        .pg("could not begin reading")
+}

@@ -1,0 +1,107 @@
+//! The frame of a transaction that changes things: its beginning, its locks, its end.
+
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use crate::error::Result;
+use crate::ident::TableName;
+use crate::pg::error::PgContext as _;
+use crate::pg::session;
+use crate::sql::quote;
+
+/// Begins a transaction with bounds on waiting for locks and on each statement.
+pub async fn begin(
+    client: &Client,
+    lock_timeout: Duration,
+    statement_timeout: Option<Duration>,
+) -> Result<()> {
+    client
+        .batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+        .await
+        .pg("could not begin a transaction")?;
+    session::set_lock_timeout(client, lock_timeout, true).await?;
+    session::set_statement_timeout(client, statement_timeout, true).await
+}
+
+/// Settings for our own reading: a fixed way of writing values, nothing on the search path, and
+/// UTC, so that texts of two sessions can be compared.
+pub async fn ours(client: &Client) -> Result<()> {
+    let row = client.query_one(
+        "SELECT pg_catalog.current_setting('statement_timeout')",
+        &[],
+    );
+    let timeout: String = row.await.pg("could not read a setting")?.get(0);
+    session::pin(client).await?;
+    let back = format!(
+        "SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = {}",
+        quote::literal(&timeout)
+    );
+    client
+        .batch_execute(&back)
+        .await
+        .pg("could not fix the settings for reading")
+}
+
+/// Settings for a script: whatever the role, the database and the server say.
+pub async fn script(client: &Client) -> Result<()> {
+    client
+        .batch_execute(
+            "SET LOCAL search_path TO DEFAULT; \
+             SET LOCAL DateStyle TO DEFAULT; \
+             SET LOCAL IntervalStyle TO DEFAULT; \
+             SET LOCAL TimeZone TO DEFAULT; \
+             SET LOCAL extra_float_digits TO DEFAULT; \
+             SET LOCAL bytea_output TO DEFAULT; \
+             SET LOCAL xmloption TO DEFAULT; \
+             SET LOCAL row_security TO DEFAULT; \
+             SET LOCAL synchronize_seqscans TO DEFAULT; \
+             SET LOCAL quote_all_identifiers TO DEFAULT; \
+             SET LOCAL standard_conforming_strings TO DEFAULT; \
+             SELECT pg_catalog.set_config('restrict_nonsystem_relation_kind', '', true) \
+             FROM pg_catalog.pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
+        )
+        .await
+        .pg("could not set the settings for the script")
+}
+
+/// Takes `mode` on each of `tables` (without their children), in the order given.
+pub async fn lock(client: &Client, tables: &[TableName], mode: &str) -> Result<()> {
+    for some in tables.chunks(200) {
+        let names: Vec<String> = some
+            .iter()
+            .map(|t| format!("ONLY {}", quote::table(t)))
+            .collect();
+        let sql = format!("LOCK TABLE {} IN {mode} MODE", names.join(", "));
+        client
+            .batch_execute(&sql)
+            .await
+            .pg("could not lock the tables")?;
+    }
+    Ok(())
+}
+
+/// Makes everything final. Deferred constraints are checked first, so that their failure is told
+/// from a failure of the commit itself.
+pub async fn commit(client: &Client) -> Result<()> {
+    client
+        .batch_execute("SET CONSTRAINTS ALL IMMEDIATE")
+        .await
+        .pg("could not fulfil the deferred constraints")?;
+    client.batch_execute("COMMIT").await.pg("could not commit")
+}
+
+/// Takes everything back. A failure means that the connection is gone, and with it the
+/// transaction.
+pub async fn abandon(client: &Client) {
+    drop(client.batch_execute("ROLLBACK").await);
+}
+
+/// The number of the open transaction, as 64 bits; assigned if it had none.
+pub async fn id(client: &Client) -> Result<String> {
+    let row = client
+        .query_one("SELECT pg_catalog.pg_current_xact_id()::text", &[])
+        .await
+        .pg("could not read the transaction's number")?;
+    Ok(row.get(0))
+}
