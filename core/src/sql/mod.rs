@@ -1,6 +1,8 @@
 //! SQL as text: splitting, classifying, quoting. The only place that knows a grammar.
 
+pub mod builtin;
 mod classify;
+pub mod created;
 mod deep;
 pub mod mask;
 mod name;

@@ -1,8 +1,11 @@
 //! Names as PostgreSQL reads them: folded to lower case unless quoted, cut at 63 bytes.
 
+use std::fmt;
+
 use squawk_syntax::SyntaxKind;
 use squawk_syntax::SyntaxNode;
 
+use crate::sql::quote;
 use crate::sql::statement::Name;
 use crate::sql::tree;
 
@@ -76,6 +79,26 @@ pub(super) fn bare(name: String) -> Name {
     Name { schema: None, name }
 }
 
+/// For people: `schema.name`, each part quoted where SQL would need it.
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(schema) = &self.schema {
+            write!(f, "{}.", readable(schema))?;
+        }
+        f.write_str(&readable(&self.name))
+    }
+}
+
+fn readable(name: &str) -> String {
+    let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if first && name.bytes().all(rest) {
+        name.to_owned()
+    } else {
+        quote::ident(&name.escape_debug().to_string())
+    }
+}
+
 fn is_path(kind: SyntaxKind) -> bool {
     matches!(kind, SyntaxKind::PATH | SyntaxKind::PATH_REF)
 }
@@ -83,6 +106,18 @@ fn is_path(kind: SyntaxKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_shown_so_that_nothing_hides_in_them() {
+        let shown = |schema: Option<&str>, name: &str| {
+            let schema = schema.map(str::to_owned);
+            let name = name.to_owned();
+            Name { schema, name }.to_string()
+        };
+        assert_eq!(shown(Some("public"), "orders"), "public.orders");
+        assert_eq!(shown(None, "Orders"), "\"Orders\"");
+        assert_eq!(shown(Some("a.b"), "c\nd"), "\"a.b\".\"c\\nd\"");
+    }
 
     #[test]
     fn identifiers_are_folded_and_cut_as_the_server_does() {

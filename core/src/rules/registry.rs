@@ -1,0 +1,171 @@
+//! All rules, and checking with them.
+
+use crate::model::loss::Finding;
+use crate::model::migration::Migration;
+use crate::rules::delete;
+use crate::rules::delete_all;
+use crate::rules::drop_column;
+use crate::rules::drop_extension;
+use crate::rules::drop_schema;
+use crate::rules::drop_sequence;
+use crate::rules::drop_table;
+use crate::rules::drop_type;
+use crate::rules::empty;
+use crate::rules::merge;
+use crate::rules::missing;
+use crate::rules::narrow_type;
+use crate::rules::non_tx;
+use crate::rules::opaque;
+use crate::rules::refused;
+use crate::rules::rule::Rule;
+use crate::rules::script::Script;
+use crate::rules::side_effect;
+use crate::rules::truncate;
+use crate::rules::txn_control;
+use crate::rules::unparseable;
+use crate::rules::update;
+use crate::rules::update_all;
+use crate::rules::upsert;
+
+/// Every rule, in the order of the documentation.
+pub static RULES: &[&Rule] = &[
+    &missing::RULE,
+    &empty::RULE,
+    &unparseable::RULE,
+    &opaque::RULE,
+    &txn_control::RULE,
+    &non_tx::RULE,
+    &side_effect::RULE,
+    &refused::RULE,
+    &drop_table::RULE,
+    &drop_column::RULE,
+    &narrow_type::RULE,
+    &truncate::RULE,
+    &delete::RULE,
+    &delete_all::RULE,
+    &update::RULE,
+    &update_all::RULE,
+    &merge::RULE,
+    &upsert::RULE,
+    &drop_schema::RULE,
+    &drop_type::RULE,
+    &drop_extension::RULE,
+    &drop_sequence::RULE,
+];
+
+/// The rule with this id, such as `RB-DROP-COLUMN`; case doesn't matter.
+pub fn by_id(id: &str) -> Option<&'static Rule> {
+    RULES
+        .iter()
+        .copied()
+        .find(|rule| rule.id.eq_ignore_ascii_case(id))
+}
+
+/// What the rules find in the rollback scripts of `migrations`, without a database: in the order
+/// of the migrations, within a script by line.
+pub fn check_folder(migrations: &[Migration]) -> Vec<Finding> {
+    migrations.iter().flat_map(check).collect()
+}
+
+fn check(migration: &Migration) -> Vec<Finding> {
+    let script = Script::of(migration);
+    let mut found = Vec::new();
+    for rule in RULES {
+        (rule.check)(&script, &mut found);
+    }
+    found.sort_by_key(|finding| finding.line);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::model::migration::Script as Text;
+    use crate::rules::rule;
+
+    fn ids(down: &str) -> Vec<&'static str> {
+        let migration = Migration {
+            revision: "1".parse().unwrap(),
+            name: String::new(),
+            description: String::new(),
+            depends_on: Vec::new(),
+            transactional: true,
+            down_transactional: true,
+            up: Text::new("1.sql", ""),
+            down: (down != rule::NO_SCRIPT).then(|| Text::new("1_rollback.sql", down)),
+        };
+        check_folder(&[migration]).iter().map(|f| f.rule).collect()
+    }
+
+    #[test]
+    fn every_rule_finds_its_bad_case_and_not_its_good_one() {
+        for rule in RULES {
+            assert!(
+                ids(rule.bad).contains(&rule.id),
+                "{}: {:?}",
+                rule.id,
+                ids(rule.bad)
+            );
+            assert!(!ids(rule.good).contains(&rule.id), "{}", rule.id);
+        }
+    }
+
+    #[test]
+    fn every_file_is_a_registered_rule() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rules");
+        let files: BTreeSet<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+            .filter(|name| !["mod", "registry", "rule", "script"].contains(&name.as_str()))
+            .collect();
+        let ids: BTreeSet<String> = RULES
+            .iter()
+            .map(|rule| {
+                rule.id
+                    .trim_start_matches("RB-")
+                    .to_lowercase()
+                    .replace('-', "_")
+            })
+            .collect();
+        assert_eq!(files, ids);
+        assert_eq!(ids.len(), RULES.len());
+    }
+
+    #[test]
+    fn findings_are_exact() {
+        let check = |sql: &str, expected: &[&str]| assert_eq!(ids(sql), expected, "{sql}");
+        check("DROP INDEX i; ALTER TABLE t DROP CONSTRAINT k", &[]);
+        check(
+            "CREATE TABLE t (a int); DROP TABLE t; DROP TABLE t",
+            &["RB-DROP-TABLE"],
+        );
+        check(
+            "ALTER TABLE t ADD a int; UPDATE t SET a = b, b = 1",
+            &["RB-UPDATE-ALL"],
+        );
+        check(
+            "ALTER TABLE t ADD COLUMN IF NOT EXISTS a int; UPDATE t SET a = 1",
+            &["RB-UPDATE-ALL"],
+        );
+        check("DELETE FROM t WHERE true", &["RB-DELETE-ALL"]);
+        check("DELETE FROM t WHERE purge(id)", &["RB-OPAQUE", "RB-DELETE"]);
+        check("BEGIN; DROP TABLE t; COMMIT", &["RB-DROP-TABLE"]);
+        check("BEGIN; COMMIT", &["RB-EMPTY"]);
+        check("", &["RB-EMPTY"]);
+        check("SELECT 1 FROM t", &[]);
+        check("SELECT setval('s', 1)", &["RB-SIDE-EFFECT"]);
+        check("COPY t TO '/tmp/x'", &["RB-SIDE-EFFECT"]);
+        check("SET ROLE admin", &["RB-REFUSED"]);
+        check(
+            "DROP TABLE a;\nfoo;\nDROP TABLE b",
+            &["RB-DROP-TABLE", "RB-UNPARSEABLE", "RB-DROP-TABLE"],
+        );
+        assert_eq!(by_id("rb-drop-table").map(|r| r.id), Some("RB-DROP-TABLE"));
+        assert!(by_id("RB-NONE").is_none());
+    }
+}

@@ -1,0 +1,46 @@
+//! RB-SIDE-EFFECT: an effect outside the transaction.
+
+use crate::model::loss::Finding;
+use crate::model::loss::Severity;
+use crate::rules::rule::Rule;
+use crate::rules::script::Script;
+use crate::sql::builtin;
+use crate::sql::statement::Kind;
+
+/// The rule.
+pub(super) static RULE: Rule = Rule {
+    id: "RB-SIDE-EFFECT",
+    severity: Severity::Block,
+    title: "an effect outside the transaction",
+    condition: "a call of a function that acts on sequences, settings, locks, files, other servers or the server process; COPY to or from a program or file; NOTIFY, LISTEN, LOAD, CHECKPOINT",
+    effect: "a ROLLBACK doesn't take it back",
+    workaround: "do it outside the migration",
+    bad: "SELECT dblink_exec('db', 'drop table t');",
+    good: "SELECT lower('X');",
+    check,
+};
+
+fn check(script: &Script, found: &mut Vec<Finding>) {
+    script.each(
+        |statement, _| {
+            let mut messages: Vec<String> = statement
+                .functions
+                .iter()
+                .filter(|f| builtin::acts_outside(f))
+                .map(|f| format!("calls {f}, which acts outside the transaction"))
+                .collect();
+            if let Kind::Refuse { what, why } = &statement.kind
+                && OUTSIDE.contains(&what.as_str())
+            {
+                messages.push(format!("{what}: {why}"));
+            }
+            messages
+        },
+        &RULE,
+        found,
+    );
+}
+
+/// The refused statements that are this rule's; the others are RB-REFUSED's.
+pub(super) const OUTSIDE: [&str; 6] =
+    ["COPY", "NOTIFY", "LISTEN", "UNLISTEN", "LOAD", "CHECKPOINT"];
