@@ -68,19 +68,18 @@ impl Codec {
 pub fn method(compression: Compression) -> Result<(Codec, i32)> {
     let (codec, level, range) = match compression {
         Compression::Zstd(level) => (Codec::Zstd, level, zstd::compression_level_range()),
-        Compression::Gzip(level) => {
-            (Codec::Gzip, i32::try_from(level).unwrap_or(i32::MAX), 0..=9)
-        }
+        Compression::Gzip(level) => (Codec::Gzip, i32::try_from(level).unwrap_or(i32::MAX), 0..=9),
         Compression::None => return Ok((Codec::None, 0)),
     };
     if range.contains(&level) {
         Ok((codec, level))
     } else {
         let (low, high) = (range.start(), range.end());
-        Err(
-            Error::usage(format!("{level} is no compression level of {}", codec.word()))
-                .hint(format!("levels go from {low} to {high}")),
-        )
+        Err(Error::usage(format!(
+            "{level} is no compression level of {}",
+            codec.word()
+        ))
+        .hint(format!("levels go from {low} to {high}")))
     }
 }
 

@@ -48,7 +48,11 @@ pub fn append_recipient(file: &Path, recipient: &str, label: &str) -> Result<()>
         return Ok(());
     }
     folder::make_folders(&folder::parent_of(file))?;
-    let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    let gap = if before.is_empty() || before.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
     let label = label.replace(char::is_control, " ");
     let mut output = OpenOptions::new()
         .append(true)

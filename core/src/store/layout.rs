@@ -202,7 +202,9 @@ pub fn database_of(name: &str) -> Option<String> {
             return None;
         }
     }
-    String::from_utf8(bytes).ok().filter(|name| !name.is_empty())
+    String::from_utf8(bytes)
+        .ok()
+        .filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]

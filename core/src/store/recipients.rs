@@ -36,8 +36,10 @@ impl Recipients {
             }
         }
         if operators.is_empty() {
-            return Err(Error::usage("there is no recipient to encrypt the backup to")
-                .hint("run `backup keygen` to make a key, or give --recipient"));
+            return Err(
+                Error::usage("there is no recipient to encrypt the backup to")
+                    .hint("run `backup keygen` to make a key, or give --recipient"),
+            );
         }
         Ok(Self(operators))
     }

@@ -35,7 +35,8 @@ pub fn unseal(
             DecryptError::NoMatchingKeys => damaged("does not belong to this backup's identity"),
             e => damaged("cannot be decrypted").caused_by(e),
         })?;
-    let unreadable = |e: std::io::Error| damaged("cannot be decrypted or decompressed").caused_by(e);
+    let unreadable =
+        |e: std::io::Error| damaged("cannot be decrypted or decompressed").caused_by(e);
     let mut plain = codec
         .decoder(plain)
         .map_err(unreadable)?
