@@ -102,6 +102,8 @@ pub struct Part {
     pub role: PartRole,
     /// The columns and their types, in COPY order.
     pub columns: Vec<PartColumn>,
+    /// The columns among them that find a row again; empty when the table has no key.
+    pub key: Vec<String>,
 }
 
 /// A column of a part.

@@ -1,1 +1,51 @@
 //! All that reads or writes backups.
+//!
+//! [`catalog`] finds backups and begins new ones, [`writer`] makes one, [`verify`] is the only way
+//! to a [`verified::Verified`], which is all that a restore accepts. Nothing here knows PostgreSQL
+//! beyond the text of a COPY script, and nothing outside creates a file of a backup.
+
+mod age_key;
+mod backup;
+mod catalog;
+mod chunk;
+mod codec;
+mod commit;
+mod convert;
+mod decrypt;
+mod facts;
+mod folder;
+mod identities;
+mod incomplete;
+pub mod keygen;
+mod layout;
+mod recipients;
+mod restore_text;
+mod row_hash;
+mod script;
+mod script_reader;
+mod seal;
+mod sidecar;
+mod sums;
+mod unseal;
+mod verified;
+mod verify;
+mod wire;
+mod wire_private;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use backup::Backup;
+pub use catalog::Store;
+pub use facts::CommitFacts;
+pub use facts::NewBackup;
+pub use facts::Scope;
+pub use facts::Selection;
+pub use identities::Identities;
+pub use row_hash::RowHash;
+pub use row_hash::row_hash;
+pub use verified::StoredPart;
+pub use verified::Verified;
+pub use writer::PartWriter;
+pub use writer::Writer;

@@ -1,0 +1,168 @@
+//! One complete backup, known by its manifest. What it holds is out of reach until verified.
+
+use std::path::Path;
+
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::error::Result;
+use crate::ident::Digest;
+use crate::model::backup::BackupFacts;
+use crate::model::backup::BackupKind;
+use crate::model::backup::VerifyLevel;
+use crate::model::event::Observer;
+use crate::store::convert;
+use crate::store::folder::Folder;
+use crate::store::identities::Identities;
+use crate::store::layout;
+use crate::store::sidecar;
+use crate::store::verified::Verified;
+use crate::store::verify;
+use crate::store::wire;
+use crate::store::wire::FORMAT;
+
+/// No manifest is larger: 50,000 tables take about 5 MB.
+const MANIFEST_CAP: u64 = 64 << 20;
+
+/// A complete backup. Its objects were not looked at yet.
+#[derive(Debug)]
+pub struct Backup {
+    folder: Folder,
+    manifest: wire::Manifest,
+    facts: BackupFacts,
+}
+
+/// Why there is no complete backup in a folder.
+#[derive(Debug)]
+pub enum NotComplete {
+    /// It has no valid manifest.
+    Incomplete(String),
+    /// Its manifest is in a format of a later version.
+    Newer(u32),
+    /// It could not be looked at.
+    Unreadable(Error),
+}
+
+impl Backup {
+    /// The complete backup in `folder`.
+    pub(super) fn open(folder: Folder) -> Result<Self> {
+        let name = folder.path().display().to_string();
+        let (manifest, facts) = Self::look(&folder).map_err(|e| match e {
+            NotComplete::Incomplete(why) => {
+                Error::damaged(format!("the backup in {name} is incomplete: {why}"))
+            }
+            NotComplete::Newer(format) => Error::damaged(format!(
+                "the backup in {name} has format {format}, which this version can't read"
+            ))
+            .hint("use the version that made it, or a later one"),
+            NotComplete::Unreadable(e) => e,
+        })?;
+        Ok(Self {
+            folder,
+            manifest,
+            facts,
+        })
+    }
+
+    /// The manifest in `folder` and what it says, or why there is no complete backup.
+    pub(super) fn look(folder: &Folder) -> Result<(wire::Manifest, BackupFacts), NotComplete> {
+        let incomplete = |why: &str| NotComplete::Incomplete(why.to_owned());
+        if folder.path().to_string_lossy().ends_with(layout::PARTIAL) {
+            return Err(incomplete("it was never completed"));
+        }
+        let json = folder
+            .get(layout::MANIFEST, MANIFEST_CAP)
+            .map_err(NotComplete::Unreadable)?
+            .ok_or_else(|| incomplete("it has no manifest"))?;
+        match wire::format_of(&json) {
+            Some(FORMAT) => {}
+            Some(other) => return Err(NotComplete::Newer(other)),
+            None => return Err(incomplete("its manifest.json is damaged")),
+        }
+        let manifest: wire::Manifest = wire::from_json(layout::MANIFEST, &json)
+            .map_err(|e| NotComplete::Incomplete(e.to_string()))?;
+        let facts = facts(folder, &manifest, Digest::of(&json))
+            .map_err(|e| NotComplete::Incomplete(format!("its manifest.json is damaged: {e}")))?;
+        Ok((manifest, facts))
+    }
+
+    /// What its manifest says.
+    pub const fn facts(&self) -> &BackupFacts {
+        &self.facts
+    }
+
+    /// The folder it lies in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Checks it to `level` (no deeper than [`VerifyLevel::Decrypted`]: restoring is up to the
+    /// caller). All damaged objects are named in one error.
+    pub fn verify(
+        self,
+        level: VerifyLevel,
+        identities: &Identities,
+        observer: &dyn Observer,
+    ) -> Result<Verified> {
+        verify::verify(self, level, identities, observer)
+    }
+
+    /// Notes the result of a verification beside the backup.
+    pub fn record_verification(
+        &self,
+        level: VerifyLevel,
+        passed: bool,
+        actor: &str,
+        server_version: Option<&str>,
+    ) -> Result<()> {
+        let (folder, facts) = (&self.folder, &self.facts);
+        sidecar::write_verification(folder, facts, level, passed, actor, server_version)
+    }
+
+    /// Keeps it from pruning, for ever or until an instant. An earlier pin is replaced.
+    pub fn pin(&self, reason: &str, actor: &str, until: Option<Timestamp>) -> Result<()> {
+        self.unpin()?;
+        sidecar::write_pin(&self.folder, reason, actor, until)
+    }
+
+    /// Lets it be pruned.
+    pub fn unpin(&self) -> Result<()> {
+        self.folder.remove(layout::PIN)
+    }
+
+    pub(super) const fn files(&self) -> &Folder {
+        &self.folder
+    }
+
+    pub(super) const fn manifest(&self) -> &wire::Manifest {
+        &self.manifest
+    }
+}
+
+fn facts(folder: &Folder, manifest: &wire::Manifest, digest: Digest) -> Result<BackupFacts> {
+    let public = &manifest.public;
+    let revision = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
+    let (tables, skipped) = convert::tables(public);
+    let who = |r: &wire::Recipient| r.label.clone().unwrap_or_else(|| r.fingerprint.clone());
+    Ok(BackupFacts {
+        id: public.id.parse()?,
+        kind: BackupKind::from_word(&public.kind),
+        complete: true,
+        started: public.started.0,
+        finished: Some(manifest.finished.0),
+        database: public.database.name.clone(),
+        name: public.name.clone(),
+        reason: public.reason.clone(),
+        revision: revision(&public.revision)?,
+        target: revision(&public.target)?,
+        continues: public.continues.as_deref().map(str::parse).transpose()?,
+        server_version: public.server.version.clone(),
+        tables,
+        skipped,
+        bytes: manifest.bytes,
+        objects: manifest.objects,
+        recipients: public.recipients.iter().map(who).collect(),
+        manifest: Some(digest),
+        verified: sidecar::verified(folder)?,
+        pinned: sidecar::pinned(folder),
+    })
+}

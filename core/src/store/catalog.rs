@@ -1,0 +1,275 @@
+//! The store: where backups lie, which there are, and where new ones begin.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::clock;
+use crate::error::Context as _;
+use crate::error::Error;
+use crate::error::Result;
+use crate::ident::BackupId;
+use crate::model::backup::BackupFacts;
+use crate::store::age_key;
+use crate::store::backup::Backup;
+use crate::store::backup::NotComplete;
+use crate::store::codec;
+use crate::store::facts::NewBackup;
+use crate::store::folder;
+use crate::store::folder::Folder;
+use crate::store::incomplete;
+use crate::store::layout;
+use crate::store::recipients::Recipients;
+use crate::store::wire;
+use crate::store::writer::Opening;
+use crate::store::writer::Writer;
+
+/// How often another id is tried when one is taken.
+const ATTEMPTS: usize = 16;
+
+/// A folder of backups.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// The store at `location`, a folder. It need not exist before the first backup is begun.
+    pub fn open(location: &str) -> Result<Self> {
+        if location.is_empty() {
+            return Err(Error::usage("the location of the backups is empty"));
+        }
+        if let Some((scheme, _)) = location.split_once("://") {
+            return Err(
+                Error::usage(format!("backups in {scheme}:// are not supported yet"))
+                    .hint("give a folder with --backups"),
+            );
+        }
+        Ok(Self {
+            root: PathBuf::from(location),
+        })
+    }
+
+    /// Begins a backup: its folder, its intent, and a key of its own wrapped to the recipients.
+    pub fn begin(&self, new: NewBackup) -> Result<Writer> {
+        let operators = Recipients::parse(&new.recipients)?;
+        let (codec, level) = codec::method(new.compression)?;
+        let (recipient, wrapped) = age_key::make(&operators)?;
+        let started = clock::now();
+        let (id, folder, target) = self.make_folder(&new, started)?;
+        let mut writer = Writer::new(Opening {
+            id,
+            started,
+            new,
+            folder,
+            target,
+            operators,
+            recipient,
+            codec,
+            level,
+        });
+        let begin = wire::to_json(&begin_of(&writer))?;
+        writer.put(layout::BEGIN, &begin)?;
+        writer.put(layout::FIRST_KEY, &wrapped)?;
+        Ok(writer)
+    }
+
+    /// Makes the folder of a backup under an id that no other has.
+    fn make_folder(
+        &self,
+        new: &NewBackup,
+        started: clock::Timestamp,
+    ) -> Result<(BackupId, Folder, PathBuf)> {
+        let database = layout::database_folder(&self.root, &new.database);
+        folder::make_folders(&database)?;
+        for _ in 0..ATTEMPTS {
+            let (kind, label) = (new.kind.as_str(), new.label.as_deref());
+            let id: BackupId = layout::id(started, kind, label, rand::random()).parse()?;
+            let target = database.join(id.as_str());
+            let partial = database.join(format!("{id}{}", layout::PARTIAL));
+            if target.exists() {
+                continue;
+            }
+            match folder::make_folder(&partial) {
+                Ok(()) => return Ok((id, Folder::new(partial), target)),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                Err(e) => {
+                    let message = format!("cannot make the folder {}", partial.display());
+                    return Err(Error::failed(message).caused_by(e));
+                }
+            }
+        }
+        Err(Error::failed("cannot find an id that no backup has"))
+    }
+
+    /// All backups (of one database, or of all), oldest first, incomplete ones too.
+    pub fn list(&self, database: Option<&str>) -> Result<Vec<BackupFacts>> {
+        let mut found = Vec::new();
+        for folder in self.database_folders(database)? {
+            found.extend(in_folder(&folder)?);
+        }
+        found.sort_by(|a, b| (a.started, &a.id).cmp(&(b.started, &b.id)));
+        Ok(found)
+    }
+
+    fn database_folders(&self, database: Option<&str>) -> Result<Vec<PathBuf>> {
+        if let Some(database) = database {
+            return Ok(vec![layout::database_folder(&self.root, database)]);
+        }
+        let folders = folders_in(&self.root)?;
+        let known = |(name, _): &(String, PathBuf)| layout::database_of(name).is_some();
+        Ok(folders.into_iter().filter(known).map(|(_, p)| p).collect())
+    }
+
+    /// The backup that `selector` names: an id, the beginning of one, `latest` (complete ones
+    /// only), or the path of a backup's folder or manifest.
+    pub fn find(&self, selector: &str, database: Option<&str>) -> Result<Backup> {
+        let path_like = selector.contains(['/', '\\']) || selector.ends_with(layout::MANIFEST);
+        if path_like || selector.starts_with('.') {
+            return at_path(Path::new(selector));
+        }
+        let all = self.list(database)?;
+        let chosen = if selector == "latest" {
+            all.iter().rfind(|facts| facts.complete).ok_or_else(|| {
+                Error::usage("there is no complete backup").hint("`backup create` makes one")
+            })?
+        } else {
+            let named = |facts: &&BackupFacts| {
+                !selector.is_empty() && facts.id.as_str().starts_with(selector)
+            };
+            let exact = all.iter().find(|facts| facts.id.as_str() == selector);
+            let matching: Vec<&BackupFacts> = all.iter().filter(named).collect();
+            match (exact, matching.as_slice()) {
+                (Some(facts), _) => facts,
+                (None, [facts]) => facts,
+                (None, []) if Path::new(selector).is_dir() => return at_path(Path::new(selector)),
+                (None, []) => {
+                    return Err(Error::usage(format!("there is no backup '{selector}'"))
+                        .hint("see `backup list`"));
+                }
+                (None, several) => {
+                    let ids: Vec<&str> = several.iter().map(|f| f.id.as_str()).collect();
+                    return Err(
+                        Error::usage(format!("'{selector}' begins more than one id"))
+                            .hint(format!("give more of it: {}", ids.join(", "))),
+                    );
+                }
+            }
+        };
+        Backup::open(Folder::new(self.path_of(chosen)))
+    }
+
+    /// Deletes a backup: the manifest first, so that it is incomplete from then on.
+    pub fn remove(&self, facts: &BackupFacts) -> Result<()> {
+        let path = self.path_of(facts);
+        Folder::new(path.clone()).remove(layout::MANIFEST)?;
+        fs::remove_dir_all(&path).context(format!("cannot remove {}", path.display()))?;
+        let parent = folder::parent_of(&path);
+        folder::sync_folder(&parent).context(format!("cannot sync {}", parent.display()))
+    }
+
+    fn path_of(&self, facts: &BackupFacts) -> PathBuf {
+        let folder = layout::database_folder(&self.root, &facts.database);
+        let path = folder.join(facts.id.as_str());
+        if path.exists() {
+            return path;
+        }
+        folder.join(format!("{}{}", facts.id, layout::PARTIAL))
+    }
+}
+
+fn begin_of(writer: &Writer) -> wire::Begin {
+    let new = &writer.new;
+    let host = new.actor.rsplit_once('@').map_or("", |(_, host)| host);
+    wire::Begin {
+        format: wire::FORMAT,
+        id: writer.id.to_string(),
+        kind: new.kind.as_str().to_owned(),
+        name: new.name.clone(),
+        reason: new.reason.clone(),
+        database: new.database.clone(),
+        host: host.to_owned(),
+        actor: new.actor.clone(),
+        pid: std::process::id(),
+        tool: wire::Tool::this(),
+        started: wire::Time(writer.started),
+    }
+}
+
+/// The backup at a path given by hand, which need not lie in a store.
+fn at_path(path: &Path) -> Result<Backup> {
+    let path = fs::canonicalize(path).map_err(|e| {
+        Error::usage(format!("there is no backup at {}", path.display())).caused_by(e)
+    })?;
+    let is_manifest = path
+        .file_name()
+        .is_some_and(|name| name == layout::MANIFEST);
+    Backup::open(Folder::new(if is_manifest {
+        folder::parent_of(&path)
+    } else {
+        path
+    }))
+}
+
+/// All backups in the folder of one database.
+pub fn in_folder(path: &Path) -> Result<Vec<BackupFacts>> {
+    let database = path.file_name().map(|name| name.to_string_lossy());
+    let database = database.and_then(|name| layout::database_of(&name));
+    let mut found = Vec::new();
+    for (name, path) in folders_in(path)? {
+        let id = name.strip_suffix(layout::PARTIAL).unwrap_or(&name);
+        let (Ok(id), Some(database)) = (id.parse::<BackupId>(), &database) else {
+            continue;
+        };
+        let folder = Folder::new(path);
+        let incomplete = |folder: &Folder| incomplete::facts(folder, &id, database);
+        match Backup::look(&folder) {
+            // A backup under another's name or database is not what its place says.
+            Ok((_, facts)) if facts.id == id && facts.database == *database => found.push(facts),
+            Ok(_) => found.push(incomplete(&folder)),
+            Err(NotComplete::Incomplete(_)) => found.push(incomplete(&folder)),
+            // Later versions' backups must not be taken for rubbish.
+            Err(NotComplete::Newer(_)) => found.push(BackupFacts {
+                complete: true,
+                ..incomplete(&folder)
+            }),
+            Err(NotComplete::Unreadable(e)) => return Err(e),
+        }
+    }
+    Ok(found)
+}
+
+/// The folders in `path`, by name; none when it doesn't exist.
+fn folders_in(path: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let entries = match fs::read_dir(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        result => result.context(format!("cannot list {}", path.display()))?,
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry.context(format!("cannot list {}", path.display()))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            folders.push((name, entry.path()));
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// The complete backups in `path` that were made after `id`, as they say, each with the digest of
+/// its manifest that they recorded.
+pub fn successors(path: &Path, id: &BackupId) -> Result<Vec<(BackupId, String)>> {
+    let mut found = Vec::new();
+    for (_, path) in folders_in(path)? {
+        if let Ok((manifest, facts)) = Backup::look(&Folder::new(path))
+            && let Some(previous) = manifest.public.previous
+            && previous.id == id.as_str()
+        {
+            found.push((facts.id, previous.manifest_sha256));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,159 @@
+//! The last steps of a backup: facts, digests, a second look, the manifest, the rename.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::clock;
+use crate::error::Context as _;
+use crate::error::Error;
+use crate::error::Result;
+use crate::ident::Digest;
+use crate::model::backup::BackupFacts;
+use crate::model::backup::BackupKind;
+use crate::store::backup::Backup;
+use crate::store::catalog;
+use crate::store::convert;
+use crate::store::decrypt::PRIVATE_CAP;
+use crate::store::facts::CommitFacts;
+use crate::store::folder;
+use crate::store::folder::Folder;
+use crate::store::layout;
+use crate::store::layout::Object;
+use crate::store::restore_text;
+use crate::store::sidecar;
+use crate::store::sums;
+use crate::store::wire;
+use crate::store::wire::FORMAT;
+use crate::store::wire_private::Private;
+use crate::store::writer::Writer;
+
+impl Writer {
+    /// Completes the backup: everything is synced, read back and compared before it counts.
+    pub fn commit(mut self, facts: CommitFacts) -> Result<BackupFacts> {
+        if self.open_part {
+            return Err(Error::failed("a part of the backup was not finished"));
+        }
+        self.end_shared_chunk()?;
+        let public = convert::public(&self, &facts, self.previous()?);
+        self.put_private(&public, facts)?;
+        self.put(layout::RESTORE, restore_text::text(&self).as_bytes())?;
+        self.put_sums()?;
+        self.folder.sync()?;
+        self.read_back()?;
+        if matches!(
+            self.new.kind,
+            BackupKind::Premigrate | BackupKind::Prerollback
+        ) {
+            let reason = format!("made as {}", self.new.kind.as_str());
+            sidecar::write_pin(&self.folder, &reason, &self.new.actor, None)?;
+        }
+        self.put_manifest(public)?;
+        self.folder.sync()?;
+        let target = self.publish()?;
+        Ok(Backup::open(Folder::new(target))?.facts().clone())
+    }
+
+    /// The last complete backup of the same database.
+    fn previous(&self) -> Result<Option<wire::Previous>> {
+        let folder = folder::parent_of(&self.target);
+        let newest = catalog::in_folder(&folder)?
+            .into_iter()
+            .filter(|facts| facts.complete && facts.id != self.id)
+            .max_by(|a, b| (a.started, &a.id).cmp(&(b.started, &b.id)));
+        Ok(newest.and_then(|facts| {
+            Some(wire::Previous {
+                id: facts.id.to_string(),
+                manifest_sha256: facts.manifest?.to_string(),
+            })
+        }))
+    }
+
+    fn put_private(&mut self, public: &wire::Public, facts: CommitFacts) -> Result<()> {
+        let private = Private {
+            format: FORMAT,
+            public: public.clone(),
+            parts: self.parts.iter().map(convert::part_to_wire).collect(),
+            objects: std::mem::take(&mut self.plain),
+            sequences: self
+                .sequences
+                .iter()
+                .map(convert::sequence_to_wire)
+                .collect(),
+            settings: facts.settings,
+            pg_dump_version: facts.pg_dump_version,
+            extensions: facts.extensions,
+            details: facts.details,
+        };
+        let json = wire::to_json(&private)?;
+        if json.len() as u64 > PRIVATE_CAP {
+            return Err(Error::failed(
+                "the backup's private facts are too large to read back",
+            ));
+        }
+        let sealed = self.seal(&json)?;
+        self.put(&layout::private(self.codec), &sealed.bytes)
+    }
+
+    fn put_sums(&mut self) -> Result<()> {
+        let summed = |name: &&String| Object::of(name).is_some_and(Object::is_summed);
+        let digests: BTreeMap<String, Digest> = self
+            .objects
+            .iter()
+            .filter(|(name, _)| summed(name))
+            .map(|(name, (_, digest))| (name.clone(), *digest))
+            .collect();
+        self.put(layout::SUMS, sums::to_text(&digests).as_bytes())
+    }
+
+    /// Reads every object and compares it with what was to be written.
+    fn read_back(&self) -> Result<()> {
+        for (name, written) in &self.objects {
+            if self.folder.digest(name)? != *written {
+                return Err(
+                    Error::failed(format!("{name} reads back other than it was written"))
+                        .hint("the disk or its controller can't be trusted; write to another one"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn put_manifest(&mut self, public: wire::Public) -> Result<()> {
+        let fixed = |name: &&String| Object::of(name).is_some_and(|o| !o.is_sidecar());
+        let sizes: BTreeMap<String, u64> = self
+            .objects
+            .iter()
+            .filter(|(name, _)| fixed(name))
+            .map(|(name, (size, _))| (name.clone(), *size))
+            .collect();
+        let digest = |name: &str| self.objects.get(name).map(|(_, digest)| digest.to_string());
+        let manifest = wire::Manifest {
+            format: FORMAT,
+            public,
+            finished: wire::Time(clock::now()),
+            objects: sizes.len() as u64,
+            bytes: sizes.values().sum(),
+            sizes: Some(sizes),
+            sums_sha256: digest(layout::SUMS).unwrap_or_default(),
+            begin_sha256: digest(layout::BEGIN),
+            signer: None,
+        };
+        let json = wire::to_json(&manifest)?;
+        self.put(layout::MANIFEST, &json)
+    }
+
+    /// Gives the folder its final name: from here on the backup is complete.
+    fn publish(&mut self) -> Result<PathBuf> {
+        let target = self.target.clone();
+        let context = || format!("cannot complete the backup {}", self.id);
+        // rename(2) replaces an empty folder, so its absence is looked at first.
+        if target.exists() {
+            return Err(Error::failed(context()).hint("its folder exists already"));
+        }
+        fs::rename(self.folder.path(), &target).context(context())?;
+        self.done = true;
+        folder::sync_folder(&folder::parent_of(&target)).context(context())?;
+        Ok(target)
+    }
+}

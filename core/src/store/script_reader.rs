@@ -1,0 +1,156 @@
+//! Reading a data script back: which COPY, which rows.
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::store::script;
+
+/// A piece of a data script.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// A whole COPY statement with its line end; rows follow.
+    Header(&'a [u8]),
+    /// Whole rows with their line ends.
+    Rows(&'a [u8]),
+    /// The end of the rows.
+    End,
+}
+
+/// Takes a script in blocks of any size apart, whole rows at a time.
+#[derive(Debug, Default)]
+pub struct ScriptReader {
+    pending: Vec<u8>,
+    in_rows: bool,
+    committed: bool,
+}
+
+impl ScriptReader {
+    /// Takes in the next block and gives what became whole to `sink`.
+    pub fn push(
+        &mut self,
+        block: &[u8],
+        sink: &mut dyn FnMut(Piece<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.pending.extend_from_slice(block);
+        let mut start = 0;
+        loop {
+            let rest = &self.pending[start..];
+            let (used, more) = if self.in_rows {
+                let (used, ended) = rows_end(rest);
+                if used > 0 {
+                    sink(Piece::Rows(&rest[..used]))?;
+                }
+                if ended {
+                    sink(Piece::End)?;
+                    self.in_rows = false;
+                }
+                (
+                    used + if ended { script::END_OF_ROWS.len() } else { 0 },
+                    ended,
+                )
+            } else if let Some(end) = statement_end(rest) {
+                let statement = &rest[..end];
+                self.committed = statement == script::COMMIT.as_bytes();
+                if statement.starts_with(b"COPY ") {
+                    self.in_rows = true;
+                    sink(Piece::Header(statement))?;
+                }
+                (end, true)
+            } else {
+                (0, false)
+            };
+            start += used;
+            if !more {
+                break;
+            }
+        }
+        self.pending.drain(..start);
+        Ok(())
+    }
+
+    /// Ends the script, which must have come to its COMMIT and nothing after.
+    pub fn finish(&self) -> Result<()> {
+        if self.committed && !self.in_rows && self.pending.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::damaged("the script is cut"))
+        }
+    }
+}
+
+/// How many bytes of whole rows `bytes` begins with, and whether the end of rows follows them.
+fn rows_end(bytes: &[u8]) -> (usize, bool) {
+    let mut end = 0;
+    for line in bytes.split_inclusive(|b| *b == b'\n') {
+        if line == script::END_OF_ROWS.as_bytes() {
+            return (end, true);
+        }
+        if line.ends_with(b"\n") {
+            end += line.len();
+        }
+    }
+    (end, false)
+}
+
+/// Where the first statement of `bytes` ends: behind its line end. Names may hold line ends and
+/// semicolons, so quotes are followed; there are no comments.
+fn statement_end(bytes: &[u8]) -> Option<usize> {
+    if bytes.starts_with(b"\\") {
+        return bytes.iter().position(|b| *b == b'\n').map(|at| at + 1);
+    }
+    let mut quote = None;
+    for (at, byte) in bytes.iter().enumerate() {
+        match (quote, byte) {
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), _) if open == byte => quote = None,
+            (None, b';') if bytes.get(at + 1) == Some(&b'\n') => return Some(at + 2),
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_is_read_the_same_in_blocks_of_any_size() {
+        let script = format!(
+            "{}COPY \"s\".\"a;\nCOPY b\" (\"x'\") FROM stdin;\n1\n\\\\.\n\n\\.\n\
+             COPY \"s\".\"e\" FROM stdin;\n\\.\n{}",
+            script::BEGIN,
+            script::COMMIT,
+        );
+        for size in [1, 2, 3, 7, 64, 4096] {
+            let mut reader = ScriptReader::default();
+            let mut seen = String::new();
+            let mut rows = Vec::new();
+            for block in script.as_bytes().chunks(size) {
+                let mut sink = |piece: Piece<'_>| {
+                    match piece {
+                        Piece::Header(h) => seen.push_str(&format!("H{} ", h.len())),
+                        Piece::Rows(bytes) => rows.extend_from_slice(bytes),
+                        Piece::End => seen.push('E'),
+                    }
+                    Ok(())
+                };
+                reader.push(block, &mut sink).unwrap();
+            }
+            reader.finish().unwrap();
+            assert_eq!(seen, "H43 EH28 E", "{size}");
+            assert_eq!(rows, b"1\n\\\\.\n\n");
+        }
+    }
+
+    #[test]
+    fn a_cut_script_is_refused() {
+        let whole = "BEGIN;\nCOPY \"t\" FROM stdin;\n1\n\\.\nCOMMIT;\n";
+        for cut in 0..whole.len() {
+            let mut reader = ScriptReader::default();
+            reader
+                .push(&whole.as_bytes()[..cut], &mut |_| Ok(()))
+                .unwrap();
+            assert!(reader.finish().is_err(), "{cut}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What may be added to a complete backup: pins and results of verifications.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use crate::clock;
+use crate::clock::Timestamp;
+use crate::error::Context as _;
+use crate::error::Result;
+use crate::model::backup::BackupFacts;
+use crate::model::backup::VerifyLevel;
+use crate::store::folder;
+use crate::store::folder::Folder;
+use crate::store::layout;
+use crate::store::wire;
+
+/// No sidecar is larger.
+const CAP: u64 = 64 * 1024;
+
+/// Deepest and then latest successful verification of the backup in `folder`. A sidecar that
+/// can't be read tells nothing and is passed over.
+pub fn verified(folder: &Folder) -> Result<Option<(VerifyLevel, Timestamp)>> {
+    let path = folder.path().join("verify");
+    let entries = match fs::read_dir(&path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        result => result.context(format!("cannot list {}", path.display()))?,
+    };
+    let mut best = None;
+    for entry in entries {
+        let entry = entry.context(format!("cannot list {}", path.display()))?;
+        let name = format!("verify/{}", entry.file_name().to_string_lossy());
+        let Ok(Some(json)) = folder.get(&name, CAP) else {
+            continue;
+        };
+        let Ok(result) = wire::from_json::<wire::Verification>(&name, &json) else {
+            continue;
+        };
+        if result.result == "passed"
+            && let Some(level) = level_of(&result.level)
+        {
+            best = best.max(Some((level, result.at.0)));
+        }
+    }
+    Ok(best)
+}
+
+fn level_of(word: &str) -> Option<VerifyLevel> {
+    [
+        VerifyLevel::Listed,
+        VerifyLevel::Hashed,
+        VerifyLevel::Decrypted,
+        VerifyLevel::Restored,
+    ]
+    .into_iter()
+    .find(|level| level.as_str() == word)
+}
+
+/// True while the backup in `folder` is pinned. A pin that can't be read still holds.
+pub fn pinned(folder: &Folder) -> bool {
+    match folder.get(layout::PIN, CAP) {
+        Ok(None) => false,
+        Ok(Some(json)) => wire::from_json::<wire::Pin>(layout::PIN, &json)
+            .ok()
+            .and_then(|pin| pin.until)
+            .is_none_or(|until| until.0 > clock::now()),
+        Err(_) => true,
+    }
+}
+
+/// Pins the backup in `folder`, which must not be pinned.
+pub fn write_pin(
+    folder: &Folder,
+    reason: &str,
+    actor: &str,
+    until: Option<Timestamp>,
+) -> Result<()> {
+    let pin = wire::Pin {
+        reason: reason.to_owned(),
+        actor: actor.to_owned(),
+        at: wire::Time(clock::now()),
+        until: until.map(wire::Time),
+    };
+    folder.put(layout::PIN, &wire::to_json(&pin)?)?;
+    sync(folder)
+}
+
+/// Notes the result of a verification.
+pub fn write_verification(
+    folder: &Folder,
+    facts: &BackupFacts,
+    level: VerifyLevel,
+    passed: bool,
+    actor: &str,
+    server_version: Option<&str>,
+) -> Result<()> {
+    let at = clock::now();
+    let verification = wire::Verification {
+        level: level.as_str().to_owned(),
+        result: if passed { "passed" } else { "failed" }.to_owned(),
+        actor: actor.to_owned(),
+        at: wire::Time(at),
+        tool: wire::Tool::this(),
+        server_version: server_version.map(str::to_owned),
+        objects: facts.objects,
+        tables: facts.tables.len() as u64,
+        rows: facts.tables.iter().map(|t| t.rows).sum(),
+    };
+    folder.put(&layout::verification(at), &wire::to_json(&verification)?)?;
+    sync(folder)
+}
+
+fn sync(folder: &Folder) -> Result<()> {
+    folder::sync_folder(folder.path()).context(format!("cannot sync {}", folder.path().display()))
+}

@@ -1,0 +1,232 @@
+//! Checking a backup: what is there, whether it is what was written, whether it can be read.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::ident::BackupId;
+use crate::ident::Digest;
+use crate::model::backup::VerifyLevel;
+use crate::model::event::Event;
+use crate::model::event::Observer;
+use crate::store::backup::Backup;
+use crate::store::catalog;
+use crate::store::decrypt;
+use crate::store::folder;
+use crate::store::folder::Folder;
+use crate::store::identities::Identities;
+use crate::store::layout;
+use crate::store::layout::Object;
+use crate::store::sums;
+use crate::store::verified::Verified;
+
+/// No `SHA256SUMS` is larger: a million chunks take 90 MB.
+const SUMS_CAP: u64 = 256 << 20;
+
+/// Objects that are not what they should be, and why.
+#[derive(Debug, Default)]
+pub struct Broken(BTreeMap<String, String>);
+
+impl Broken {
+    /// Notes what is wrong with the object `name`; only the first reason is kept.
+    pub fn add(&mut self, name: &str, why: impl Into<String>) {
+        let entry = self.0.entry(name.escape_default().to_string());
+        entry.or_insert_with(|| why.into());
+    }
+
+    /// Notes an error that begins with the object's name.
+    pub fn add_error(&mut self, name: &str, error: &Error) {
+        let mut why = error.to_string();
+        if let Some(rest) = why.strip_prefix(&format!("{name}: ")) {
+            why = rest.to_owned();
+        }
+        for cause in error.causes() {
+            why = format!("{why}: {cause}");
+        }
+        self.add(name, why);
+    }
+
+    /// True when something is wrong with the object `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// One error that names all of them.
+    pub fn into_result(self, id: &BackupId) -> Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let all: Vec<String> = self.0.iter().map(|(n, why)| format!("{n} {why}")).collect();
+        Err(
+            Error::damaged(format!("backup {id} is damaged: {}", all.join("; ")))
+                .hint("do not restore from it; take another backup, or another copy of this one"),
+        )
+    }
+}
+
+/// Checks `backup` to `level`.
+pub fn verify(
+    backup: Backup,
+    level: VerifyLevel,
+    identities: &Identities,
+    observer: &dyn Observer,
+) -> Result<Verified> {
+    let mut broken = Broken::default();
+    let names = listed(&backup, &mut broken)?;
+    if level >= VerifyLevel::Hashed {
+        hashed(&backup, &names, &mut broken);
+        chain(&backup, &mut broken, observer)?;
+    }
+    let mut contents = None;
+    if level >= VerifyLevel::Decrypted {
+        contents = decrypt::decrypted(&backup, &names, identities, &mut broken, observer)?;
+    }
+    broken.into_result(&backup.facts().id)?;
+    Ok(Verified::new(backup, contents))
+}
+
+/// Every object is there with its size, and nothing else is. Returns the names that belong.
+fn listed(backup: &Backup, broken: &mut Broken) -> Result<BTreeSet<String>> {
+    let (folder, manifest) = (backup.files(), backup.manifest());
+    let mut expected: BTreeMap<String, Option<u64>> = BTreeMap::new();
+    if let Some(sizes) = &manifest.sizes {
+        expected.extend(sizes.iter().map(|(n, size)| (n.clone(), Some(*size))));
+    } else {
+        expected.insert(layout::BEGIN.to_owned(), None);
+        expected.insert(layout::SUMS.to_owned(), None);
+        match read_sums(folder) {
+            Ok(digests) => expected.extend(digests.into_keys().map(|n| (n, None))),
+            Err(e) => broken.add_error(layout::SUMS, &e),
+        }
+    }
+    for name in expected.keys() {
+        if !Object::of(name).is_some_and(|o| !o.is_sidecar()) {
+            broken.add(
+                layout::MANIFEST,
+                "names an object that the format doesn't know",
+            );
+        }
+    }
+    let mut present = BTreeSet::new();
+    let (mut bytes, mut keys) = (0, 0);
+    for entry in folder.walk()? {
+        let kind = Object::of(&entry.name);
+        keys += u64::from(kind == Some(Object::Key));
+        let Some(size) = entry.size else {
+            broken.add(&entry.name, "is no plain file");
+            continue;
+        };
+        match expected.get(&entry.name) {
+            Some(Some(right)) if *right != size => {
+                broken.add(&entry.name, format!("has {size} bytes instead of {right}"));
+            }
+            Some(_) => bytes += size,
+            None if kind == Some(Object::Manifest) => {}
+            None if kind.is_some_and(Object::is_sidecar) => {}
+            None => broken.add(&entry.name, "does not belong to the backup"),
+        }
+        present.insert(entry.name);
+    }
+    let missing = expected.keys().filter(|name| !present.contains(*name));
+    missing.for_each(|name| broken.add(name, "is missing"));
+    if keys == 0 {
+        broken.add(layout::FIRST_KEY, "is missing");
+    }
+    let count = expected.len() as u64;
+    if broken.0.is_empty() && (count, bytes) != (manifest.objects, manifest.bytes) {
+        broken.add(
+            layout::MANIFEST,
+            "states another number or size of objects than there are",
+        );
+    }
+    present.retain(|name| expected.contains_key(name) || name.starts_with("keys/"));
+    Ok(present)
+}
+
+fn read_sums(folder: &Folder) -> Result<BTreeMap<String, Digest>> {
+    let text = folder.get(layout::SUMS, SUMS_CAP)?;
+    sums::parse(&text.ok_or_else(|| Error::damaged("is missing"))?)
+}
+
+/// Every object has its digest.
+fn hashed(backup: &Backup, names: &BTreeSet<String>, broken: &mut Broken) {
+    let (folder, manifest) = (backup.files(), backup.manifest());
+    let mut check = |name: &str, right: &str| {
+        if broken.has(name) {
+            return;
+        }
+        match folder.digest(name) {
+            Ok((_, digest)) if digest.to_string() == right => {}
+            Ok(_) => broken.add(name, "has another digest than it was written with"),
+            Err(e) => broken.add_error(name, &e),
+        }
+    };
+    check(layout::SUMS, &manifest.sums_sha256);
+    if let Some(digest) = &manifest.begin_sha256 {
+        check(layout::BEGIN, digest);
+    }
+    // Damaged sums would accuse intact objects; decryption still finds the others.
+    if broken.has(layout::SUMS) {
+        return;
+    }
+    let digests = match read_sums(folder) {
+        Ok(digests) => digests,
+        Err(e) => return broken.add_error(layout::SUMS, &e),
+    };
+    let mut check = |name: &str, right: Digest| {
+        if names.contains(name) && !broken.has(name) {
+            match folder.digest(name) {
+                Ok((_, digest)) if digest == right => {}
+                Ok(_) => broken.add(name, "has another digest than it was written with"),
+                Err(e) => broken.add_error(name, &e),
+            }
+        }
+    };
+    digests
+        .iter()
+        .for_each(|(name, digest)| check(name, *digest));
+    for name in names {
+        if Object::of(name).is_some_and(Object::is_summed) && !digests.contains_key(name) {
+            broken.add(name, "has no digest in SHA256SUMS");
+        }
+    }
+}
+
+/// The backups before and after remember each other's manifests.
+fn chain(backup: &Backup, broken: &mut Broken, observer: &dyn Observer) -> Result<()> {
+    let me = backup.facts();
+    let parent = folder::parent_of(backup.folder());
+    if let Some(previous) = &backup.manifest().public.previous {
+        let id: BackupId = match previous.id.parse() {
+            Ok(id) => id,
+            Err(_) => {
+                broken.add(
+                    layout::MANIFEST,
+                    "names a previous backup with an invalid id",
+                );
+                return Ok(());
+            }
+        };
+        match Backup::look(&Folder::new(parent.join(id.as_str()))) {
+            Ok((_, facts)) => {
+                let digest = facts.manifest.map(|d| d.to_string());
+                if digest.as_ref() != Some(&previous.manifest_sha256) {
+                    let why = format!("records another manifest of {id}, the backup before");
+                    broken.add(layout::MANIFEST, why);
+                }
+            }
+            Err(_) => observer.observe(Event::Note(format!(
+                "{id}, the backup before {}, is not there any more",
+                me.id
+            ))),
+        }
+    }
+    for (id, recorded) in catalog::successors(&parent, &me.id)? {
+        if me.manifest.map(|d| d.to_string()).as_ref() != Some(&recorded) {
+            let why = format!("is not the one that {id}, the backup after, recorded");
+            broken.add(layout::MANIFEST, why);
+        }
+    }
+    Ok(())
+}
