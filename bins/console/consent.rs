@@ -75,13 +75,13 @@ async fn ask(shell: &Shell, prompt: String) -> Result<String> {
             .interact()
     };
     let answer = tokio::task::spawn_blocking(question).await;
-    let answer = answer.map_err(|e| Error::failed("ask for consent").caused_by(e))?;
+    let answer = answer.map_err(|e| Error::failed("consent can't be asked for").caused_by(e))?;
     match answer.map_err(io::Error::from) {
         Ok(answer) => Ok(answer),
         Err(e) if e.kind() == io::ErrorKind::Interrupted => {
             Err(Error::new(Kind::Interrupted, "interrupted"))
         }
-        Err(e) => Err(e).context("ask for consent"),
+        Err(e) => Err(e).context("consent can't be asked for"),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod consent;
 pub mod environment;
 mod output;
 mod paint;
+mod parse;
 #[doc(hidden)]
 pub mod pending;
 pub mod report;
@@ -26,5 +27,6 @@ pub mod text;
 
 pub use output::Output;
 pub use paint::Paint;
-pub use run::{parse, parse_or, run};
+pub use parse::{parse, parse_or};
+pub use run::run;
 pub use shell::{Ending, Exit, Flow, Shell};

@@ -53,7 +53,8 @@ impl Output {
     pub fn finish(&self) -> Result<()> {
         match self.stdout.failure() {
             Some(kind) if kind != ErrorKind::BrokenPipe => {
-                Err(Error::failed("write to standard output").caused_by(io::Error::from(kind)))
+                Err(Error::failed("standard output can't be written")
+                    .caused_by(io::Error::from(kind)))
             }
             _ => Ok(()),
         }

@@ -16,9 +16,7 @@ use pgbelay_core::ops::context::Context;
 use pgbelay_core::pg::options::{ConnectOptions, Host, LibpqEnvironment, SslMode};
 
 fn missing<T>() -> Result<T> {
-    Err(Error::failed(
-        "go on: the core of this build lacks the operation",
-    ))
+    Err(Error::failed("the core of this build lacks the operation"))
 }
 
 /// `pg::config`.

@@ -206,7 +206,10 @@ impl Shell {
         self.rest();
         if self.json() {
             self.output.out(&lines::line(kind, fields));
-        } else {
+        }
+        let asks = self.shared.confirm.is_none() && !self.shared.yes;
+        let reads = !self.json() || self.output.err_is_terminal();
+        if reads && (asks || !self.shared.quiet) {
             self.output.err(&human(self.err));
         }
     }

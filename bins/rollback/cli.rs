@@ -35,3 +35,13 @@ pub enum Command {
     ShowBackup(backup_show::Args),
     Completions(completions::Args),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -21,7 +21,7 @@ pub fn run<C: CommandFactory>(shell: &Shell, args: &Args) -> Result<Ending> {
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     generate(args.shell, &mut command, name, &mut script);
-    let script =
-        String::from_utf8(script).map_err(|e| Error::failed("write completions").caused_by(e))?;
+    let script = String::from_utf8(script)
+        .map_err(|e| Error::failed("completions can't be written").caused_by(e))?;
     Ok(shell.text(&script))
 }

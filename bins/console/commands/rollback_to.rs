@@ -1,6 +1,7 @@
 //! `rollback to` and `migrate downgrade`: take a database back, after showing what that costs.
 
 use pgbelay_core::error::{Error, Result};
+use pgbelay_core::model::consent::Consent;
 use pgbelay_core::model::loss::Verdict;
 use serde::Serialize;
 
@@ -94,8 +95,12 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     shell.announce("plan", &risk::wire(&view), |paint| {
         risk::human(&view, paint)
     });
-    let destroys = plan.verdict != Verdict::NoLoss;
-    let consent = consent::obtain(shell, &plan.database, destroys).await?;
+    let consent = if args.force && shell.shared().confirm.is_none() {
+        Consent::by_flag(&plan.database, &plan.database)?
+    } else {
+        let destroys = plan.verdict != Verdict::NoLoss || context.production;
+        consent::obtain(shell, &plan.database, destroys).await?
+    };
     let reason = args.reason;
     let outcome = rollback::apply(&context, plan, consent, Options { flags, reason }).await?;
     Ok(shell.done(Exit::Done, &wire(&outcome), |_| human(&outcome)))
