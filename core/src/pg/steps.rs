@@ -53,6 +53,11 @@ pub async fn run(locked: &mut Locked, steps: &Steps<'_>) -> Result<()> {
         )));
     }
     let invalid_before = invalid_indexes(locked.client()).await?;
+    // Settings went with the session that made them; what follows may need them.
+    for statement in script.statements[..skip].iter().filter(|s| is_setting(s)) {
+        let observer = steps.observer;
+        script::run_one(locked.client(), script, statement, observer, steps.echo).await?;
+    }
     for index in skip..script.statements.len() {
         if let Err(error) = run_step(locked, steps, index, &invalid_before).await {
             return Err(stopped(locked, steps, error).await);
@@ -67,6 +72,18 @@ pub async fn run(locked: &mut Locked, steps: &Steps<'_>) -> Result<()> {
         return Err(stopped(locked, steps, open).await);
     }
     Ok(())
+}
+
+/// Whether a statement only changes the session.
+fn is_setting(statement: &Statement) -> bool {
+    let calls_set_config = || statement.functions.iter().any(|f| f.name == "set_config");
+    match &statement.kind {
+        Kind::Setting { .. } => true,
+        Kind::Query => calls_set_config(),
+        // `SET ROLE` and its like, which rollback scripts may not use.
+        Kind::Refuse { what, .. } => what.starts_with("SET ") || what.starts_with("RESET "),
+        _ => false,
+    }
 }
 
 /// Adds to `error` what stays done. The record says so, since a transaction that the script
