@@ -1,40 +1,23 @@
 //! Applying migrations under the lock: script, fingerprints, ledger and journal as one.
 
-use std::time::{Duration, Instant};
-
-use serde_json::json;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::ident::{Digest, Revision};
-use crate::model::event::Event;
-use crate::model::ledger::{Entry, Verb};
-use crate::model::migration;
 use crate::model::migration::Migration;
-use crate::ops::context::Context;
+use crate::ops::run::{Done, Run};
 use crate::pg::catalog;
-use crate::pg::journal;
-use crate::pg::journal::NewRecord;
-use crate::pg::ledger;
+use crate::pg::lock;
 use crate::pg::lock::Locked;
 use crate::pg::progress;
 use crate::pg::retry;
 use crate::pg::script;
 use crate::pg::script::Script;
 use crate::pg::session;
-use crate::pg::session::Transaction;
 use crate::pg::steps;
+use crate::pg::steps::Steps;
 use crate::sql::parse;
 use crate::sql::statement::Statement;
-
-/// One run of an upgrade: what is the same for all its migrations.
-pub struct Run<'a> {
-    ctx: &'a Context,
-    /// The number of the run.
-    pub batch: i64,
-    applied_by: String,
-    reason: Option<String>,
-    consent: String,
-}
 
 /// A migration that was applied.
 #[derive(Debug, Clone)]
@@ -47,30 +30,6 @@ pub struct Applied {
     pub took: Duration,
     /// Fingerprint of the schema after it.
     pub fingerprint: Digest,
-}
-
-impl<'a> Run<'a> {
-    /// Makes sure there is a ledger, and takes the next number.
-    pub async fn begin(
-        ctx: &'a Context,
-        locked: &mut Locked,
-        reason: Option<String>,
-        consent: &str,
-    ) -> Result<Self> {
-        let role = session::role(locked.client()).await?;
-        let transaction = session::begin(locked.client()).await?;
-        session::set_lock_timeout(&transaction, ctx.lock_timeout, true).await?;
-        ledger::ensure(&transaction).await?;
-        let batch = ledger::next_batch(&transaction).await?;
-        session::commit(transaction).await?;
-        Ok(Self {
-            ctx,
-            batch,
-            applied_by: format!("{role} ({})", ctx.actor),
-            reason,
-            consent: consent.to_owned(),
-        })
-    }
 }
 
 /// The up script of a migration, cut into statements.
@@ -174,7 +133,7 @@ async fn transactional(
 ) -> Result<Vec<Applied>> {
     let before = match before {
         Some(before) => before,
-        None => fingerprint(locked, run).await?,
+        None => run.fingerprint(locked).await?,
     };
     let mut attempt = 1;
     loop {
@@ -197,18 +156,19 @@ async fn attempt_once(
 ) -> Result<Vec<Applied>> {
     session::refresh(locked.client()).await?;
     locked.check_held().await?;
+    let pid = locked.session().pid();
     let mut transaction = session::begin(locked.client()).await?;
     let mut applied = Vec::new();
     for migration in migrations {
         session::reset(&transaction).await?;
-        limit(&transaction, run).await?;
+        run.limit(&transaction).await?;
         let forward = Forward::new(migration);
-        let began = start(run, migration);
+        let began = run.started(migration);
         let observer = run.ctx.observer.as_ref();
         script::run(&transaction, &forward.script(), observer, run.ctx.echo_sql).await?;
         session::settle(&transaction)
             .await
-            .map_err(|error| error.wrap(format!("{}: the script ran", migration.up.path)))?;
+            .map_err(|error| error.wrap(format!("could not finish {}", migration.up.path)))?;
         let took = began.elapsed();
         let after = {
             // Rolled back, so that the pinned settings end with it.
@@ -216,17 +176,27 @@ async fn attempt_once(
             session::pin(&inner).await?;
             catalog::read(inner.client()).await?.fingerprint()
         };
-        let from = head.replace(migration.revision.clone());
-        let fingerprints = (before, after);
-        record(&transaction, run, migration, from, took, fingerprints).await?;
-        applied.push(finished(migration, took, after));
+        let done = Done {
+            migration,
+            from: head.replace(migration.revision.clone()),
+            took,
+            before,
+            after,
+        };
+        run.record(&transaction, &done).await?;
+        applied.push(Applied::from(&done));
         before = after;
     }
+    // Without the lock somebody else may be writing: better to roll back than to commit.
+    lock::check_held(&transaction, pid).await?;
     session::commit(transaction).await.map_err(|error| {
-        error.hint("whether it was committed is not known: look at migrate status; running the same command again is safe")
+        error.hint(
+            "whether it was committed is not known: look at migrate status; running the same \
+             command again is safe",
+        )
     })?;
     for (migration, applied) in migrations.iter().zip(&applied) {
-        told(run, migration, applied.took);
+        run.committed(migration, applied.took);
     }
     Ok(applied)
 }
@@ -241,129 +211,55 @@ async fn step_by_step(
 ) -> Result<Vec<Applied>> {
     let before = match before {
         Some(before) => before,
-        None => fingerprint(locked, run).await?,
+        None => run.fingerprint(locked).await?,
     };
     let ctx = run.ctx;
     session::refresh(locked.client()).await?;
     session::set_statement_timeout(locked.client(), ctx.statement_timeout, false).await?;
     let forward = Forward::new(migration);
-    let began = start(run, migration);
-    steps::run(
-        locked,
-        &forward.script(),
-        false,
-        ctx.lock_timeout,
-        ctx.observer.as_ref(),
-        ctx.echo_sql,
-    )
-    .await?;
+    let began = run.started(migration);
+    let script = Steps {
+        script: forward.script(),
+        back: false,
+        lock_timeout: ctx.lock_timeout,
+        observer: ctx.observer.as_ref(),
+        echo: ctx.echo_sql,
+    };
+    steps::run(locked, &script).await?;
     let took = began.elapsed();
-    let all_ran = |error: Error| {
+    let record = async {
+        session::refresh(locked.client()).await?;
+        let done = Done {
+            migration,
+            from,
+            took,
+            before,
+            after: run.fingerprint(locked).await?,
+        };
+        locked.check_held().await?;
+        let transaction = session::begin(locked.client()).await?;
+        run.limit(&transaction).await?;
+        run.record(&transaction, &done).await?;
+        progress::clear(&transaction, &migration.revision, false).await?;
+        session::commit(transaction).await?;
+        Ok(vec![Applied::from(&done)])
+    };
+    let applied = record.await.map_err(|error: Error| {
         error
             .done(format!("every statement of {} ran", migration.up.path))
             .hint("run the same command again: it only records the migration")
-    };
-    session::refresh(locked.client()).await.map_err(all_ran)?;
-    let after = fingerprint(locked, run).await.map_err(all_ran)?;
-    let record = async {
-        locked.check_held().await?;
-        let transaction = session::begin(locked.client()).await?;
-        limit(&transaction, run).await?;
-        record(&transaction, run, migration, from, took, (before, after)).await?;
-        progress::clear(&transaction, &migration.revision, false).await?;
-        session::commit(transaction).await
-    };
-    record.await.map_err(all_ran)?;
-    told(run, migration, took);
-    Ok(vec![finished(migration, took, after)])
+    })?;
+    run.committed(migration, took);
+    Ok(applied)
 }
 
-async fn limit(transaction: &Transaction<'_>, run: &Run<'_>) -> Result<()> {
-    session::set_lock_timeout(transaction, run.ctx.lock_timeout, true).await?;
-    session::set_statement_timeout(transaction, run.ctx.statement_timeout, true).await
-}
-
-/// The schema's fingerprint now, read in a transaction of its own.
-async fn fingerprint(locked: &mut Locked, run: &Run<'_>) -> Result<Digest> {
-    let transaction = session::reading(locked.client(), run.ctx.lock_timeout).await?;
-    Ok(catalog::read(transaction.client()).await?.fingerprint())
-}
-
-fn start(run: &Run<'_>, migration: &Migration) -> Instant {
-    run.ctx.observer.observe(Event::MigrationStarted {
-        revision: migration.revision.clone(),
-        name: migration.name.clone(),
-        back: false,
-    });
-    Instant::now()
-}
-
-/// Tells that a migration is committed.
-fn told(run: &Run<'_>, migration: &Migration, took: Duration) {
-    run.ctx.observer.observe(Event::MigrationFinished {
-        revision: migration.revision.clone(),
-        name: migration.name.clone(),
-        back: false,
-        took,
-    });
-}
-
-async fn record(
-    transaction: &Transaction<'_>,
-    run: &Run<'_>,
-    migration: &Migration,
-    from: Option<Revision>,
-    took: Duration,
-    (before, after): (Digest, Digest),
-) -> Result<()> {
-    let entry = Entry {
-        sequence: 0,
-        revision: migration.revision.clone(),
-        name: migration.name.clone(),
-        up_checksum: migration.up.checksum(),
-        up_text: migration.up.text.clone(),
-        down_checksum: migration.down.as_ref().map(migration::Script::checksum),
-        down_text: migration.down.as_ref().map(|down| down.text.clone()),
-        transactional: migration.transactional,
-        batch: run.batch,
-        applied_at: crate::clock::now(),
-        applied_by: run.applied_by.clone(),
-        duration_ms: took.as_millis() as i64,
-        fingerprint_before: Some(before),
-        fingerprint_after: Some(after),
-    };
-    let sequence = ledger::insert(transaction, &entry).await?;
-    let details = json!({
-        "batch": run.batch,
-        "sequence": sequence,
-        "name": entry.name,
-        "checksum": entry.up_checksum.to_string(),
-        "transactional": entry.transactional,
-        "duration_ms": entry.duration_ms,
-        "fingerprint_before": before.to_string(),
-        "fingerprint_after": after.to_string(),
-    });
-    let record = NewRecord {
-        verb: Verb::Upgrade,
-        from,
-        to: Some(migration.revision.clone()),
-        by: run.applied_by.clone(),
-        reason: run.reason.clone(),
-        consent: run.consent.clone(),
-        backups: Vec::new(),
-        manifests: Vec::new(),
-        reverses: None,
-        details: details.to_string(),
-    };
-    journal::append(transaction, record).await?;
-    Ok(())
-}
-
-fn finished(migration: &Migration, took: Duration, after: Digest) -> Applied {
-    Applied {
-        revision: migration.revision.clone(),
-        name: migration.name.clone(),
-        took,
-        fingerprint: after,
+impl From<&Done<'_>> for Applied {
+    fn from(done: &Done<'_>) -> Self {
+        Self {
+            revision: done.migration.revision.clone(),
+            name: done.migration.name.clone(),
+            took: done.took,
+            fingerprint: done.after,
+        }
     }
 }

@@ -5,5 +5,6 @@ pub mod context;
 pub mod drift;
 pub mod forward;
 pub mod revision;
+pub mod run;
 pub mod status;
 pub mod upgrade;

@@ -3,9 +3,8 @@
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ident::{Digest, Revision};
-use crate::model::ledger::Entry;
-use crate::model::ledger::Record;
-use crate::model::migration::Migration;
+use crate::model::ledger::{Entry, Record};
+use crate::model::migration::{Migration, Script};
 use crate::ops::context::Context;
 use crate::ops::drift;
 use crate::ops::drift::Drift;
@@ -176,7 +175,7 @@ fn applied(entry: &Entry, file: Option<&Migration>, unfinished: &[Revision]) -> 
         Some(_) => State::Applied,
     };
     let down = file.and_then(|file| file.down.as_ref());
-    let rollback = down.map(crate::model::migration::Script::checksum);
+    let rollback = down.map(Script::checksum);
     Line {
         revision: entry.revision.clone(),
         name: entry.name.clone(),

@@ -1,5 +1,6 @@
 //! Opening connections: host by host, with the TLS that `sslmode` asks for.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
@@ -205,7 +206,13 @@ fn place(host: &Host) -> String {
 }
 
 fn is_tls(error: &tokio_postgres::Error) -> bool {
-    error.to_string().contains("TLS")
+    // A server that refuses our certificate says so by an alert, after the handshake.
+    let alert = || {
+        error
+            .source()
+            .is_some_and(|cause| cause.to_string().contains("alert"))
+    };
+    error.to_string().contains("TLS") || alert()
 }
 
 fn explain(options: &ConnectOptions, host: &Host, error: &tokio_postgres::Error) -> Error {
@@ -227,7 +234,7 @@ fn explain(options: &ConnectOptions, host: &Host, error: &tokio_postgres::Error)
         Some(_) => outer,
         None if is_tls(error) => outer
             .hint("sslmode and sslrootcert decide how the server's certificate is checked")
-            .hint("verify-full needs the host's name among the certificate's alternative names"),
+            .hint("a checked certificate must be of X.509 version 3; for verify-full, its alternative names must include the host's"),
         None if error.to_string().contains("config") && options.password.is_none() => {
             outer.hint("the server asks for a password: set PGPASSWORD or write it to ~/.pgpass")
         }

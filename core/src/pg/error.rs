@@ -92,7 +92,9 @@ pub(super) fn hinted(outer: Error, server: &DbError) -> Error {
         // Hints of this class name objects and syntax only, unless the query was made of data.
         (Some(hint), code) if code.starts_with("42") && !internal(server) => outer.hint(hint),
         (_, "25006") => outer.hint("is this a standby? connect to the primary"),
-        (_, "57P01" | "57P02" | "57P03") => outer.hint("the server is restarting; try again"),
+        (_, "57P01" | "57P02" | "57P03") => {
+            outer.hint("the server, or an administrator, ended the connection; try again")
+        }
         _ => outer,
     }
 }

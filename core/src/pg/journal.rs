@@ -7,7 +7,7 @@
 use tokio_postgres::{GenericClient, Row};
 
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::ident::{BackupId, Digest, Revision};
 use crate::model::ledger::{Record, Verb};
 
@@ -125,7 +125,7 @@ pub async fn verify_chain(client: &impl GenericClient) -> Result<()> {
         let follows = record.sequence == last.map_or(0, |(sequence, _)| *sequence) + 1;
         if !follows || chain(last.map(|(_, digest)| digest), &record) != stored {
             return Err(Error::new(
-                crate::error::Kind::Found,
+                Kind::Found,
                 format!(
                     "the journal was changed after the fact: row {} does not follow from the one \
                      before",

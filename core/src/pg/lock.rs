@@ -115,6 +115,37 @@ pub async fn acquire(session: Session, wait: Duration, observer: &dyn Observer) 
     }
 }
 
+/// Makes sure that this is still the backend `pid` that took the lock, and that it has it. Behind
+/// a pooler in transaction mode neither is certain, and a script may give the lock away.
+pub async fn check_held(client: &impl GenericClient, pid: i32) -> Result<()> {
+    let row = client
+        .query_one(
+            "SELECT pg_catalog.pg_backend_pid(), EXISTS ( \
+               SELECT FROM pg_catalog.pg_locks AS l \
+               WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
+                 AND l.pid = pg_catalog.pg_backend_pid() \
+                 AND l.classid::pg_catalog.int8 = ($1::pg_catalog.int8 >> 32) & 4294967295 \
+                 AND l.objid::pg_catalog.int8 = $1::pg_catalog.int8 & 4294967295)",
+            &[&KEY],
+        )
+        .await
+        .pg("could not check the migration lock")?;
+    let (now, held): (i32, bool) = (row.get(0), row.get(1));
+    if now != pid {
+        return Err(Error::failed(
+            "the connection goes through a pooler that changes the server process under it, so \
+             the migration lock can't be held",
+        )
+        .hint("connect directly to PostgreSQL, or to the pooler in session mode"));
+    }
+    if !held {
+        return Err(Error::failed("the migration lock was lost")
+            .hint("a script may have called pg_advisory_unlock_all or DISCARD ALL")
+            .hint("a pooler does this too: connect directly to PostgreSQL"));
+    }
+    Ok(())
+}
+
 fn busy(holder: Option<&Holder>, waited: Duration) -> Error {
     let waited = waited.as_secs();
     let Some(holder) = holder else {
@@ -166,37 +197,9 @@ impl Locked {
         &self.session
     }
 
-    /// Makes sure that this is still the backend that took the lock, and that it has it.
-    /// Behind a pooler in transaction mode neither is certain.
+    /// As [`check_held`], outside a transaction.
     pub async fn check_held(&mut self) -> Result<()> {
-        let row = self
-            .session
-            .client()
-            .query_one(
-                "SELECT pg_catalog.pg_backend_pid(), EXISTS ( \
-                   SELECT FROM pg_catalog.pg_locks AS l \
-                   WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
-                     AND l.pid = pg_catalog.pg_backend_pid() \
-                     AND l.classid::pg_catalog.int8 = ($1::pg_catalog.int8 >> 32) & 4294967295 \
-                     AND l.objid::pg_catalog.int8 = $1::pg_catalog.int8 & 4294967295)",
-                &[&KEY],
-            )
-            .await
-            .pg("could not check the migration lock")?;
-        let (pid, held): (i32, bool) = (row.get(0), row.get(1));
-        if pid != self.session.pid() {
-            return Err(Error::failed(
-                "the connection goes through a pooler that changes the server process under it, \
-                 so the migration lock can't be held",
-            )
-            .hint("connect directly to PostgreSQL, or to the pooler in session mode"));
-        }
-        if !held {
-            return Err(Error::failed("the migration lock was lost")
-                .hint("a script may have called pg_advisory_unlock_all or DISCARD ALL")
-                .hint("a pooler does this too: connect directly to PostgreSQL"));
-        }
-        Ok(())
+        check_held(self.session.client(), self.session.pid()).await
     }
 
     /// Gives the lock up and hands the session back.

@@ -58,7 +58,7 @@ pub async fn run(
 }
 
 /// The number of the open transaction. Outside of one, a different number each time.
-async fn transaction_id(client: &impl GenericClient) -> Result<i64> {
+pub(super) async fn transaction_id(client: &impl GenericClient) -> Result<i64> {
     let row = client
         .query_one("SELECT pg_catalog.txid_current()", &[])
         .await

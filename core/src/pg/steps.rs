@@ -20,62 +20,92 @@ use super::script;
 use super::script::Script;
 use super::session;
 
-/// Runs a script that can't run in a transaction. What an earlier, interrupted run has done is
-/// skipped. Afterwards the caller records the whole and clears [`progress`] in one transaction.
+/// A script that can't run in a transaction, and how to run it.
+#[derive(Clone, Copy)]
+pub struct Steps<'a> {
+    /// The script.
+    pub script: Script<'a>,
+    /// True for the way back.
+    pub back: bool,
+    /// How long one attempt to get a table lock may take.
+    pub lock_timeout: Duration,
+    /// Who listens.
+    pub observer: &'a dyn Observer,
+    /// Tell each statement, literals masked.
+    pub echo: bool,
+}
+
+/// Runs the steps; what an earlier, interrupted run has done is skipped. Afterwards the caller
+/// records the whole and clears [`progress`] in one transaction.
 ///
 /// A failure says what was done and stays done.
-pub async fn run(
-    locked: &mut Locked,
-    script: &Script<'_>,
-    back: bool,
-    lock_timeout: Duration,
-    observer: &dyn Observer,
-    echo: bool,
-) -> Result<()> {
+pub async fn run(locked: &mut Locked, steps: &Steps<'_>) -> Result<()> {
+    let script = &steps.script;
     for statement in script.statements {
         script::check_copy(script, statement)?;
     }
-    let recorded = progress::read(locked.client(), script.revision, back).await?;
+    let recorded = progress::read(locked.client(), script.revision, steps.back).await?;
     let skip = done_before(script, &recorded)?;
     if skip > 0 {
-        observer.observe(Event::Note(format!(
+        steps.observer.observe(Event::Note(format!(
             "{}: the first {skip} statements ran in an earlier run and are skipped",
             script.path
         )));
     }
     let invalid_before = invalid_indexes(locked.client()).await?;
-    let mut done = Vec::new();
-    for (index, statement) in script.statements.iter().enumerate() {
-        if index >= skip {
-            let ran = run_step(
-                locked,
-                script,
-                back,
-                index,
-                &invalid_before,
-                lock_timeout,
-                observer,
-                echo,
-            );
-            if let Err(error) = ran.await {
-                return Err(stopped(error, script, index, &done));
-            }
+    // Settings went with the session that made them; what follows may need them.
+    for statement in script.statements[..skip].iter().filter(|s| is_setting(s)) {
+        let observer = steps.observer;
+        script::run_one(locked.client(), script, statement, observer, steps.echo).await?;
+    }
+    for index in skip..script.statements.len() {
+        if let Err(error) = run_step(locked, steps, index, &invalid_before).await {
+            return Err(stopped(locked, steps, error).await);
         }
-        done.push(format!("{}:{} ran", script.path, statement.line));
+    }
+    let first = script::transaction_id(locked.client()).await?;
+    if script::transaction_id(locked.client()).await? == first {
+        let open = Error::failed(format!(
+            "{}: the script leaves a transaction open",
+            script.path
+        ));
+        return Err(stopped(locked, steps, open).await);
     }
     Ok(())
 }
 
-fn stopped(error: Error, script: &Script<'_>, index: usize, done: &[String]) -> Error {
-    let mut error = done.iter().fold(error, Error::done);
-    if index > 0 {
-        error = error.hint(format!(
-            "{} runs outside a transaction: what is named as done stays done; correct the \
-             statement that failed and run the same command again, it goes on from there",
-            script.path
-        ));
+/// Whether a statement only changes the session.
+fn is_setting(statement: &Statement) -> bool {
+    let calls_set_config = || statement.functions.iter().any(|f| f.name == "set_config");
+    match &statement.kind {
+        Kind::Setting { .. } => true,
+        Kind::Query => calls_set_config(),
+        // `SET ROLE` and its like, which rollback scripts may not use.
+        Kind::Refuse { what, .. } => what.starts_with("SET ") || what.starts_with("RESET "),
+        _ => false,
     }
-    error
+}
+
+/// Adds to `error` what stays done. The record says so, since a transaction that the script
+/// itself began takes its own steps back.
+async fn stopped(locked: &mut Locked, steps: &Steps<'_>, error: Error) -> Error {
+    let script = &steps.script;
+    // Outside a transaction this is a mere warning of the server.
+    let ended = locked.client().batch_execute("ROLLBACK").await;
+    let recorded = progress::read(locked.client(), script.revision, steps.back).await;
+    let (Ok(()), Ok(recorded)) = (ended, recorded) else {
+        return error.hint("the steps that ran are recorded: run the same command again");
+    };
+    let finished = recorded.iter().filter(|step| step.finished);
+    let lines: Vec<i32> = finished.map(|step| step.line).collect();
+    if lines.is_empty() {
+        return error;
+    }
+    let told = |error: Error, line| error.done(format!("{}:{line} ran", script.path));
+    lines.into_iter().fold(error, told).hint(
+        "this script runs outside a transaction: what is named as done stays done; correct the \
+         statement that failed and run the same command again, it goes on from there",
+    )
 }
 
 /// How many leading statements an earlier run finished. They must still be the same.
@@ -107,22 +137,15 @@ fn checksum(statement: &Statement) -> Digest {
     Digest::of(&statement.text)
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one call site; a struct would only rename them"
-)]
 async fn run_step(
     locked: &mut Locked,
-    script: &Script<'_>,
-    back: bool,
+    steps: &Steps<'_>,
     index: usize,
     invalid_before: &BTreeSet<TableName>,
-    lock_timeout: Duration,
-    observer: &dyn Observer,
-    echo: bool,
 ) -> Result<()> {
     locked.check_held().await?;
     let client = &*locked.client();
+    let script = &steps.script;
     let statement = &script.statements[index];
     let step = Step {
         step: index as i32,
@@ -130,7 +153,7 @@ async fn run_step(
         checksum: checksum(statement),
         finished: false,
     };
-    progress::begin(client, script.revision, back, &step).await?;
+    progress::begin(client, script.revision, steps.back, &step).await?;
     // A concurrent build waits for every older transaction. It blocks nobody by that, while
     // giving up would leave an invalid index.
     let patient = matches!(
@@ -143,26 +166,24 @@ async fn run_step(
     let timeout = if patient {
         Duration::ZERO
     } else {
-        lock_timeout
+        steps.lock_timeout
     };
     session::set_lock_timeout(client, timeout, false).await?;
     let mut attempt = 1;
     loop {
-        match script::run_one(client, script, statement, observer, echo).await {
+        match script::run_one(client, script, statement, steps.observer, steps.echo).await {
             Ok(()) => break,
             Err(error) if !patient && retry::again(&error, attempt) => {
-                retry::pause(&error, attempt, observer).await;
+                retry::pause(&error, attempt, steps.observer).await;
                 attempt += 1;
             }
             Err(error) => {
-                let left = left_invalid(client, invalid_before, &statement.text).await;
                 let error = retry::give_up(error, attempt);
-                return Err(match left {
-                    Ok(left) => left
-                        .iter()
-                        .fold(error, |error, index| error.hint(drop(index))),
-                    Err(_) => error,
-                });
+                let left = left_invalid(client, invalid_before, &statement.text).await;
+                let left = left.unwrap_or_default();
+                return Err(left
+                    .iter()
+                    .fold(error, |error, index| error.hint(drop(index))));
             }
         }
     }
@@ -177,7 +198,7 @@ async fn run_step(
             .hint(drop(index)));
         }
     }
-    progress::finish(client, script.revision, back, step.step).await
+    progress::finish(client, script.revision, steps.back, step.step).await
 }
 
 fn drop(index: &TableName) -> String {

@@ -9,8 +9,10 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore,
+    SignatureScheme,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -37,20 +39,40 @@ pub(super) fn connector(options: &ConnectOptions) -> Result<MakeRustlsConnect> {
         SslMode::VerifyFull => Check::ChainAndName,
     };
     let verifier = Verifier::new(check, options.ssl_root_cert.as_deref(), &provider)?;
-    let config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|e| Error::failed("could not set up TLS").caused_by(e))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
     let config = match &options.ssl_client {
         None => config.with_no_client_auth(),
-        Some((certificate, key)) => config
-            .with_client_auth_cert(certificates(certificate, "sslcert")?, private_key(key)?)
-            .map_err(|e| {
-                Error::usage("the client certificate and its key can't be used").caused_by(e)
-            })?,
+        Some((certificate, key)) => {
+            let own = client_certificate(certificate, key, &provider)?;
+            config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)))
+        }
     };
     Ok(MakeRustlsConnect::new(config))
+}
+
+/// The client's certificate with its key. Only the server judges the certificate: PostgreSQL
+/// takes the version 1 certificates that plain openssl makes, while rustls would refuse them.
+fn client_certificate(
+    certificate: &Path,
+    key: &Path,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey> {
+    let unusable =
+        |e| Error::usage("the client certificate and its key can't be used").caused_by(e);
+    let chain = certificates(certificate, "sslcert")?;
+    let key = provider
+        .key_provider
+        .load_private_key(private_key(key)?)
+        .map_err(unusable)?;
+    let own = CertifiedKey::new(chain, key);
+    match own.keys_match() {
+        Err(e @ rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(unusable(e)),
+        _ => Ok(own),
+    }
 }
 
 fn unreadable(what: &str, path: &Path, error: rustls::pki_types::pem::Error) -> Error {

@@ -1,0 +1,147 @@
+//! One run of an upgrade: what all its migrations share, and how each is told and recorded.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::clock;
+use crate::error::Result;
+use crate::ident::{Digest, Revision};
+use crate::model::event::Event;
+use crate::model::ledger::{Entry, Verb};
+use crate::model::migration::{Migration, Script};
+use crate::ops::context::Context;
+use crate::pg::catalog;
+use crate::pg::journal;
+use crate::pg::journal::NewRecord;
+use crate::pg::ledger;
+use crate::pg::lock::Locked;
+use crate::pg::session;
+use crate::pg::session::Transaction;
+
+/// A run of an upgrade.
+pub struct Run<'a> {
+    /// The surroundings.
+    pub ctx: &'a Context,
+    /// The number of the run.
+    pub batch: i64,
+    applied_by: String,
+    reason: Option<String>,
+    consent: String,
+}
+
+/// What is known of a migration once its script ran.
+pub struct Done<'a> {
+    /// The migration.
+    pub migration: &'a Migration,
+    /// Head of the ledger before it.
+    pub from: Option<Revision>,
+    /// How long its script ran.
+    pub took: Duration,
+    /// Fingerprint of the schema before.
+    pub before: Digest,
+    /// Fingerprint of the schema after.
+    pub after: Digest,
+}
+
+impl<'a> Run<'a> {
+    /// Makes sure there is a ledger, and takes the next number.
+    pub async fn begin(
+        ctx: &'a Context,
+        locked: &mut Locked,
+        reason: Option<String>,
+        consent: &str,
+    ) -> Result<Self> {
+        let role = session::role(locked.client()).await?;
+        let transaction = session::begin(locked.client()).await?;
+        session::set_lock_timeout(&transaction, ctx.lock_timeout, true).await?;
+        ledger::ensure(&transaction).await?;
+        let batch = ledger::next_batch(&transaction).await?;
+        session::commit(transaction).await?;
+        Ok(Self {
+            ctx,
+            batch,
+            applied_by: format!("{role} ({})", ctx.actor),
+            reason,
+            consent: consent.to_owned(),
+        })
+    }
+
+    /// Bounds the statements of `transaction`.
+    pub async fn limit(&self, transaction: &Transaction<'_>) -> Result<()> {
+        session::set_lock_timeout(transaction, self.ctx.lock_timeout, true).await?;
+        session::set_statement_timeout(transaction, self.ctx.statement_timeout, true).await
+    }
+
+    /// The schema's fingerprint now, read in a transaction of its own.
+    pub async fn fingerprint(&self, locked: &mut Locked) -> Result<Digest> {
+        let transaction = session::reading(locked.client(), self.ctx.lock_timeout).await?;
+        Ok(catalog::read(transaction.client()).await?.fingerprint())
+    }
+
+    /// Tells that the script of `migration` is about to run.
+    pub fn started(&self, migration: &Migration) -> Instant {
+        self.ctx.observer.observe(Event::MigrationStarted {
+            revision: migration.revision.clone(),
+            name: migration.name.clone(),
+            back: false,
+        });
+        Instant::now()
+    }
+
+    /// Tells that `migration` is committed.
+    pub fn committed(&self, migration: &Migration, took: Duration) {
+        self.ctx.observer.observe(Event::MigrationFinished {
+            revision: migration.revision.clone(),
+            name: migration.name.clone(),
+            back: false,
+            took,
+        });
+    }
+
+    /// Writes ledger and journal, in the transaction that holds the change itself if there is one.
+    pub async fn record(&self, transaction: &Transaction<'_>, done: &Done<'_>) -> Result<()> {
+        let migration = done.migration;
+        let entry = Entry {
+            sequence: 0,
+            revision: migration.revision.clone(),
+            name: migration.name.clone(),
+            up_checksum: migration.up.checksum(),
+            up_text: migration.up.text.clone(),
+            down_checksum: migration.down.as_ref().map(Script::checksum),
+            down_text: migration.down.as_ref().map(|down| down.text.clone()),
+            transactional: migration.transactional,
+            batch: self.batch,
+            applied_at: clock::now(),
+            applied_by: self.applied_by.clone(),
+            duration_ms: done.took.as_millis() as i64,
+            fingerprint_before: Some(done.before),
+            fingerprint_after: Some(done.after),
+        };
+        let sequence = ledger::insert(transaction, &entry).await?;
+        let details = json!({
+            "batch": self.batch,
+            "sequence": sequence,
+            "name": entry.name,
+            "checksum": entry.up_checksum.to_string(),
+            "transactional": entry.transactional,
+            "duration_ms": entry.duration_ms,
+            "fingerprint_before": done.before.to_string(),
+            "fingerprint_after": done.after.to_string(),
+        });
+        let record = NewRecord {
+            verb: Verb::Upgrade,
+            from: done.from.clone(),
+            to: Some(migration.revision.clone()),
+            by: self.applied_by.clone(),
+            reason: self.reason.clone(),
+            consent: self.consent.clone(),
+            backups: Vec::new(),
+            manifests: Vec::new(),
+            reverses: None,
+            details: details.to_string(),
+        };
+        journal::append(transaction, record).await?;
+        Ok(())
+    }
+}
