@@ -6,7 +6,7 @@ use pgbelay_core::model::loss::Verdict;
 use serde::Serialize;
 
 use crate::args::value;
-use crate::consent;
+use crate::consent::{self, Stakes};
 use crate::pending::rollback::{self, Flags, Options, Outcome, RollbackPlan, Target};
 use crate::report::{plan, risk};
 use crate::shell::{Ending, Exit, Flow, Shell};
@@ -96,10 +96,10 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         risk::human(&view, paint)
     });
     let consent = if args.force && shell.shared().confirm.is_none() {
-        Consent::by_flag(&plan.database, &plan.database)?
+        Consent::forced(&plan.database)
     } else {
-        let destroys = plan.verdict != Verdict::NoLoss || context.production;
-        consent::obtain(shell, &plan.database, destroys).await?
+        let stakes = Stakes::of(plan.verdict != Verdict::NoLoss, context.production);
+        consent::obtain(shell, &plan.database, stakes).await?
     };
     let reason = args.reason;
     let outcome = rollback::apply(&context, plan, consent, Options { flags, reason }).await?;
