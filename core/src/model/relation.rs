@@ -29,7 +29,7 @@ pub struct Column {
     pub number: i16,
     /// The name.
     pub name: String,
-    /// The type as `format_type` writes it under an empty search_path.
+    /// The type as `format_type` writes it under an empty `search_path`.
     pub type_name: String,
     /// NOT NULL.
     pub not_null: bool,

@@ -66,12 +66,13 @@ pub fn statements(step: &Step) -> Vec<Statement> {
 }
 
 /// Finds out what `steps` would do. `world` is the structure seen by the same transaction;
-/// `everything` asks for every table to be saved.
+/// `everything` asks for every table to be saved, `measure` for losses to be counted.
 pub async fn analyse(
     client: &Client,
     world: World,
     steps: &[Step],
     everything: bool,
+    measure: bool,
 ) -> Result<Analysis> {
     let statements: Vec<Vec<Statement>> = steps.iter().map(statements_of).collect();
     let mut reach = reach::walk(&world, steps, &statements);
@@ -92,7 +93,7 @@ pub async fn analyse(
     let covered = coverage::cover(&world, &reach, &dependents, everything);
     let mut losses = Vec::new();
     lookup::set_path(client, &world.search_path).await?;
-    for measure in &covered.measures {
+    for measure in covered.measures.iter().filter(|_| measure) {
         let counted = work.measure(measure).await?;
         losses.extend(counted);
     }

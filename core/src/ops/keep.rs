@@ -10,9 +10,9 @@ use crate::model::event::{Event, Phase};
 use crate::model::plan::{Coverage, Extent, Fate};
 use crate::model::relation::{Oid, World};
 use crate::ops::context::Context;
-use crate::pg::record::{ColumnRecord, Saved, TableRecord};
 use crate::ops::snapshot::{self, Purpose, Taken};
 use crate::pg::capture::{Captured, Net, net_table};
+use crate::pg::record::{ColumnRecord, Saved, TableRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::snapshot as instant;
@@ -285,7 +285,10 @@ fn record(
             .iter()
             .find(|key| {
                 let numbers = key.iter().filter_map(number_of);
-                now.is_none() || numbers.clone().all(|n| still(n).is_some() && !retyped.contains(&n))
+                now.is_none()
+                    || numbers
+                        .clone()
+                        .all(|n| still(n).is_some() && !retyped.contains(&n))
             })
             .map(|key| key.iter().filter_map(number_of).collect())
             .unwrap_or_default(),
@@ -304,7 +307,10 @@ fn record(
             })
             .collect(),
         columns_after: now.map_or_else(Vec::new, |r| {
-            r.columns.iter().map(|c| (c.number, c.name.clone())).collect()
+            r.columns
+                .iter()
+                .map(|c| (c.number, c.name.clone()))
+                .collect()
         }),
         key,
         saved: match (saved, covered.map(|c| &c.extent)) {

@@ -17,7 +17,7 @@ use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::{copy, inspect, lookup, session, snapshot};
 use crate::sql::quote;
-use crate::store::{CommitFacts, NewBackup, Scope, Store, Writer};
+use crate::store::{CommitFacts, NewBackup, Scope, Selection, Store, Writer};
 
 /// What was saved, and the marks by which later changes are found.
 #[derive(Debug)]
@@ -61,7 +61,11 @@ pub fn part(relation: &Relation, coverage: &Coverage) -> Option<Part> {
     let whole = coverage.extent == Extent::Full && coverage.fate == Fate::Dropped;
     Some(Part {
         table: relation.name.clone(),
-        role: if whole { PartRole::Rows } else { PartRole::Values },
+        role: if whole {
+            PartRole::Rows
+        } else {
+            PartRole::Values
+        },
         columns: columns.into_iter().map(part_column).collect(),
         key: coverage.key.clone(),
     })
@@ -177,10 +181,14 @@ pub fn commit_facts(server: &Server, purpose: &Purpose, pg_dump: Option<String>)
         collation: server.collation.clone(),
         database_bytes: server.database_bytes,
         standby: server.standby,
-        scope: Scope::default(),
+        scope: Scope {
+            selection: Selection::Full,
+            schema_only: false,
+            data_only: false,
+        },
         skipped: Vec::new(),
         settings: Vec::new(),
-        pg_dump,
+        pg_dump_version: pg_dump,
         extensions: server.extensions.clone(),
         details: json!({ "purpose": purpose.details }),
     }

@@ -37,8 +37,9 @@ pub fn from_json(value: &Value) -> Result<Catalog> {
     })?;
     let mut catalog = Catalog::default();
     for stored in objects {
-        let kind = ObjectKind::from_word(&stored.kind)
-            .ok_or_else(|| Error::damaged("the schema kept with the backup is of another version"))?;
+        let kind = ObjectKind::from_word(&stored.kind).ok_or_else(|| {
+            Error::damaged("the schema kept with the backup is of another version")
+        })?;
         let key = ObjectKey {
             kind,
             schema: stored.schema,

@@ -1,4 +1,4 @@
-//! Reads the [`Catalog`] of a database: five queries, sent at once.
+//! Reads the [`Catalog`] of a database: six queries, sent at once.
 
 use futures_util::future::try_join_all;
 use tokio_postgres::Client;
@@ -6,6 +6,7 @@ use tokio_postgres::Row;
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::pg::inspect;
 use crate::pg::query;
 use crate::schema::Catalog;
 use crate::schema::Object;
@@ -44,7 +45,7 @@ const ACL_LINE: &str = "CASE WHEN e.grantee = 0 THEN 'PUBLIC' \
 
 /// Everything user-made in the database, members of extensions left out.
 ///
-/// Assumes an empty `search_path`. Definitions come from the current catalog, not from the
+/// Assumes the [`SETTINGS`](crate::pg::inspect::SETTINGS). Definitions come from the current catalog, not from the
 /// transaction's snapshot: only locks keep them from changing meanwhile.
 pub async fn read(client: &Client) -> Result<Catalog> {
     let major = query::server_version(client).await? / 10_000;
@@ -59,6 +60,20 @@ pub async fn read(client: &Client) -> Result<Catalog> {
         let (key, object) = object(row)?;
         catalog.insert(key, object);
     }
+    Ok(catalog)
+}
+
+/// As [`read`], within a transaction whose settings it leaves as they were.
+pub async fn read_aside(client: &Client) -> Result<Catalog> {
+    query::run(client, "SAVEPOINT pgbelay_read").await?;
+    query::run(client, inspect::SETTINGS).await?;
+    let catalog = read(client).await?;
+    // Nothing was written: this only takes the settings back.
+    query::run(
+        client,
+        "ROLLBACK TO SAVEPOINT pgbelay_read; RELEASE SAVEPOINT pgbelay_read",
+    )
+    .await?;
     Ok(catalog)
 }
 

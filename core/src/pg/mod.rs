@@ -6,6 +6,7 @@ pub mod config;
 pub mod connect;
 mod conninfo;
 pub mod copy;
+pub mod dump;
 pub mod error;
 pub mod guard;
 pub mod inspect;

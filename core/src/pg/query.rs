@@ -22,6 +22,14 @@ pub(super) async fn rows(
         .map_err(|e| Error::failed(format!("failed to read {what}")).caused_by(redacted(&e)))
 }
 
+/// Runs `sql`, which prepares for reading.
+pub(super) async fn run(client: &Client, sql: &str) -> Result<()> {
+    client
+        .batch_execute(sql)
+        .await
+        .map_err(|e| Error::failed("failed to prepare for reading").caused_by(redacted(&e)))
+}
+
 /// What went wrong, without DETAIL and CONTEXT, which hold row values.
 fn redacted(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(

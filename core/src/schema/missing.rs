@@ -1,1 +1,197 @@
-//! x
+//! Which statements of a dump make missing objects again.
+
+use std::collections::BTreeSet;
+
+use super::Entry;
+use super::ObjectKey;
+use super::ObjectKind;
+use super::about;
+
+/// The entries that make the `missing` objects again, in the order of the dump, and the objects
+/// that no entry makes.
+///
+/// What lies within another object counts as found when that one is missing too: columns and
+/// inline constraints of a table, the owner of anything, triggers that partitions inherit. Columns
+/// and inline constraints of tables that still exist aren't: [`super::render`] writes those.
+pub fn missing_statements<'a>(
+    missing: &[ObjectKey],
+    entries: &'a [Entry],
+) -> (Vec<&'a Entry>, Vec<ObjectKey>) {
+    let all: BTreeSet<&ObjectKey> = missing.iter().collect();
+    let mut chosen = BTreeSet::new();
+    let mut left = Vec::new();
+    for key in missing {
+        let mut found = false;
+        for (place, entry) in entries.iter().enumerate() {
+            if makes(entry, key, &all) {
+                chosen.insert(place);
+                found = true;
+            }
+        }
+        if !found && !is_within(key, &all) {
+            left.push(key.clone());
+        }
+    }
+    let chosen: Vec<&Entry> = chosen.iter().filter_map(|p| entries.get(*p)).collect();
+    left.retain(|key| !is_inherited(key, &chosen));
+    (chosen, left)
+}
+
+/// True when `entry` makes `key`, or a part of it that has an entry of its own.
+fn makes(entry: &Entry, key: &ObjectKey, missing: &BTreeSet<&ObjectKey>) -> bool {
+    let kind = entry.kind.as_str();
+    if about::is_about(key.kind) {
+        return about::makes(entry, key);
+    }
+    let named = entry.schema == key.schema && entry.name == key.name;
+    let on_table = || {
+        let table = key.table.as_deref().unwrap_or_default();
+        entry.schema == key.schema
+            && entry
+                .name
+                .strip_prefix(table)
+                .and_then(|n| n.strip_prefix(' '))
+                == Some(&key.name)
+    };
+    let starts = |prefix: &str| {
+        entry.schema == key.schema
+            && entry
+                .name
+                .strip_prefix(prefix)
+                .is_some_and(|n| n.starts_with(' '))
+    };
+    match key.kind {
+        // A table's constraint has the same header as a domain's.
+        ObjectKind::Type => {
+            named && matches!(kind, "TYPE" | "SHELL TYPE" | "DOMAIN")
+                || kind == "CHECK CONSTRAINT"
+                    && starts(&key.name)
+                    && entry.sql.starts_with("ALTER DOMAIN")
+        }
+        ObjectKind::Table => {
+            named
+                && matches!(
+                    kind,
+                    "TABLE" | "FOREIGN TABLE" | "TABLE ATTACH" | "ROW SECURITY"
+                )
+                || kind == "PUBLICATION TABLE"
+                    && entry.schema == key.schema
+                    && entry
+                        .name
+                        .strip_suffix(&key.name)
+                        .is_some_and(|n| n.ends_with(' '))
+        }
+        ObjectKind::Column => kind == "DEFAULT" && on_table() && table_is_in(key, missing),
+        ObjectKind::Constraint => {
+            matches!(kind, "CONSTRAINT" | "FK CONSTRAINT" | "CHECK CONSTRAINT") && on_table()
+                || kind == "INDEX ATTACH" && named
+        }
+        ObjectKind::Index => matches!(kind, "INDEX" | "INDEX ATTACH") && named,
+        ObjectKind::Trigger => kind == "TRIGGER" && on_table(),
+        ObjectKind::Rule => kind == "RULE" && on_table(),
+        ObjectKind::Policy => kind == "POLICY" && on_table(),
+        // Views that need each other are made empty first and filled by their rule.
+        ObjectKind::View => {
+            named && kind == "VIEW"
+                || kind == "RULE"
+                    && entry.schema == key.schema
+                    && entry.name.strip_suffix(" _RETURN") == Some(&key.name)
+                || kind == "DEFAULT" && starts(&key.name)
+        }
+        ObjectKind::Sequence => named && matches!(kind, "SEQUENCE" | "SEQUENCE OWNED BY"),
+        ObjectKind::Publication => {
+            named && kind == "PUBLICATION"
+                || kind.starts_with("PUBLICATION TABLE")
+                    && entry
+                        .name
+                        .strip_prefix(&key.name)
+                        .is_some_and(|n| n.starts_with(' '))
+        }
+        ObjectKind::Aggregate => {
+            kind == "AGGREGATE"
+                && entry.schema == key.schema
+                && (entry.name == key.name || entry.name.replace("(*)", "()") == key.name)
+        }
+        ObjectKind::Operator => kind == "OPERATOR" && is_operator(entry, key),
+        ObjectKind::OperatorClass => kind == "OPERATOR CLASS" && is_using(entry, key),
+        ObjectKind::OperatorFamily => kind == "OPERATOR FAMILY" && is_using(entry, key),
+        ObjectKind::Cast => kind == "CAST" && entry.name.strip_prefix("CAST ") == Some(&key.name),
+        ObjectKind::UserMapping => {
+            kind == "USER MAPPING" && entry.name.strip_prefix("USER MAPPING ") == Some(&key.name)
+        }
+        ObjectKind::DefaultPrivileges => {
+            kind == "DEFAULT ACL"
+                && entry.schema == key.schema
+                && entry
+                    .name
+                    .strip_prefix("DEFAULT PRIVILEGES FOR ")
+                    .is_some_and(|what| key.name == format!("{} {what}", entry.owner))
+        }
+        ObjectKind::Language => named && kind == "PROCEDURAL LANGUAGE",
+        _ => named && kind == key.kind.as_str().to_uppercase(),
+    }
+}
+
+/// The argument types stand in the statement, not in the header.
+fn is_operator(entry: &Entry, key: &ObjectKey) -> bool {
+    let Some((left, right)) = key
+        .name
+        .strip_prefix(&entry.name)
+        .and_then(|n| n.strip_prefix('(')?.strip_suffix(')')?.rsplit_once(", "))
+    else {
+        return false;
+    };
+    let takes = |word: &str, type_name: &str| {
+        let given = entry
+            .sql
+            .lines()
+            .find_map(|l| l.trim().trim_end_matches(',').strip_prefix(word));
+        given.unwrap_or("NONE") == type_name
+    };
+    entry.schema == key.schema && takes("LEFTARG = ", left) && takes("RIGHTARG = ", right)
+}
+
+/// `opc USING btree` against the header `opc` and the statement's `USING btree`.
+fn is_using(entry: &Entry, key: &ObjectKey) -> bool {
+    let method = key.name.strip_prefix(&entry.name);
+    entry.schema == key.schema
+        && method.is_some_and(|m| m.starts_with(" USING ") && entry.sql.contains(m))
+}
+
+fn table_is_in(key: &ObjectKey, missing: &BTreeSet<&ObjectKey>) -> bool {
+    let Some(table) = &key.table else {
+        return false;
+    };
+    let table = ObjectKey {
+        kind: ObjectKind::Table,
+        schema: key.schema.clone(),
+        table: None,
+        name: table.clone(),
+    };
+    missing.contains(&table)
+}
+
+/// True for what comes with another object that is missing too.
+fn is_within(key: &ObjectKey, missing: &BTreeSet<&ObjectKey>) -> bool {
+    match key.kind {
+        ObjectKind::Owner => missing.iter().any(|other| about::concerns(key, other)),
+        ObjectKind::Column | ObjectKind::Constraint => table_is_in(key, missing),
+        _ => false,
+    }
+}
+
+/// True for a partition's copy of a trigger that `chosen` makes on its parent.
+fn is_inherited(key: &ObjectKey, chosen: &[&Entry]) -> bool {
+    key.kind == ObjectKind::Trigger
+        && chosen.iter().any(|entry| {
+            entry.kind == "TRIGGER"
+                && entry
+                    .name
+                    .strip_suffix(&key.name)
+                    .is_some_and(|n| n.ends_with(' '))
+        })
+}
+
+#[cfg(test)]
+#[path = "missing_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! The catalog as a model that can be compared: objects, differences, fingerprints.
 
+mod about;
 mod catalog;
 mod diff;
 mod dump;
@@ -14,6 +15,8 @@ pub use catalog::ObjectKind;
 pub use diff::Change;
 pub use diff::Diff;
 pub use diff::diff;
-//pub use dump::Entry;
-//pub use dump::dump_entries;
-//pub use missing::missing_statements;
+pub use dump::ENTRY_SETTINGS;
+pub use dump::Entry;
+pub use dump::Phase;
+pub use dump::dump_entries;
+pub use missing::missing_statements;

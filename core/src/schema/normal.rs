@@ -48,20 +48,25 @@ fn pushed_down(text: &str) -> Option<(String, &str)> {
 /// what follows the bracket.
 fn elements(text: &str) -> Option<(Vec<&str>, &str)> {
     let mut found = Vec::new();
-    let (mut depth, mut start, mut quote) = (0_usize, 0, None);
+    let (mut depth, mut start) = (0_usize, 0);
+    let mut quote = None;
     for (at, byte) in text.bytes().enumerate() {
-        match (quote, byte) {
+        if let Some(open) = quote {
             // A doubled quote closes and opens again, which comes to the same.
-            (Some(open), _) if byte == open => quote = None,
-            (Some(_), _) => {}
-            (None, b'\'' | b'"') => quote = Some(byte),
-            (None, b'(' | b'[') => depth += 1,
-            (None, b']') if depth == 0 => {
+            if byte == open {
+                quote = None;
+            }
+            continue;
+        }
+        match byte {
+            b'\'' | b'"' => quote = Some(byte),
+            b'(' | b'[' => depth += 1,
+            b']' if depth == 0 => {
                 found.push(text[start..at].trim());
                 return Some((found, &text[at + 1..]));
             }
-            (None, b')' | b']') => depth = depth.checked_sub(1)?,
-            (None, b',') if depth == 0 => {
+            b')' | b']' => depth = depth.checked_sub(1)?,
+            b',' if depth == 0 => {
                 found.push(text[start..at].trim());
                 start = at + 1;
             }

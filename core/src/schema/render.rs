@@ -1,1 +1,260 @@
-//! x
+//! The few statements that are written from the model, because a dump has them only inside
+//! another one.
+
+use crate::ident::TableName;
+use crate::sql::quote;
+
+use super::Catalog;
+use super::ObjectKey;
+use super::ObjectKind;
+
+/// What puts a column back, in steps: the values come between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddColumn {
+    /// `ALTER TABLE … ADD COLUMN …`, without default and without NOT NULL: a default would fill
+    /// rows whose value was NULL. A generated column has its expression.
+    pub add: String,
+    /// Storage, compression, statistics target, options. Can run at once.
+    pub settings: Vec<String>,
+    /// `SET DEFAULT`, after the values are there.
+    pub set_default: Option<String>,
+    /// `SET NOT NULL`, after the values are there.
+    pub set_not_null: Option<String>,
+    /// `always` or `by default` for an identity column. Its sequence is an object of its own, and
+    /// a dump's entry for that makes the identity, after NOT NULL.
+    pub identity: Option<String>,
+}
+
+/// The statements that put the column `key` of `catalog` back; `None` when it isn't there.
+///
+/// They need an empty `search_path`.
+pub fn add_column(catalog: &Catalog, key: &ObjectKey) -> Option<AddColumn> {
+    let (table, definition) = part(catalog, key, ObjectKind::Column)?;
+    let column = quote::ident(&key.name);
+    let alter = format!("ALTER TABLE {table} ALTER COLUMN {column}");
+    let facts = Facts::of(definition);
+    let foreign = facts.options.as_ref().map_or_else(String::new, |o| {
+        format!(" OPTIONS ({})", assignments(o, " ", false))
+    });
+    let generated = facts.generated.as_ref().map_or_else(String::new, |g| {
+        format!(" GENERATED ALWAYS AS ({}) {}", g.expression, g.kept)
+    });
+    let mut settings = Vec::new();
+    if let Some(storage) = &facts.storage {
+        settings.push(format!("{alter} SET STORAGE {storage}"));
+    }
+    if let Some(compression) = &facts.compression {
+        settings.push(format!("{alter} SET COMPRESSION {compression}"));
+    }
+    if let Some(target) = &facts.statistics {
+        settings.push(format!("{alter} SET STATISTICS {target}"));
+    }
+    if let Some(options) = &facts.with {
+        settings.push(format!(
+            "{alter} SET ({})",
+            assignments(options, " = ", true)
+        ));
+    }
+    Some(AddColumn {
+        add: format!(
+            "ALTER TABLE {table} ADD COLUMN {column} {}{foreign}{generated}",
+            facts.type_name
+        ),
+        settings,
+        set_default: facts.default.map(|d| format!("{alter} SET DEFAULT {d}")),
+        set_not_null: facts.not_null.then(|| format!("{alter} SET NOT NULL")),
+        identity: facts.identity,
+    })
+}
+
+/// `ALTER TABLE … ADD CONSTRAINT …` for a constraint of a table that still exists.
+///
+/// For a CHECK that a dump has inside the table's own statement; indexes behind keys come back
+/// with default settings.
+pub fn add_constraint(catalog: &Catalog, key: &ObjectKey) -> Option<String> {
+    let (table, definition) = part(catalog, key, ObjectKind::Constraint)?;
+    let name = quote::ident(&key.name);
+    // What follows the definition are facts about the constraint and its index. A definition may
+    // have line breaks of its own, inside a literal.
+    let end = [
+        "\nnot validated",
+        "\nCREATE UNIQUE INDEX ",
+        "\nCREATE INDEX ",
+    ]
+    .iter()
+    .filter_map(|fact| definition.find(fact))
+    .min()
+    .unwrap_or(definition.len());
+    Some(format!(
+        "ALTER TABLE {table} ADD CONSTRAINT {name} {}",
+        &definition[..end]
+    ))
+}
+
+fn part<'a>(catalog: &'a Catalog, key: &ObjectKey, kind: ObjectKind) -> Option<(String, &'a str)> {
+    let table = key.table.as_ref().filter(|_| key.kind == kind)?;
+    let table = quote::table(&TableName::new(&key.schema, table));
+    Some((table, &catalog.get(key)?.definition))
+}
+
+/// A column's definition, taken apart.
+#[derive(Default)]
+struct Facts {
+    type_name: String,
+    not_null: bool,
+    identity: Option<String>,
+    default: Option<String>,
+    generated: Option<Generated>,
+    storage: Option<String>,
+    compression: Option<String>,
+    statistics: Option<String>,
+    with: Option<String>,
+    options: Option<String>,
+}
+
+struct Generated {
+    expression: String,
+    kept: &'static str,
+}
+
+impl Facts {
+    /// The facts stand in a fixed order, one per line; only an expression can hold line breaks,
+    /// so it goes on until a later fact begins.
+    fn of(definition: &str) -> Self {
+        const AFTER: [&str; 5] = [
+            "storage ",
+            "compression ",
+            "statistics ",
+            "with ",
+            "options ",
+        ];
+        let mut lines = definition.split('\n').peekable();
+        let mut facts = Self {
+            type_name: lines.next().unwrap_or_default().to_owned(),
+            ..Self::default()
+        };
+        while let Some(line) = lines.next() {
+            let mut expression = |first: &str| {
+                let mut text = first.to_owned();
+                while let Some(line) = lines.next_if(|l| !AFTER.iter().any(|w| l.starts_with(w))) {
+                    text.push('\n');
+                    text.push_str(line);
+                }
+                text
+            };
+            if let Some(rest) = line.strip_prefix("not null") {
+                facts.not_null = rest.is_empty();
+            } else if let Some(kind) = line.strip_prefix("identity ") {
+                facts.identity = Some(kind.to_owned());
+            } else if let Some(first) = line.strip_prefix("default ") {
+                facts.default = Some(expression(first));
+            } else if let Some(first) = line.strip_prefix("generated stored ") {
+                facts.generated = Some(Generated {
+                    expression: expression(first),
+                    kept: "STORED",
+                });
+            } else if let Some(first) = line.strip_prefix("generated virtual ") {
+                facts.generated = Some(Generated {
+                    expression: expression(first),
+                    kept: "VIRTUAL",
+                });
+            } else if let Some((word, value)) = line.split_once(' ') {
+                let slot = match word {
+                    "storage" => &mut facts.storage,
+                    "compression" => &mut facts.compression,
+                    "statistics" => &mut facts.statistics,
+                    "with" => &mut facts.with,
+                    "options" => &mut facts.options,
+                    _ => continue,
+                };
+                *slot = Some(value.to_owned());
+            }
+        }
+        facts
+    }
+}
+
+/// `a=1, b=2` as the settings or options of a statement.
+fn assignments(list: &str, between: &str, bare: bool) -> String {
+    let one = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = if bare {
+            value.to_owned()
+        } else {
+            quote::literal(value)
+        };
+        format!("{}{between}{value}", quote::ident(name))
+    };
+    list.split(", ").map(one).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Object;
+    use super::*;
+
+    fn key(kind: ObjectKind, name: &str) -> ObjectKey {
+        ObjectKey {
+            kind,
+            schema: "app".to_owned(),
+            table: Some("t".to_owned()),
+            name: name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_column_comes_back_in_steps() {
+        let mut catalog = Catalog::default();
+        let key = key(ObjectKind::Column, "c");
+        let definition = "text COLLATE pg_catalog.\"C\"\nnot null\ndefault 'a\nnot null'::text\n\
+                          storage external\nwith n_distinct=10";
+        catalog.insert(key.clone(), Object::new(definition, Some(1)));
+        let column = add_column(&catalog, &key).unwrap();
+        let alter = "ALTER TABLE \"app\".\"t\" ALTER COLUMN \"c\"";
+        assert_eq!(
+            column,
+            AddColumn {
+                add: "ALTER TABLE \"app\".\"t\" ADD COLUMN \"c\" text COLLATE pg_catalog.\"C\""
+                    .to_owned(),
+                settings: vec![
+                    format!("{alter} SET STORAGE external"),
+                    format!("{alter} SET (\"n_distinct\" = 10)"),
+                ],
+                set_default: Some(format!("{alter} SET DEFAULT 'a\nnot null'::text")),
+                set_not_null: Some(format!("{alter} SET NOT NULL")),
+                identity: None,
+            }
+        );
+    }
+
+    #[test]
+    fn a_generated_column_has_its_expression() {
+        let mut catalog = Catalog::default();
+        let key = key(ObjectKind::Column, "g");
+        catalog.insert(
+            key.clone(),
+            Object::new("text\ngenerated stored upper(n)", None),
+        );
+        let column = add_column(&catalog, &key).unwrap();
+        assert!(
+            column
+                .add
+                .ends_with("text GENERATED ALWAYS AS (upper(n)) STORED")
+        );
+        assert_eq!(column.set_default, None);
+    }
+
+    #[test]
+    fn a_constraint_is_its_definition_without_the_facts() {
+        let mut catalog = Catalog::default();
+        let key = key(ObjectKind::Constraint, "k");
+        catalog.insert(
+            key.clone(),
+            Object::new("CHECK ((a > 0)) NOT VALID\nnot validated", None),
+        );
+        assert_eq!(
+            add_constraint(&catalog, &key).unwrap(),
+            "ALTER TABLE \"app\".\"t\" ADD CONSTRAINT \"k\" CHECK ((a > 0)) NOT VALID"
+        );
+    }
+}

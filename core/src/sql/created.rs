@@ -73,6 +73,8 @@ impl Created {
                     .retain(|(t, c)| t.name != table.name || c != from);
             }
             Kind::Setting { name, .. } if name == "search_path" => *self = Self::default(),
+            // Takes the extension's tables along, into a schema that may be the script's own.
+            Kind::Definition { what } if what == "ALTER EXTENSION" => *self = Self::default(),
             Kind::AlterType { .. }
             | Kind::DropSchema(_)
             | Kind::RenameSchema { .. }
@@ -93,6 +95,17 @@ impl Created {
                 TableAction::DropColumn { column, .. } => {
                     self.columns
                         .retain(|(t, c)| t.name != table.name || c != column);
+                }
+                // A column that held values before may be of an own type now, and go with it.
+                TableAction::AlterType { .. } => {
+                    self.types.clear();
+                    self.schemas.clear();
+                }
+                // A table with rows may be part of an own one now, and go with it.
+                TableAction::Definition { what }
+                    if matches!(what.as_str(), "ATTACH PARTITION" | "INHERIT TABLE") =>
+                {
+                    *self = Self::default();
                 }
                 _ => {}
             }
@@ -189,6 +202,27 @@ mod tests {
         check("create schema if not exists s", "s.t", false);
         check("create schema s; drop table s.t", "s.t", false);
         check("create table t (a int); savepoint a", "t", false);
+        check("create schema s; alter table t set schema s", "s.t", false);
+        check(
+            "create schema s; alter table u alter c type s.x",
+            "s.t",
+            false,
+        );
+        check(
+            "create schema s; alter extension e set schema s",
+            "s.t",
+            false,
+        );
+        check(
+            "create table t (a int); alter table t attach partition p default",
+            "t",
+            false,
+        );
+        check(
+            "create table t (a int); alter table p inherit t",
+            "t",
+            false,
+        );
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! Runs the recursive parser where neither deep nesting nor a defect of it can end the process.
+//! Runs the recursive parser where neither nesting nor a defect of it ends the process.
+//!
+//! Brackets are limited; other nesting (`NOT NOT …`, `CASE` in `CASE`) has room for some ten
+//! thousand levels, beyond which the process would end, before anything was run.
 
 use std::thread;
 

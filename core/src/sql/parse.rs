@@ -11,7 +11,7 @@ use squawk_syntax::SyntaxNode;
 
 use crate::sql::classify;
 use crate::sql::deep;
-use crate::sql::position;
+use crate::sql::position::Lines;
 use crate::sql::segment;
 use crate::sql::segment::Segment;
 use crate::sql::statement::Kind;
@@ -24,7 +24,7 @@ use crate::sql::uses;
 pub fn script(text: &str) -> Vec<Statement> {
     deep::run(text, statements).unwrap_or_else(|| {
         let why = "the script is nested too deeply to be understood";
-        vec![unknown(text, 0..text.len(), why)]
+        vec![unknown(&Lines::of(text), text, 0..text.len(), why)]
     })
 }
 
@@ -41,17 +41,18 @@ pub fn own_transaction(script: &[Statement]) -> Option<&[Statement]> {
 }
 
 fn statements(text: &str) -> Vec<Statement> {
+    let lines = Lines::of(text);
     let mut found = Vec::new();
     let mut from = Some(0);
     while let Some(start) = from {
-        from = part(text, start, &mut found);
+        from = part(&lines, text, start, &mut found);
     }
     found
 }
 
 /// Adds the statements from byte `from` on, and returns where to go on when something that only
 /// psql understands came in between.
-fn part(text: &str, from: usize, found: &mut Vec<Statement>) -> Option<usize> {
+fn part(lines: &Lines<'_>, text: &str, from: usize, found: &mut Vec<Statement>) -> Option<usize> {
     let rest = &text[from..];
     let parse = SourceFile::parse(rest);
     let errors: Vec<Range<usize>> = parse
@@ -67,7 +68,7 @@ fn part(text: &str, from: usize, found: &mut Vec<Statement>) -> Option<usize> {
             let line = &text[range.start..end];
             if !(line.starts_with("\\restrict ") || line.starts_with("\\unrestrict ")) {
                 let why = "a command of psql, which only psql can run";
-                found.push(unknown(text, range.start..end, why));
+                found.push(unknown(lines, text, range.start..end, why));
             }
             return Some(end);
         }
@@ -79,20 +80,20 @@ fn part(text: &str, from: usize, found: &mut Vec<Statement>) -> Option<usize> {
                 let marked = data_end != from + segment.next;
                 let end = if marked { data_end } else { text.len() };
                 let why = "inline COPY data is not supported yet";
-                found.push(unknown(text, range.start..end, why));
+                found.push(unknown(lines, text, range.start..end, why));
                 return Some(end);
             }
         }
         found.push(match segment.judge(&errors) {
-            Ok(Some(node)) => known(text, range, &node),
+            Ok(Some(node)) => known(lines, text, range, &node),
             Ok(None) => continue,
             Err(fault) => {
-                let place = position::of(text, from + fault.offset);
+                let place = lines.position(from + fault.offset);
                 let why = format!(
                     "{} at line {}, column {}",
                     fault.what, place.line, place.column
                 );
-                unknown(text, range, &why)
+                unknown(lines, text, range, &why)
             }
         });
     }
@@ -102,14 +103,14 @@ fn part(text: &str, from: usize, found: &mut Vec<Statement>) -> Option<usize> {
         let tail = &rest[last..];
         let start = from + last + (tail.len() - tail.trim_start().len());
         let why = "a syntax error after the last statement";
-        found.push(unknown(text, start..text.len(), why));
+        found.push(unknown(lines, text, start..text.len(), why));
     }
     None
 }
 
-fn known(text: &str, range: Range<usize>, node: &SyntaxNode) -> Statement {
+fn known(lines: &Lines<'_>, text: &str, range: Range<usize>, node: &SyntaxNode) -> Statement {
     Statement {
-        line: position::of(text, range.start).line,
+        line: lines.position(range.start).line,
         text: text[range.clone()].to_owned(),
         range,
         kind: classify::kind(node),
@@ -118,10 +119,10 @@ fn known(text: &str, range: Range<usize>, node: &SyntaxNode) -> Statement {
     }
 }
 
-fn unknown(text: &str, range: Range<usize>, why: &str) -> Statement {
+fn unknown(lines: &Lines<'_>, text: &str, range: Range<usize>, why: &str) -> Statement {
     let code = text[range.clone()].trim_end();
     Statement {
-        line: position::of(text, range.start).line,
+        line: lines.position(range.start).line,
         range: range.start..range.start + code.len(),
         text: code.to_owned(),
         kind: Kind::Unknown {

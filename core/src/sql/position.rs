@@ -11,15 +11,37 @@ pub struct Position {
 
 /// Where byte `offset` of `text` is. An offset beyond the end means the end.
 pub fn of(text: &str, offset: usize) -> Position {
-    let mut end = offset.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
+    Lines::of(text).position(offset)
+}
+
+/// The lines of a text, for many questions.
+pub(super) struct Lines<'a> {
+    text: &'a str,
+    /// Where each line after the first starts.
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines of `text`.
+    pub(super) fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            starts: text.match_indices('\n').map(|(i, _)| i + 1).collect(),
+        }
     }
-    let before = &text[..end];
-    let start = before.rfind('\n').map_or(0, |i| i + 1);
-    Position {
-        line: 1 + before.bytes().filter(|b| *b == b'\n').count() as u32,
-        column: 1 + before[start..].chars().count() as u32,
+
+    /// Where byte `offset` is. An offset beyond the end means the end.
+    pub(super) fn position(&self, offset: usize) -> Position {
+        let mut end = offset.min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let before = self.starts.partition_point(|start| *start <= end);
+        let start = before.checked_sub(1).map_or(0, |i| self.starts[i]);
+        Position {
+            line: 1 + before as u32,
+            column: 1 + self.text[start..end].chars().count() as u32,
+        }
     }
 }
 

@@ -68,7 +68,15 @@ pub async fn apply(
         let world = &planned.analysis.world;
         let coverage = &planned.plan.coverage;
         Some(
-            snapshot::take(ctx, reader.client(), &server, world, coverage, purpose.clone()).await?,
+            snapshot::take(
+                ctx,
+                reader.client(),
+                &server,
+                world,
+                coverage,
+                purpose.clone(),
+            )
+            .await?,
         )
     };
     let context = Attempt {
@@ -117,8 +125,10 @@ fn check(planned: &Planned, consent: &Consent, options: &Options) -> Result<()> 
     }
     planned.foretold_failure()?;
     if options.without_snapshot && !planned.request.force {
-        return Err(Error::refused("a rollback without a snapshot can't be undone")
-            .hint("only --force together with --without-snapshot goes without one"));
+        return Err(
+            Error::refused("a rollback without a snapshot can't be undone")
+                .hint("only --force together with --without-snapshot goes without one"),
+        );
     }
     if let Some(wanted) = &options.plan_hash {
         let hash = planned.plan.hash.to_string();
@@ -141,10 +151,10 @@ async fn same_world(ctx: &Context, locked: &Locked, planned: Planned) -> Result<
     if now.plan.hash == planned.plan.hash {
         Ok(now)
     } else {
-        Err(Error::refused(
-            "scripts, ledger or schema changed between the plan and the rollback",
+        Err(
+            Error::refused("scripts, ledger or schema changed between the plan and the rollback")
+                .hint("nothing was changed; run the command again to see the new plan"),
         )
-        .hint("nothing was changed; run the command again to see the new plan"))
     }
 }
 
@@ -181,8 +191,7 @@ fn clean_up(ctx: &Context, taken: Option<Taken>, error: Error) -> Error {
             taken.facts.id
         ));
     }
-    let removed = Store::open(&ctx.backups)
-        .and_then(|store| store.discard(&taken.facts.id, &taken.facts.database));
+    let removed = Store::open(&ctx.backups).and_then(|store| store.remove(&taken.facts));
     match removed {
         Ok(()) => error.hint("nothing was changed; the snapshot was taken away again"),
         Err(_) => error.hint(format!(

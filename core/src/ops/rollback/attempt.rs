@@ -63,7 +63,8 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     same_structure(&planned.analysis.world, &before)?;
     let mut kept = Continuation::new(ctx, client, context.purpose.clone());
     if let Some(taken) = context.taken {
-        kept.recapture(&before, &planned.plan.coverage, taken).await?;
+        kept.recapture(&before, &planned.plan.coverage, taken)
+            .await?;
     }
     let mut captured = watch(client, planned, &before).await?;
     let marks = guard::marks(client).await?;
@@ -99,7 +100,13 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         .hint("the transaction was rolled back"));
     }
     let tables = kept
-        .aftermath(&before, &after, &planned.plan.coverage, &captured, context.taken)
+        .aftermath(
+            &before,
+            &after,
+            &planned.plan.coverage,
+            &captured,
+            context.taken,
+        )
         .await?;
     let now = catalog::read(client).await?;
     let drift = check_fingerprint(context, &now)?;
@@ -170,8 +177,10 @@ fn same_structure(planned: &World, now: &World) -> Result<()> {
     if shape(planned) == shape(now) {
         Ok(())
     } else {
-        Err(Error::refused("the schema changed while the snapshot was taken")
-            .hint("run the command again to see the new plan"))
+        Err(
+            Error::refused("the schema changed while the snapshot was taken")
+                .hint("run the command again to see the new plan"),
+        )
     }
 }
 
@@ -198,8 +207,10 @@ fn check_fingerprint(context: &Attempt<'_>, now: &schema::Catalog) -> Result<Opt
         return Ok(None);
     }
     let what = match planned.plan.expected {
-        Some(_) => "the scripts end in another schema than the one that was there before the \
-                    migrations were applied",
+        Some(_) => {
+            "the scripts end in another schema than the one that was there before the \
+                    migrations were applied"
+        }
         None => "the schema before these migrations was not recorded, so it can't be checked",
     };
     if planned.request.accept_drift {
@@ -211,7 +222,11 @@ fn check_fingerprint(context: &Attempt<'_>, now: &schema::Catalog) -> Result<Opt
 }
 
 fn entry_record(entry: &Entry, planned: &Planned) -> EntryRecord {
-    let step = planned.plan.steps.iter().find(|s| s.revision == entry.revision);
+    let step = planned
+        .plan
+        .steps
+        .iter()
+        .find(|s| s.revision == entry.revision);
     let text = |digest: Option<Digest>| digest.map(|d| d.to_string());
     EntryRecord {
         sequence: entry.sequence,

@@ -11,7 +11,7 @@ use crate::model::migration::{Migration, Script, Target};
 use crate::model::plan::{Refusal, RollbackPlan, Step};
 use crate::ops::analysis::{self, Analysis};
 use crate::ops::context::Context;
-use crate::pg::session::{Client, Session};
+use crate::pg::session::Session;
 use crate::pg::{catalog, connect, inspect, ledger, lookup, snapshot, transaction};
 use crate::schema::Catalog;
 use crate::source;
@@ -96,7 +96,11 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
             }),
             None => {
                 missing = true;
-                refusals.push(no_way_back(entry, "there is no rollback script", "RB-MISSING"));
+                refusals.push(no_way_back(
+                    entry,
+                    "there is no rollback script",
+                    "RB-MISSING",
+                ));
             }
         }
     }
@@ -104,9 +108,9 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
         if analysis::statements(step).is_empty() {
             missing = true;
             let entry = entries.iter().find(|e| e.revision == step.revision);
-            refusals.extend(entry.map(|e| {
-                no_way_back(e, "the rollback script holds no statement", "RB-EMPTY")
-            }));
+            refusals.extend(
+                entry.map(|e| no_way_back(e, "the rollback script holds no statement", "RB-EMPTY")),
+            );
         }
     }
     let world = inspect::world(client, path).await?;
@@ -129,12 +133,22 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
                 .to_owned(),
         });
     }
-    let verdict = if missing { Verdict::Missing } else { analysis.verdict() };
+    let verdict = if missing {
+        Verdict::Missing
+    } else {
+        analysis.verdict()
+    };
     let plan = RollbackPlan {
         database: session.database().to_owned(),
         from: all.last().map(|e| e.revision.clone()),
         to: target,
-        hash: hash(session.database(), &entries, &steps, &analysis, &fingerprint),
+        hash: hash(
+            session.database(),
+            &entries,
+            &steps,
+            &analysis,
+            &fingerprint,
+        ),
         steps,
         coverage: analysis.covered.coverage.clone(),
         capture: analysis.covered.capture.clone(),
@@ -221,8 +235,10 @@ fn explain(error: Error, arg: &str, migrations: &[Migration], head: Option<&Revi
         .any(|m| m.revision.as_str() == arg || m.full_name() == arg);
     if error.kind() == Kind::Usage && pending {
         let at = head.map_or("nothing is applied".to_owned(), |h| format!("it is at {h}"));
-        Error::usage(format!("revision {arg} is not applied to this database: {at}"))
-            .hint("`migrate status` shows what is applied")
+        Error::usage(format!(
+            "revision {arg} is not applied to this database: {at}"
+        ))
+        .hint("`migrate status` shows what is applied")
     } else {
         error
     }
@@ -272,7 +288,10 @@ fn compare(
         findings.push(Finding {
             rule: "RB-EDITED",
             severity: Severity::Info,
-            path: file.down.as_ref().map_or_else(String::new, |d| d.path.clone()),
+            path: file
+                .down
+                .as_ref()
+                .map_or_else(String::new, |d| d.path.clone()),
             line: 0,
             message: "the rollback script was edited since the migration was applied; the file \
                       is used"
@@ -352,7 +371,10 @@ impl Planned {
             error = error.hint(
                 "if you have read the script: --force runs it anyway and saves every table first",
             );
-        } else if standing.iter().any(|r| r.rule == "RB-MISSING" || r.rule == "RB-EMPTY") {
+        } else if standing
+            .iter()
+            .any(|r| r.rule == "RB-MISSING" || r.rule == "RB-EMPTY")
+        {
             error = error.hint("write the rollback script, or go back with a backup");
         }
         Some(error.hint("nothing was changed"))
@@ -370,8 +392,10 @@ impl Planned {
             .filter(|f| f.rule == "RB-WILL-FAIL")
             .map(|f| format!("{}:{}: {}", f.path, f.line, f.message))
             .collect();
-        Err(Error::refused(format!("the rollback would fail: {}", reasons.join("; ")))
-            .hint("nothing was changed; correct the rollback script"))
+        Err(
+            Error::refused(format!("the rollback would fail: {}", reasons.join("; ")))
+                .hint("nothing was changed; correct the rollback script"),
+        )
         .context("the plan did not pass")
     }
 }
