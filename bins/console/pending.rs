@@ -2,82 +2,13 @@
 #![allow(missing_docs, clippy::unused_async)]
 
 use pgbelay_core::error::{Error, Result};
-use pgbelay_core::ident::{BackupId, Digest, Revision, TableName};
+use pgbelay_core::ident::{BackupId, Revision, TableName};
 use pgbelay_core::model::backup::{BackupFacts, Compression};
 use pgbelay_core::model::consent::Consent;
-use pgbelay_core::model::loss::{Finding, Loss, Verdict};
 use pgbelay_core::ops::context::Context;
 
 fn missing<T>() -> Result<T> {
     Err(Error::failed("the core of this build lacks the operation"))
-}
-
-/// `ops::rollback` and `model::plan`.
-pub mod rollback {
-    use super::{
-        BackupId, Consent, Context, Digest, Finding, Loss, Result, Revision, TableName, Verdict,
-        missing,
-    };
-
-    pub enum Target {
-        Revision(String),
-        Steps(u32),
-        Name(String),
-    }
-
-    #[derive(Clone)]
-    pub struct Flags {
-        pub force: bool,
-        pub without_snapshot: bool,
-        pub accept_drift: bool,
-    }
-
-    pub struct Step {
-        pub revision: Revision,
-        pub name: String,
-    }
-
-    pub struct Refusal {
-        pub rule: &'static str,
-        pub path: String,
-        pub line: u32,
-        pub reason: String,
-        pub forceable: bool,
-    }
-
-    pub struct RollbackPlan {
-        pub database: String,
-        pub from: Option<Revision>,
-        pub to: Option<Revision>,
-        pub steps: Vec<Step>,
-        pub losses: Vec<Loss>,
-        pub findings: Vec<Finding>,
-        pub refusals: Vec<Refusal>,
-        pub cascades: Vec<String>,
-        pub locks: Vec<(TableName, &'static str)>,
-        pub not_evaluated: Vec<String>,
-        pub verdict: Verdict,
-        pub hash: Digest,
-    }
-
-    pub struct Options {
-        pub flags: Flags,
-        pub reason: Option<String>,
-    }
-
-    pub struct Outcome {
-        pub head: Option<Revision>,
-        pub undone: Vec<(Revision, String)>,
-        pub backups: Vec<BackupId>,
-    }
-
-    pub async fn plan(_: &Context, _: &Target, _: &Flags) -> Result<RollbackPlan> {
-        missing()
-    }
-
-    pub async fn apply(_: &Context, _: RollbackPlan, _: Consent, _: Options) -> Result<Outcome> {
-        missing()
-    }
 }
 
 /// `ops::undo`.
