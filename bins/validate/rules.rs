@@ -13,7 +13,7 @@ pub struct Args {}
 pub fn run(shell: &Shell, _args: &Args) -> Ending {
     let rules: Vec<Value> = RULES.iter().map(|rule| wire(rule)).collect();
     shell.answer(Exit::Done, &json!({"rules": rules}), |_| {
-        let mut table = Table::new(&["rule", "severity", "a script that"]);
+        let mut table = Table::new(&["rule", "severity", "finds"]);
         for rule in RULES {
             table.row([rule.id, rule.severity.as_str(), rule.title]);
         }
