@@ -111,7 +111,7 @@ pub struct Part {
 pub struct PartColumn {
     /// The name.
     pub name: String,
-    /// The type, as `format_type` writes it under an empty search_path.
+    /// The type, as `format_type` writes it under an empty `search_path`.
     pub type_name: String,
 }
 

@@ -31,8 +31,9 @@ fn everything_comes_back() {
             let stored = &verified.parts()[number];
             assert_eq!(stored.part, part);
             let mut hash = RowHash::default();
-            rows.iter()
-                .for_each(|row| hash.add(row.trim_end_matches('\n').as_bytes()));
+            for row in &rows {
+                hash.add(row.trim_end_matches('\n').as_bytes());
+            }
             assert_eq!(stored.row_hash, hash.value());
             let mut read = Vec::new();
             let mut sink = |block: &[u8]| {
@@ -85,7 +86,7 @@ fn facts_say_what_was_told() {
         assert_eq!(facts.skipped.len(), 1);
         assert_eq!(facts.tables.len(), 15);
         let big = facts.tables.iter().find(|t| t.table.name == "big").unwrap();
-        assert_eq!(big.rows, 40_002);
+        assert_eq!(big.rows, 12_002);
         assert_eq!(facts.verified, None);
     }
     assert_eq!(fixture.store.list(Some("other")).unwrap().len(), 0);
@@ -104,7 +105,7 @@ fn the_folder_holds_what_the_format_says_and_nothing_readable() {
         assert_eq!(digests.contains_key(name), object.is_summed(), "{name}");
         let text = String::from_utf8_lossy(bytes);
         assert!(!text.contains("AGE-SECRET-KEY"), "{name}");
-        assert_eq!(text.contains("COPY "), false, "{name}");
+        assert!(!text.contains("COPY "), "{name}");
         let mode = std::fs::metadata(folder.join(name))
             .unwrap()
             .permissions()
