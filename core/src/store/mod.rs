@@ -1,7 +1,7 @@
 //! All that reads or writes backups.
 //!
-//! [`catalog`] finds backups and begins new ones, [`writer`] makes one, [`verify`] is the only way
-//! to a [`verified::Verified`], which is all that a restore accepts. Nothing here knows PostgreSQL
+//! [`Store`] finds backups and begins new ones, [`Writer`] makes one, [`Backup::verify`] is the only
+//! way to a [`Verified`], which is all that a restore accepts. Nothing here knows PostgreSQL
 //! beyond the text of a COPY script, and nothing outside creates a file of a backup.
 
 mod age_key;

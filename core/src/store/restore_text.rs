@@ -68,7 +68,7 @@ manifest.json after.
         for part in staged {
             text.push_str(&put_back(part));
         }
-        text.push_str("DROP SCHEMA \"pgbelay_saved\" CASCADE;\n");
+        text.push_str("\nWhen all is back, drop the schema pgbelay_saved.\n");
     }
     text
 }

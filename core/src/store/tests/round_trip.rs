@@ -7,7 +7,12 @@ use crate::model::backup::Compression;
 use crate::model::backup::PartRole;
 use crate::model::backup::VerifyLevel;
 use crate::model::event::Silent;
+use crate::store::Backup;
+use crate::store::Identities;
 use crate::store::RowHash;
+use crate::store::Store;
+use crate::store::Verified;
+use crate::store::Writer;
 use crate::store::layout::Object;
 use crate::store::sums;
 use crate::store::tests::fixture::Fixture;
@@ -248,6 +253,16 @@ fn rows_that_would_break_out_of_copy_are_refused() {
     }
     drop(writer);
     assert!(fixture.store.list(None).unwrap().is_empty());
+}
+
+#[test]
+fn all_can_be_moved_to_a_blocking_thread() {
+    fn movable<T: Send>() {}
+    movable::<Store>();
+    movable::<Writer>();
+    movable::<Backup>();
+    movable::<Identities>();
+    movable::<Verified>();
 }
 
 #[test]
