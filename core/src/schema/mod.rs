@@ -7,6 +7,7 @@ mod dump;
 mod missing;
 mod normal;
 pub mod render;
+pub mod repair;
 
 pub use catalog::Catalog;
 pub use catalog::Object;
@@ -20,3 +21,4 @@ pub use dump::Entry;
 pub use dump::Phase;
 pub use dump::dump_entries;
 pub use missing::missing_statements;
+pub use missing::publication_statements;
