@@ -6,6 +6,7 @@ mod diff;
 mod dump;
 mod missing;
 mod normal;
+mod privileges;
 pub mod render;
 pub mod repair;
 
@@ -22,3 +23,4 @@ pub use dump::Phase;
 pub use dump::dump_entries;
 pub use missing::missing_statements;
 pub use missing::publication_statements;
+pub use privileges::privileges;
