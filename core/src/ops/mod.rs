@@ -12,4 +12,5 @@ mod run_scripts;
 mod snapshot;
 pub mod status;
 mod stored_catalog;
+pub mod undo;
 pub mod upgrade;

@@ -22,6 +22,7 @@ pub mod reconcile;
 pub mod record;
 pub mod retry;
 pub mod script;
+pub mod sequences;
 pub mod server;
 pub mod session;
 pub mod snapshot;

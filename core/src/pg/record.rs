@@ -137,6 +137,12 @@ impl TableRecord {
         self.columns.iter().filter(|c| !c.generated)
     }
 
+    /// True when converted values were kept as the rollback left them.
+    pub fn has_left(&self) -> bool {
+        let converted = self.retyped.iter().any(|n| !self.key.contains(n));
+        converted && !self.key.is_empty() && self.after.is_some()
+    }
+
     /// True when columns went or changed their type: the rows' old values are in the snapshot.
     pub fn reshaped(&self) -> bool {
         !self.dropped.is_empty() || !self.retyped.is_empty()

@@ -98,3 +98,50 @@ pub async fn fill(
     }
     copy.finish().await
 }
+
+impl Stage {
+    /// Rows of `newer` take the place of those with the same `key`.
+    pub async fn overlay(
+        &self,
+        client: &Client,
+        newer: &Self,
+        key: &[String],
+        columns: &[String],
+    ) -> Result<()> {
+        let names = quote::idents(columns.iter().map(String::as_str));
+        let sql = format!(
+            "ANALYZE {newer}; DELETE FROM {this} AS s USING {newer} AS n WHERE {same};\
+             INSERT INTO {this} ({names}) SELECT {names} FROM {newer}",
+            newer = newer.table,
+            this = self.table,
+            same = same(key, "s", "n"),
+        );
+        client
+            .batch_execute(&sql)
+            .await
+            .pg("could not bring saved rows up to date")
+    }
+
+    /// Only rows stay whose `key` is in `there`.
+    pub async fn keep_only(&self, client: &Client, there: &Self, key: &[String]) -> Result<()> {
+        let sql = format!(
+            "ANALYZE {there}; DELETE FROM {this} AS s \
+             WHERE NOT EXISTS (SELECT FROM {there} AS k WHERE {same})",
+            there = there.table,
+            this = self.table,
+            same = same(key, "s", "k"),
+        );
+        client
+            .batch_execute(&sql)
+            .await
+            .pg("could not bring saved rows up to date")
+    }
+}
+
+fn same(key: &[String], a: &str, b: &str) -> String {
+    let parts: Vec<String> = key
+        .iter()
+        .map(|k| format!("{a}.{0} = {b}.{0}", quote::ident(k)))
+        .collect();
+    parts.join(" AND ")
+}

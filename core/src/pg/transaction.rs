@@ -105,3 +105,11 @@ pub async fn id(client: &Client) -> Result<String> {
         .pg("could not read the transaction's number")?;
     Ok(row.get(0))
 }
+
+/// Runs statements of our own that define something.
+pub async fn define(client: &Client, sql: &str) -> Result<()> {
+    client
+        .batch_execute(sql)
+        .await
+        .pg("could not make a definition again")
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Change;
 use super::Entry;
 use super::ObjectKey;
 use super::ObjectKind;
@@ -12,7 +13,7 @@ use super::about;
 ///
 /// What lies within another object counts as found when that one is missing too: columns and
 /// inline constraints of a table, the owner of anything, triggers that partitions inherit. Columns
-/// and inline constraints of tables that still exist aren't: [`super::render`] writes those.
+/// and inline constraints of tables that still exist aren't: [`super::repair`] writes those.
 pub fn missing_statements<'a>(
     missing: &[ObjectKey],
     entries: &'a [Entry],
@@ -35,6 +36,39 @@ pub fn missing_statements<'a>(
     let chosen: Vec<&Entry> = chosen.iter().filter_map(|p| entries.get(*p)).collect();
     left.retain(|key| !is_inherited(key, &chosen));
     (chosen, left)
+}
+
+/// The entries that put tables and schemas back into publications that lost them.
+pub fn publication_statements<'a>(changed: &[Change], entries: &'a [Entry]) -> Vec<&'a Entry> {
+    let lost = |entry: &Entry| {
+        changed.iter().any(|change| {
+            let after: Vec<&str> = change.after.lines().collect();
+            change.key.kind == ObjectKind::Publication
+                && change
+                    .before
+                    .lines()
+                    .filter(|line| !after.contains(line))
+                    .any(|line| is_published(entry, &change.key.name, &line.replace('"', "")))
+        })
+    };
+    entries.iter().filter(|entry| lost(entry)).collect()
+}
+
+/// True when `entry` adds what `line` says to the publication: `table app.orders (id)`.
+fn is_published(entry: &Entry, publication: &str, line: &str) -> bool {
+    let added = entry.name.strip_prefix(publication);
+    let Some(name) = added.and_then(|n| n.strip_prefix(' ')) else {
+        return false;
+    };
+    match entry.kind.as_str() {
+        "PUBLICATION TABLE" => {
+            let table = format!("table {}.{name}", entry.schema).replace('"', "");
+            line.strip_prefix(&table)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        }
+        "PUBLICATION TABLES IN SCHEMA" => line == format!("schema {name}").replace('"', ""),
+        _ => false,
+    }
 }
 
 /// True when `entry` makes `key`, or a part of it that has an entry of its own.
@@ -74,12 +108,6 @@ fn makes(entry: &Entry, key: &ObjectKey, missing: &BTreeSet<&ObjectKey>) -> bool
                     kind,
                     "TABLE" | "FOREIGN TABLE" | "TABLE ATTACH" | "ROW SECURITY"
                 )
-                || kind == "PUBLICATION TABLE"
-                    && entry.schema == key.schema
-                    && entry
-                        .name
-                        .strip_suffix(&key.name)
-                        .is_some_and(|n| n.ends_with(' '))
         }
         ObjectKind::Column => kind == "DEFAULT" && on_table() && table_is_in(key, missing),
         ObjectKind::Constraint => {
@@ -127,6 +155,8 @@ fn makes(entry: &Entry, key: &ObjectKey, missing: &BTreeSet<&ObjectKey>) -> bool
                     .strip_prefix("DEFAULT PRIVILEGES FOR ")
                     .is_some_and(|what| key.name == format!("{} {what}", entry.owner))
         }
+        // A schema lies in no schema for pg_dump.
+        ObjectKind::Schema => kind == "SCHEMA" && entry.name == key.name,
         ObjectKind::Language => named && kind == "PROCEDURAL LANGUAGE",
         _ => named && kind == key.kind.as_str().to_uppercase(),
     }

@@ -6,7 +6,9 @@ mod diff;
 mod dump;
 mod missing;
 mod normal;
+mod privileges;
 pub mod render;
+pub mod repair;
 
 pub use catalog::Catalog;
 pub use catalog::Object;
@@ -20,3 +22,5 @@ pub use dump::Entry;
 pub use dump::Phase;
 pub use dump::dump_entries;
 pub use missing::missing_statements;
+pub use missing::publication_statements;
+pub use privileges::privileges;

@@ -29,7 +29,12 @@ pub struct AddColumn {
 ///
 /// They need an empty `search_path`.
 pub fn add_column(catalog: &Catalog, key: &ObjectKey) -> Option<AddColumn> {
-    let (table, definition) = part(catalog, key, ObjectKind::Column)?;
+    steps(key, &catalog.get(key)?.definition)
+}
+
+/// The steps for the column `key` of which `definition` is known.
+pub(super) fn steps(key: &ObjectKey, definition: &str) -> Option<AddColumn> {
+    let table = table(key, ObjectKind::Column)?;
     let column = quote::ident(&key.name);
     let alter = format!("ALTER TABLE {table} ALTER COLUMN {column}");
     let facts = Facts::of(definition);
@@ -72,7 +77,8 @@ pub fn add_column(catalog: &Catalog, key: &ObjectKey) -> Option<AddColumn> {
 /// For a CHECK that a dump has inside the table's own statement; indexes behind keys come back
 /// with default settings.
 pub fn add_constraint(catalog: &Catalog, key: &ObjectKey) -> Option<String> {
-    let (table, definition) = part(catalog, key, ObjectKind::Constraint)?;
+    let table = table(key, ObjectKind::Constraint)?;
+    let definition = &catalog.get(key)?.definition;
     let name = quote::ident(&key.name);
     // What follows the definition are facts about the constraint and its index. A definition may
     // have line breaks of its own, inside a literal.
@@ -91,10 +97,10 @@ pub fn add_constraint(catalog: &Catalog, key: &ObjectKey) -> Option<String> {
     ))
 }
 
-fn part<'a>(catalog: &'a Catalog, key: &ObjectKey, kind: ObjectKind) -> Option<(String, &'a str)> {
+/// The quoted table of `key`, when it is of that `kind`.
+fn table(key: &ObjectKey, kind: ObjectKind) -> Option<String> {
     let table = key.table.as_ref().filter(|_| key.kind == kind)?;
-    let table = quote::table(&TableName::new(&key.schema, table));
-    Some((table, &catalog.get(key)?.definition))
+    Some(quote::table(&TableName::new(&key.schema, table)))
 }
 
 /// A column's definition, taken apart.

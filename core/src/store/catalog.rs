@@ -157,7 +157,16 @@ impl Store {
                 }
             }
         };
-        Backup::open(Folder::new(self.path_of(chosen)))
+        let backup = Backup::open(Folder::new(self.path_of(chosen)))?;
+        let found = backup.facts();
+        if (&found.id, &found.database) == (&chosen.id, &chosen.database) {
+            Ok(backup)
+        } else {
+            Err(Error::damaged(format!(
+                "the folder of backup {} holds the manifest of another, {}",
+                chosen.id, found.id
+            )))
+        }
     }
 
     /// Deletes a backup: the manifest first, so that it is incomplete from then on.
@@ -227,8 +236,7 @@ pub fn in_folder(path: &Path) -> Result<Vec<BackupFacts>> {
         match Backup::look(&folder) {
             // A backup under another's name or database is not what its place says.
             Ok((_, facts)) if facts.id == id && facts.database == *database => found.push(facts),
-            Ok(_) => found.push(incomplete(&folder)),
-            Err(NotComplete::Incomplete(_)) => found.push(incomplete(&folder)),
+            Ok(_) | Err(NotComplete::Incomplete(_)) => found.push(incomplete(&folder)),
             // Later versions' backups must not be taken for rubbish.
             Err(NotComplete::Newer(_)) => found.push(BackupFacts {
                 complete: true,

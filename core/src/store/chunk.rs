@@ -62,7 +62,7 @@ impl Chunk {
     /// Adds whole rows.
     pub fn rows(&mut self, rows: &[u8]) -> Result<()> {
         if let Some(block) = self.blocks.last_mut() {
-            block.rows += rows.iter().filter(|b| **b == b'\n').count() as u64;
+            block.rows += script::count_rows(rows);
         }
         self.seal.write(rows)
     }

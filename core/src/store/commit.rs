@@ -136,7 +136,6 @@ impl Writer {
             bytes: sizes.values().sum(),
             sizes: Some(sizes),
             sums_sha256: digest(layout::SUMS).unwrap_or_default(),
-            begin_sha256: digest(layout::BEGIN),
             signer: None,
         };
         let json = wire::to_json(&manifest)?;

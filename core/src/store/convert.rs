@@ -16,6 +16,7 @@ use crate::store::codec::Codec;
 use crate::store::facts::CommitFacts;
 use crate::store::facts::Scope;
 use crate::store::facts::Selection;
+use crate::store::layout;
 use crate::store::recipients::Operator;
 use crate::store::script;
 use crate::store::verified::StoredPart;
@@ -47,6 +48,7 @@ pub fn public(
         chunks: 0,
         skipped: Some(s.reason.clone()),
     });
+    let begin = writer.objects.get(layout::BEGIN);
     wire::Public {
         id: writer.id.to_string(),
         kind: writer.new.kind.as_str().to_owned(),
@@ -82,6 +84,7 @@ pub fn public(
         },
         recipients: writer.operators.operators().iter().map(operator).collect(),
         identity_sha256: age_key::public_digest(&writer.recipient).to_string(),
+        begin_sha256: begin.map(|(_, digest)| digest.to_string()),
         previous,
     }
 }

@@ -12,8 +12,6 @@ use crate::error::Result;
 use crate::model::event::Event;
 use crate::model::event::Observer;
 use crate::model::event::Phase;
-use crate::store::age_key;
-use crate::store::age_key::Unopened;
 use crate::store::backup::Backup;
 use crate::store::convert;
 use crate::store::identities::Identities;
@@ -23,6 +21,7 @@ use crate::store::row_hash::RowHash;
 use crate::store::script;
 use crate::store::script_reader::Piece;
 use crate::store::script_reader::ScriptReader;
+use crate::store::unlock;
 use crate::store::unseal::unseal;
 use crate::store::verified::Contents;
 use crate::store::verified::StoredPart;
@@ -35,9 +34,6 @@ use crate::store::wire_private::Private;
 /// objects, so its own is fixed.
 pub const PRIVATE_CAP: u64 = 256 << 20;
 
-/// No wrap of the backup identity is larger: room for hundreds of operators.
-const WRAP_CAP: u64 = 1 << 20;
-
 /// Opens and checks everything; `None` when `broken` says why that was impossible.
 pub fn decrypted(
     backup: &Backup,
@@ -46,13 +42,13 @@ pub fn decrypted(
     broken: &mut Broken,
     observer: &dyn Observer,
 ) -> Result<Option<Contents>> {
-    let Some(identity) = open_key(backup, names, identities, broken)? else {
+    let Some(identity) = unlock::open_key(backup, names, identities, broken)? else {
         return Ok(None);
     };
     let Some(private) = read_private(backup, names, &identity, broken) else {
         return Ok(None);
     };
-    let contents = match Contents::new(identity, private) {
+    let contents = match Contents::new(identity, &private) {
         Ok(contents) => contents,
         Err(e) => {
             broken.add_error("private.json", &e);
@@ -62,66 +58,6 @@ pub fn decrypted(
     compare_names(&contents, names, broken);
     check_objects(backup, &contents, broken, observer);
     Ok(Some(contents))
-}
-
-/// Unwraps the backup identity. A key that doesn't fit is the caller's mistake and told apart
-/// from a wrap that is damaged.
-fn open_key(
-    backup: &Backup,
-    names: &BTreeSet<String>,
-    identities: &Identities,
-    broken: &mut Broken,
-) -> Result<Option<x25519::Identity>> {
-    let manifest = backup.manifest();
-    let mut damaged = Vec::new();
-    for name in names.iter().filter(|name| name.starts_with("keys/")) {
-        let wrapped = backup.files().get(name, WRAP_CAP)?.unwrap_or_default();
-        match age_key::unwrap(&wrapped, identities.keys()) {
-            Ok(identity) => {
-                let digest = age_key::public_digest(&identity.to_public());
-                if digest.to_string() == manifest.public.identity_sha256 {
-                    return Ok(Some(identity));
-                }
-                damaged.push((name, "holds another backup's key".to_owned()));
-            }
-            Err(Unopened::Damaged(why)) => damaged.push((name, format!("is damaged: {why}"))),
-            Err(Unopened::NotOurs) => {
-                let operators = &manifest.public.recipients;
-                let ours = operators.iter().any(|r| identities.holds(&r.fingerprint));
-                if ours && name == layout::FIRST_KEY {
-                    let why = "does not open with an identity that it was made for";
-                    damaged.push((name, why.to_owned()));
-                }
-            }
-        }
-    }
-    if !damaged.is_empty() {
-        damaged
-            .into_iter()
-            .for_each(|(name, why)| broken.add(name, why));
-        return Ok(None);
-    }
-    let facts = backup.facts();
-    let message = if identities.is_empty() {
-        format!("backup {} can't be decrypted without an identity", facts.id)
-    } else {
-        format!(
-            "backup {} can't be decrypted with the identities given",
-            facts.id
-        )
-    };
-    let mut error = Error::damaged(message)
-        .hint(format!(
-            "it needs the key of: {}",
-            facts.recipients.join(", ")
-        ))
-        .hint("give an identity file with --identity");
-    for path in identities.missing() {
-        error = error.hint(format!("{} does not exist", path.display()));
-    }
-    // What else was found is said first: a damaged backup needs no better key.
-    std::mem::take(broken).into_result(&facts.id)?;
-    Err(error)
 }
 
 fn read_private(
@@ -333,7 +269,7 @@ fn check_object(
 
 /// Reads `private` into what the operations work with.
 impl Contents {
-    fn new(identity: x25519::Identity, private: Private) -> Result<Self> {
+    fn new(identity: x25519::Identity, private: &Private) -> Result<Self> {
         let parts: Result<Vec<StoredPart>> =
             private.parts.iter().map(convert::part_from_wire).collect();
         let parts = parts?;
@@ -357,7 +293,7 @@ impl Contents {
                 .iter()
                 .map(convert::sequence_from_wire)
                 .collect(),
-            commit: convert::commit_facts(&private)?,
+            commit: convert::commit_facts(private)?,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! All that reads or writes backups.
 //!
-//! [`catalog`] finds backups and begins new ones, [`writer`] makes one, [`verify`] is the only way
-//! to a [`verified::Verified`], which is all that a restore accepts. Nothing here knows PostgreSQL
+//! [`Store`] finds backups and begins new ones, [`Writer`] makes one, [`Backup::verify`] is the only
+//! way to a [`Verified`], which is all that a restore accepts. Nothing here knows PostgreSQL
 //! beyond the text of a COPY script, and nothing outside creates a file of a backup.
 
 mod age_key;
@@ -18,6 +18,7 @@ mod identities;
 mod incomplete;
 pub mod keygen;
 mod layout;
+mod part_writer;
 mod recipients;
 mod restore_text;
 mod row_hash;
@@ -26,6 +27,7 @@ mod script_reader;
 mod seal;
 mod sidecar;
 mod sums;
+mod unlock;
 mod unseal;
 mod verified;
 mod verify;
@@ -43,9 +45,9 @@ pub use facts::NewBackup;
 pub use facts::Scope;
 pub use facts::Selection;
 pub use identities::Identities;
+pub use part_writer::PartWriter;
 pub use row_hash::RowHash;
 pub use row_hash::row_hash;
 pub use verified::StoredPart;
 pub use verified::Verified;
-pub use writer::PartWriter;
 pub use writer::Writer;

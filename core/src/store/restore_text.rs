@@ -17,25 +17,25 @@ pub fn text(writer: &Writer) -> String {
     );
     let sequences = layout::sequences(writer.codec);
     let psql = "psql -X -q -v ON_ERROR_STOP=1 -d \"$TARGET\"";
-    let mut load = String::new();
+    let mut load = Vec::new();
     if has(&pre) {
-        load.push_str(&format!("open {pre} | {psql}\n"));
+        load.push(format!("    open {pre} | {psql}\n"));
     }
     if writer.objects.keys().any(|name| name.starts_with("data/")) {
-        load.push_str(&format!(
-            "for f in data/*.age; do open \"$f\" | {psql}; done\n"
+        load.push(format!(
+            "    for f in data/*.age; do open \"$f\" | {psql}; done\n"
         ));
     }
     if has(&sequences) {
-        load.push_str(&format!("open {sequences} | {psql} >/dev/null\n"));
+        load.push(format!("    open {sequences} | {psql} >/dev/null\n"));
     }
     if has(&post) {
-        load.push_str(&format!("open {post} | {psql}\n"));
+        load.push(format!("    open {post} | {psql}\n"));
     }
-    let decompress = match writer.codec {
-        Codec::Zstd => " | zstd -dc",
-        Codec::Gzip => " | gunzip",
-        Codec::None => "",
+    let (tool, decompress) = match writer.codec {
+        Codec::Zstd => (", zstd", " | zstd -dc"),
+        Codec::Gzip => (", gunzip", " | gunzip"),
+        Codec::None => ("", ""),
     };
     let mut text = format!(
         "How to restore backup {id} without pgbelay.
@@ -56,15 +56,7 @@ psql ends with 0 even then, so check the digests before, and compare the numbers
 manifest.json after.
 ",
         id = writer.id,
-        tool = match writer.codec {
-            Codec::Zstd => ", zstd",
-            Codec::Gzip => ", gunzip",
-            Codec::None => "",
-        },
-        load = load
-            .lines()
-            .map(|line| format!("    {line}\n"))
-            .collect::<String>(),
+        load = load.concat(),
     );
     let staged: Vec<&StoredPart> = writer
         .parts
@@ -73,10 +65,10 @@ manifest.json after.
         .collect();
     if !staged.is_empty() {
         text.push_str(STAGED);
-        staged
-            .iter()
-            .for_each(|part| text.push_str(&put_back(part)));
-        text.push_str("DROP SCHEMA \"pgbelay_saved\" CASCADE;\n");
+        for part in staged {
+            text.push_str(&put_back(part));
+        }
+        text.push_str("\nWhen all is back, drop the schema pgbelay_saved.\n");
     }
     text
 }
@@ -119,16 +111,17 @@ fn put_back(stored: &StoredPart) -> String {
         .map(|c| quote::ident(&c.name))
         .map(|name| format!("{name} = saved.{name}"))
         .collect();
-    let mut sql = String::new();
-    if !set.is_empty() {
-        let set = set.join(", ");
-        sql.push_str(&format!(
-            "UPDATE {live} AS live SET {set} FROM {saved} AS saved WHERE {matching};\n"
-        ));
-    }
-    sql.push_str(&format!(
+    let update = format!(
+        "UPDATE {live} AS live SET {set} FROM {saved} AS saved WHERE {matching};\n",
+        set = set.join(", ")
+    );
+    let insert = format!(
         "INSERT INTO {live} ({all}) OVERRIDING SYSTEM VALUE SELECT {all} FROM {saved} AS saved\n  \
          WHERE NOT EXISTS (SELECT FROM {live} AS live WHERE {matching});\n"
-    ));
-    sql
+    );
+    if set.is_empty() {
+        insert
+    } else {
+        format!("{update}{insert}")
+    }
 }

@@ -40,6 +40,15 @@ pub fn copy_header(into: &TableName, part: &Part) -> String {
     }
 }
 
+/// How many rows `rows`, whole ones, are.
+#[expect(
+    clippy::naive_bytecount,
+    reason = "a crate for one line; hashing costs far more"
+)]
+pub fn count_rows(rows: &[u8]) -> u64 {
+    rows.iter().filter(|b| **b == b'\n').count() as u64
+}
+
 /// The statements that make the staging table `staging` for `part`, wherever it is missing.
 pub fn make_staging(staging: &TableName, part: &Part) -> String {
     let columns: Vec<String> = part
@@ -83,16 +92,14 @@ fn fitting(name: &str) -> String {
 
 /// One `setval` per sequence.
 pub fn sequences(states: &[SequenceState]) -> String {
-    let mut script = String::from("\\set ON_ERROR_STOP on\nBEGIN;\n");
-    for state in states {
+    let mut script = vec!["\\set ON_ERROR_STOP on\nBEGIN;\n".to_owned()];
+    script.extend(states.iter().map(|state| {
         let name = quote::literal(&quote::table(&state.name));
-        script.push_str(&format!(
-            "SELECT pg_catalog.setval({name}::pg_catalog.regclass, {}, {});\n",
-            state.last_value, state.is_called,
-        ));
-    }
-    script.push_str(COMMIT);
-    script
+        let (value, called) = (state.last_value, state.is_called);
+        format!("SELECT pg_catalog.setval({name}::pg_catalog.regclass, {value}, {called});\n")
+    }));
+    script.push(COMMIT.to_owned());
+    script.concat()
 }
 
 #[cfg(test)]

@@ -10,10 +10,13 @@ use crate::store::layout::Object;
 
 /// The text for these digests.
 pub fn to_text(digests: &BTreeMap<String, Digest>) -> String {
-    digests
-        .iter()
-        .map(|(name, digest)| format!("{digest}  {name}\n"))
-        .collect()
+    let lines = digests.iter().map(|(name, digest)| {
+        format!(
+            "{digest}  {name}
+"
+        )
+    });
+    lines.collect::<Vec<_>>().concat()
 }
 
 /// The digests in `text`. Names that the layout doesn't know are refused, whatever they are.

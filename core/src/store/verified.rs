@@ -20,6 +20,7 @@ use crate::store::backup::Backup;
 use crate::store::decrypt;
 use crate::store::facts::CommitFacts;
 use crate::store::layout::Object;
+use crate::store::script;
 use crate::store::script_reader::Piece;
 use crate::store::script_reader::ScriptReader;
 use crate::store::unseal::unseal;
@@ -42,6 +43,9 @@ pub struct StoredPart {
 
 /// Rows by the header they stand under.
 type Blocks = HashMap<Vec<u8>, Vec<u8>>;
+
+/// Takes rows and the header they stand under.
+type BlockSink<'a> = dyn FnMut(&Vec<u8>, &[u8]) -> Result<()> + 'a;
 
 /// What only an operator's identity shows.
 pub struct Contents {
@@ -123,7 +127,7 @@ impl Verified {
         for (name, right) in &stored.chunks {
             let mut rows = 0;
             let mut take = |block: &[u8]| {
-                rows += block.iter().filter(|b| **b == b'\n').count() as u64;
+                rows += script::count_rows(block);
                 sink(block)
             };
             if contents.shared.contains(name) {
@@ -165,7 +169,7 @@ impl Verified {
         }
         let mut blocks = Blocks::new();
         self.blocks(contents, name, &mut |header, rows| {
-            let kept = blocks.entry(header.to_vec()).or_default();
+            let kept = blocks.entry(header.clone()).or_default();
             kept.extend_from_slice(rows);
             Ok(())
         })?;
@@ -175,12 +179,7 @@ impl Verified {
     }
 
     /// Gives all rows of the chunk `name` to `sink`, each with the header they stand under.
-    fn blocks(
-        &self,
-        contents: &Contents,
-        name: &str,
-        sink: &mut dyn FnMut(&Vec<u8>, &[u8]) -> Result<()>,
-    ) -> Result<()> {
+    fn blocks(&self, contents: &Contents, name: &str, sink: &mut BlockSink<'_>) -> Result<()> {
         let mut reader = ScriptReader::default();
         let mut header = Vec::new();
         let mut take = |piece: Piece<'_>| match piece {

@@ -37,14 +37,11 @@ impl Broken {
 
     /// Notes an error that begins with the object's name.
     pub fn add_error(&mut self, name: &str, error: &Error) {
-        let mut why = error.to_string();
-        if let Some(rest) = why.strip_prefix(&format!("{name}: ")) {
-            why = rest.to_owned();
-        }
-        for cause in error.causes() {
-            why = format!("{why}: {cause}");
-        }
-        self.add(name, why);
+        let message = error.to_string();
+        let own = message.strip_prefix(&format!("{name}: "));
+        let mut why = vec![own.unwrap_or(&message).to_owned()];
+        why.extend(error.causes());
+        self.add(name, why.join(": "));
     }
 
     /// True when something is wrong with the object `name`.
@@ -101,7 +98,7 @@ fn listed(backup: &Backup, broken: &mut Broken) -> Result<BTreeSet<String>> {
         }
     }
     for name in expected.keys() {
-        if !Object::of(name).is_some_and(|o| !o.is_sidecar()) {
+        if Object::of(name).is_none_or(Object::is_sidecar) {
             broken.add(
                 layout::MANIFEST,
                 "names an object that the format doesn't know",
@@ -152,19 +149,9 @@ fn read_sums(folder: &Folder) -> Result<BTreeMap<String, Digest>> {
 /// Every object has its digest.
 fn hashed(backup: &Backup, names: &BTreeSet<String>, broken: &mut Broken) {
     let (folder, manifest) = (backup.files(), backup.manifest());
-    let mut check = |name: &str, right: &str| {
-        if broken.has(name) {
-            return;
-        }
-        match folder.digest(name) {
-            Ok((_, digest)) if digest.to_string() == right => {}
-            Ok(_) => broken.add(name, "has another digest than it was written with"),
-            Err(e) => broken.add_error(name, &e),
-        }
-    };
-    check(layout::SUMS, &manifest.sums_sha256);
-    if let Some(digest) = &manifest.begin_sha256 {
-        check(layout::BEGIN, digest);
+    check(folder, layout::SUMS, &manifest.sums_sha256, broken);
+    if let Some(digest) = &manifest.public.begin_sha256 {
+        check(folder, layout::BEGIN, digest, broken);
     }
     // Damaged sums would accuse intact objects; decryption still finds the others.
     if broken.has(layout::SUMS) {
@@ -174,22 +161,25 @@ fn hashed(backup: &Backup, names: &BTreeSet<String>, broken: &mut Broken) {
         Ok(digests) => digests,
         Err(e) => return broken.add_error(layout::SUMS, &e),
     };
-    let mut check = |name: &str, right: Digest| {
-        if names.contains(name) && !broken.has(name) {
-            match folder.digest(name) {
-                Ok((_, digest)) if digest == right => {}
-                Ok(_) => broken.add(name, "has another digest than it was written with"),
-                Err(e) => broken.add_error(name, &e),
-            }
-        }
-    };
-    digests
-        .iter()
-        .for_each(|(name, digest)| check(name, *digest));
+    for (name, digest) in digests.iter().filter(|(name, _)| names.contains(*name)) {
+        check(folder, name, &digest.to_string(), broken);
+    }
     for name in names {
         if Object::of(name).is_some_and(Object::is_summed) && !digests.contains_key(name) {
             broken.add(name, "has no digest in SHA256SUMS");
         }
+    }
+}
+
+/// Reads the object `name`, unless it is known to be broken, and compares its digest.
+fn check(folder: &Folder, name: &str, right: &str, broken: &mut Broken) {
+    if broken.has(name) {
+        return;
+    }
+    match folder.digest(name) {
+        Ok((_, digest)) if digest.to_string() == right => {}
+        Ok(_) => broken.add(name, "has another digest than it was written with"),
+        Err(e) => broken.add_error(name, &e),
     }
 }
 
@@ -198,15 +188,12 @@ fn chain(backup: &Backup, broken: &mut Broken, observer: &dyn Observer) -> Resul
     let me = backup.facts();
     let parent = folder::parent_of(backup.folder());
     if let Some(previous) = &backup.manifest().public.previous {
-        let id: BackupId = match previous.id.parse() {
-            Ok(id) => id,
-            Err(_) => {
-                broken.add(
-                    layout::MANIFEST,
-                    "names a previous backup with an invalid id",
-                );
-                return Ok(());
-            }
+        let Ok(id) = previous.id.parse::<BackupId>() else {
+            broken.add(
+                layout::MANIFEST,
+                "names a previous backup with an invalid id",
+            );
+            return Ok(());
         };
         match Backup::look(&Folder::new(parent.join(id.as_str()))) {
             Ok((_, facts)) => {

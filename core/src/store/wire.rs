@@ -83,7 +83,6 @@ pub struct Manifest {
     /// The size of each of them: `listed` names what was cut without reading it.
     pub sizes: Option<BTreeMap<String, u64>>,
     pub sums_sha256: String,
-    pub begin_sha256: Option<String>,
     pub signer: Option<String>,
 }
 
@@ -107,6 +106,7 @@ pub struct Public {
     pub compression: Compression,
     pub recipients: Vec<Recipient>,
     pub identity_sha256: String,
+    pub begin_sha256: Option<String>,
     pub previous: Option<Previous>,
 }
 

@@ -21,17 +21,13 @@ use crate::store::codec::Codec;
 use crate::store::facts::NewBackup;
 use crate::store::folder::Folder;
 use crate::store::layout;
+use crate::store::part_writer::PartWriter;
 use crate::store::recipients::Recipients;
-use crate::store::row_hash::RowHash;
 use crate::store::script;
 use crate::store::seal::Seal;
 use crate::store::seal::Sealed;
 use crate::store::verified::StoredPart;
 use crate::store::wire_private;
-
-/// A large block of rows is taken in slices of about this size, so that a chunk ends near its
-/// limit.
-const SLICE: usize = 256 * 1024;
 
 /// A backup that is being made. Dropped without [`Writer::commit`], it removes what it wrote.
 pub struct Writer {
@@ -138,29 +134,21 @@ impl Writer {
             row_hash: 0,
             chunks: Vec::new(),
         });
-        Ok(PartWriter {
-            number: self.parts.len() - 1,
-            header,
-            hash: RowHash::default(),
-            rows: 0,
-            small: Vec::new(),
-            chunk: None,
-            writer: self,
-        })
+        Ok(PartWriter::new(self, header))
     }
 
-    /// Keeps the output of pg_dump, unchanged.
+    /// Keeps the output of `pg_dump`, unchanged.
     pub fn schema(&mut self, pre_data: &[u8], post_data: &[u8]) -> Result<()> {
         let sealed = self.seal(pre_data)?;
-        self.put_sealed(layout::schema_pre(self.codec), sealed)?;
+        self.put_sealed(layout::schema_pre(self.codec), &sealed)?;
         let sealed = self.seal(post_data)?;
-        self.put_sealed(layout::schema_post(self.codec), sealed)
+        self.put_sealed(layout::schema_post(self.codec), &sealed)
     }
 
     /// Keeps the state of all sequences.
     pub fn sequences(&mut self, states: &[SequenceState]) -> Result<()> {
         let sealed = self.seal(script::sequences(states).as_bytes())?;
-        self.put_sealed(layout::sequences(self.codec), sealed)?;
+        self.put_sealed(layout::sequences(self.codec), &sealed)?;
         self.sequences = states.to_vec();
         Ok(())
     }
@@ -181,7 +169,7 @@ impl Writer {
     }
 
     /// Writes an encrypted object and notes what it holds.
-    pub(super) fn put_sealed(&mut self, name: String, sealed: Sealed) -> Result<()> {
+    pub(super) fn put_sealed(&mut self, name: String, sealed: &Sealed) -> Result<()> {
         self.put(&name, &sealed.bytes)?;
         self.plain.push(wire_private::Plain {
             object: name,
@@ -191,21 +179,21 @@ impl Writer {
         Ok(())
     }
 
-    fn begin_chunk(&mut self) -> Result<Chunk> {
+    pub(super) fn begin_chunk(&mut self) -> Result<Chunk> {
         let seal = Seal::new(&self.recipient, self.codec, self.level)?;
         let name = layout::data(self.next_chunk, self.codec);
         self.next_chunk += 1;
         Chunk::begin(name, seal)
     }
 
-    fn end_chunk(&mut self, chunk: Chunk) -> Result<()> {
+    pub(super) fn end_chunk(&mut self, chunk: Chunk) -> Result<()> {
         let (name, blocks, sealed) = chunk.finish()?;
         for block in blocks {
             self.parts[block.part]
                 .chunks
                 .push((name.clone(), block.rows));
         }
-        self.put_sealed(name, sealed)
+        self.put_sealed(name, &sealed)
     }
 
     /// Ends the chunk that small parts share, if one is open.
@@ -222,103 +210,5 @@ impl Drop for Writer {
             // Best effort: what stays behind is named .partial and counts as incomplete.
             let _ = std::fs::remove_dir_all(self.folder.path());
         }
-    }
-}
-
-/// Takes the rows of one part. Dropped without [`PartWriter::finish`], it makes the whole backup
-/// impossible to commit.
-pub struct PartWriter<'a> {
-    writer: &'a mut Writer,
-    number: usize,
-    header: String,
-    hash: RowHash,
-    rows: u64,
-    /// All rows so far, while they are few enough to share a chunk with other parts.
-    small: Vec<u8>,
-    /// The chunk being filled, once they are not.
-    chunk: Option<Chunk>,
-}
-
-impl PartWriter<'_> {
-    /// Adds rows in COPY text form: any number, whole ones, each with its line end.
-    pub fn rows(&mut self, bytes: &[u8]) -> Result<()> {
-        let Some(rows) = bytes.strip_suffix(b"\n") else {
-            return if bytes.is_empty() {
-                Ok(())
-            } else {
-                Err(Error::failed("rows were given without the last line end"))
-            };
-        };
-        for row in rows.split(|b| *b == b'\n') {
-            // It would end the COPY, and what follows would run as SQL.
-            if row == b"\\." {
-                return Err(Error::failed("a row holds the end-of-data mark of COPY"));
-            }
-            self.hash.add(row);
-            self.rows += 1;
-        }
-        if self.chunk.is_none() {
-            if self.small.len() + bytes.len() < self.writer.limits.small {
-                self.small.extend_from_slice(bytes);
-                return Ok(());
-            }
-            let small = std::mem::take(&mut self.small);
-            self.write(&small)?;
-        }
-        self.write(bytes)
-    }
-
-    /// Ends the part; returns the number of its rows.
-    pub fn finish(mut self) -> Result<u64> {
-        if let Some(mut chunk) = self.chunk.take() {
-            chunk.end_rows()?;
-            self.writer.end_chunk(chunk)?;
-        } else {
-            let full = |c: &Chunk| c.is_full_for_sharing(self.writer.limits);
-            if self.writer.shared.as_ref().is_some_and(full) {
-                self.writer.end_shared_chunk()?;
-            }
-            let mut chunk = match self.writer.shared.take() {
-                Some(chunk) => chunk,
-                None => self.writer.begin_chunk()?,
-            };
-            chunk.begin_rows(self.number, &self.header)?;
-            chunk.rows(&self.small)?;
-            chunk.end_rows()?;
-            self.writer.shared = Some(chunk);
-        }
-        let part = &mut self.writer.parts[self.number];
-        part.rows = self.rows;
-        part.row_hash = self.hash.value();
-        self.writer.open_part = false;
-        Ok(self.rows)
-    }
-
-    /// Writes whole rows into chunks of this part alone.
-    fn write(&mut self, mut rows: &[u8]) -> Result<()> {
-        while !rows.is_empty() {
-            let from = rows.len().min(SLICE) - 1;
-            let line = rows[from..].iter().position(|b| *b == b'\n');
-            let (slice, rest) = rows.split_at(line.map_or(rows.len(), |at| from + at + 1));
-            rows = rest;
-            let mut chunk = match self.chunk.take() {
-                Some(mut full) if full.is_full(self.writer.limits) => {
-                    full.end_rows()?;
-                    self.writer.end_chunk(full)?;
-                    self.begin_chunk()?
-                }
-                Some(chunk) => chunk,
-                None => self.begin_chunk()?,
-            };
-            chunk.rows(slice)?;
-            self.chunk = Some(chunk);
-        }
-        Ok(())
-    }
-
-    fn begin_chunk(&mut self) -> Result<Chunk> {
-        let mut chunk = self.writer.begin_chunk()?;
-        chunk.begin_rows(self.number, &self.header)?;
-        Ok(chunk)
     }
 }

@@ -78,9 +78,21 @@ SELECT 'policy', t.nspname::text, t.relname::text, p.polname::text,
 FROM pg_catalog.pg_policy p JOIN t ON t.oid = p.polrelid
 UNION ALL
 SELECT 'statistics', n.nspname::text, NULL, s.stxname::text,
-       pg_catalog.concat_ws(E'\n', pg_catalog.pg_get_statisticsobjdef(s.oid),
+       -- Not pg_get_statisticsobjdef: it lists columns by their number, which is their order.
+       pg_catalog.concat_ws(E'\n',
+           'on ' || pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+           'kinds ' || (SELECT pg_catalog.string_agg(k::text, ', ' ORDER BY k)
+                        FROM pg_catalog.unnest(s.stxkind) k),
+           'columns ' || (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', '
+                                                       ORDER BY a.attname)
+                          FROM pg_catalog.pg_attribute a
+                          WHERE a.attrelid = s.stxrelid AND a.attnum = ANY (s.stxkeys::int2[])),
+           'expressions ' || pg_catalog.array_to_string( -- since 14
+               pg_catalog.pg_get_statisticsobjdef_expressions(s.oid), ', '), -- since 14
            'statistics ' || nullif(s.stxstattarget, -1)),
        NULL
 FROM pg_catalog.pg_statistic_ext s
+JOIN pg_catalog.pg_class c ON c.oid = s.stxrelid
+JOIN pg_catalog.pg_namespace tn ON tn.oid = c.relnamespace
 JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace
 WHERE {user_schema}

@@ -164,7 +164,7 @@ pub fn tables() -> Vec<(Part, Vec<String>)> {
             .wrapping_add(1);
         state
     };
-    let big = (0..40_000).map(|i| format!("{i}\t{:016x}{:016x}\n", noise(), noise()));
+    let big = (0..12_000).map(|i| format!("{i}\t{:016x}{:016x}\n", noise(), noise()));
     tables.push((part("big", PartRole::Rows, &["id", "noise"]), big.collect()));
     for i in 0..12 {
         let rows = (0..i * 20).map(|row| format!("{row}\t\\N {i} {}\n", "x".repeat(80)));

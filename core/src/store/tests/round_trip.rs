@@ -7,7 +7,12 @@ use crate::model::backup::Compression;
 use crate::model::backup::PartRole;
 use crate::model::backup::VerifyLevel;
 use crate::model::event::Silent;
+use crate::store::Backup;
+use crate::store::Identities;
 use crate::store::RowHash;
+use crate::store::Store;
+use crate::store::Verified;
+use crate::store::Writer;
 use crate::store::layout::Object;
 use crate::store::sums;
 use crate::store::tests::fixture::Fixture;
@@ -31,8 +36,9 @@ fn everything_comes_back() {
             let stored = &verified.parts()[number];
             assert_eq!(stored.part, part);
             let mut hash = RowHash::default();
-            rows.iter()
-                .for_each(|row| hash.add(row.trim_end_matches('\n').as_bytes()));
+            for row in &rows {
+                hash.add(row.trim_end_matches('\n').as_bytes());
+            }
             assert_eq!(stored.row_hash, hash.value());
             let mut read = Vec::new();
             let mut sink = |block: &[u8]| {
@@ -85,7 +91,7 @@ fn facts_say_what_was_told() {
         assert_eq!(facts.skipped.len(), 1);
         assert_eq!(facts.tables.len(), 15);
         let big = facts.tables.iter().find(|t| t.table.name == "big").unwrap();
-        assert_eq!(big.rows, 40_002);
+        assert_eq!(big.rows, 12_002);
         assert_eq!(facts.verified, None);
     }
     assert_eq!(fixture.store.list(Some("other")).unwrap().len(), 0);
@@ -104,7 +110,7 @@ fn the_folder_holds_what_the_format_says_and_nothing_readable() {
         assert_eq!(digests.contains_key(name), object.is_summed(), "{name}");
         let text = String::from_utf8_lossy(bytes);
         assert!(!text.contains("AGE-SECRET-KEY"), "{name}");
-        assert_eq!(text.contains("COPY "), false, "{name}");
+        assert!(!text.contains("COPY "), "{name}");
         let mode = std::fs::metadata(folder.join(name))
             .unwrap()
             .permissions()
@@ -247,6 +253,16 @@ fn rows_that_would_break_out_of_copy_are_refused() {
     }
     drop(writer);
     assert!(fixture.store.list(None).unwrap().is_empty());
+}
+
+#[test]
+fn all_can_be_moved_to_a_blocking_thread() {
+    fn movable<T: Send>() {}
+    movable::<Store>();
+    movable::<Writer>();
+    movable::<Backup>();
+    movable::<Identities>();
+    movable::<Verified>();
 }
 
 #[test]

@@ -1,0 +1,11 @@
+//! `rollback undo`: a rollback reversed. The migrations are applied again, and every row and value
+//! that the rollback destroyed is put back, beside what was written since.
+
+mod apply;
+mod inside;
+mod plan;
+mod repair;
+mod staging;
+
+pub use apply::{Options, Outcome, apply};
+pub use plan::{UndoPlan, plan};

@@ -1,0 +1,193 @@
+//! Carrying an undo out.
+
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::ident::{Revision, TableName};
+use crate::model::backup::{BackupFacts, BackupKind, VerifyLevel};
+use crate::model::consent::Consent;
+use crate::model::event::{Event, Phase};
+use crate::model::loss::Certainty;
+use crate::ops::context::Context;
+use crate::ops::snapshot::{self, Purpose};
+use crate::ops::stored_catalog;
+use crate::ops::undo::inside::{Attempt, attempt, destroys};
+use crate::ops::undo::plan::{self, UndoPlan};
+use crate::ops::undo::staging::Backups;
+use crate::pg::lock::{self, Locked};
+use crate::pg::reconcile::apply::Applied;
+use crate::pg::reconcile::conflicts::Conflict;
+use crate::pg::{catalog, connect, retry, server, snapshot as snapshot_of, transaction};
+use crate::store::{Identities, NewBackup, Store};
+
+/// How to carry it out.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Accept a schema that ends other than it was before the rollback.
+    pub accept_drift: bool,
+    /// For the journal.
+    pub reason: Option<String>,
+    /// How consent was given, for the journal; filled by [`apply`].
+    pub consent: String,
+}
+
+/// What happened to one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The table.
+    pub table: TableName,
+    /// Rows put back, changed back, taken away.
+    pub rows: Applied,
+    /// Rows whose dropped or converted values were put back.
+    pub values: u64,
+}
+
+/// What it amounted to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Head of the ledger now.
+    pub to: Option<Revision>,
+    /// The migrations applied again, oldest first.
+    pub applied: Vec<Revision>,
+    /// What happened to tables.
+    pub changed: Vec<Changed>,
+    /// What was not put back, and why.
+    pub conflicts: Vec<Conflict>,
+    /// Definitions made again that the scripts don't make.
+    pub made: Vec<String>,
+    /// Tables whose columns stand in another order than before.
+    pub reordered: Vec<String>,
+    /// A difference in the schema, when that was accepted.
+    pub drift: Option<String>,
+    /// Backups of what the undo itself took away.
+    pub backups: Vec<BackupFacts>,
+}
+
+/// Carries `plan` out.
+pub async fn apply(
+    ctx: &Context,
+    plan: UndoPlan,
+    consent: Consent,
+    mut options: Options,
+) -> Result<Outcome> {
+    if consent.database() != plan.database {
+        return Err(Error::refused(format!(
+            "consent was given for database '{}', and this is '{}'",
+            consent.database(),
+            plan.database
+        )));
+    }
+    consent.by().clone_into(&mut options.consent);
+    let backups = open(ctx, &plan)?;
+    let session = connect::connect(&ctx.database, "pgbelay undo").await?;
+    let mut locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
+    let selector = plan.record.backups.first().map(ToString::to_string);
+    let now = plan::on(ctx, locked.session(), selector.as_deref(), false).await?;
+    if now.record.sequence != plan.record.sequence {
+        return Err(Error::refused("another run changed the journal meanwhile")
+            .hint("nothing was changed; run the command again"));
+    }
+    let own = save_first(ctx, &plan, &locked).await?;
+    let context = Attempt {
+        ctx,
+        plan: &now,
+        backups: &backups,
+        options: &options,
+        own: own.clone().into_iter().collect(),
+    };
+    match tries(&mut locked, &context).await {
+        Ok(outcome) => {
+            locked.release().await?;
+            Ok(outcome)
+        }
+        Err(error) => {
+            let unsure = error.already_done().iter().any(|d| d.contains("COMMIT"));
+            if let (Some(own), false) = (own, unsure) {
+                // Nothing was taken away, so this protects nothing; a leftover does no harm.
+                drop(Store::open(&ctx.backups).and_then(|store| store.remove(&own)));
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn tries(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {
+    let mut number = 1;
+    loop {
+        locked.check_held().await?;
+        match attempt(locked.session().client(), context).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) if retry::again(&error, number) => {
+                retry::pause(&error, number, context.ctx.observer.as_ref()).await;
+                number += 1;
+            }
+            Err(error) => return Err(retry::give_up(error, number)),
+        }
+    }
+}
+
+/// Finds and verifies every backup that the journal names; each must be the very one.
+fn open(ctx: &Context, plan: &UndoPlan) -> Result<Backups> {
+    ctx.observer.observe(Event::Phase(Phase::Verify));
+    if plan.record.backups.is_empty() {
+        return Err(Error::refused(
+            "that rollback ran without a snapshot, so there is nothing to put back",
+        )
+        .hint("apply the migrations again with `migrate upgrade`"));
+    }
+    let store = Store::open(&ctx.backups)?;
+    let identities = Identities::load(&ctx.identities)?;
+    let mut all = Vec::new();
+    for (place, id) in plan.record.backups.iter().enumerate() {
+        let backup = store.find(id.as_str(), None)?;
+        if backup.facts().manifest != plan.record.manifests.get(place).copied() {
+            return Err(Error::damaged(format!(
+                "the backup {id} is not the one that the rollback wrote: its manifest differs \
+                 from the journal's"
+            ))
+            .hint("somebody replaced it; look for the original in another copy of the store"));
+        }
+        let observer = ctx.observer.as_ref();
+        all.push(backup.verify(VerifyLevel::Decrypted, &identities, observer)?);
+    }
+    Ok(Backups::new(all))
+}
+
+/// An undo destroys nothing: what applying the migrations again would take away is saved first.
+async fn save_first(
+    ctx: &Context,
+    plan: &UndoPlan,
+    locked: &Locked,
+) -> Result<Option<BackupFacts>> {
+    let lossy = |rows: u64, certainty| rows > 0 || certainty != Certainty::Exact;
+    let losses = &plan.analysis.losses;
+    if !destroys(plan) || !losses.iter().any(|l| lossy(l.rows, l.certainty)) {
+        return Ok(None);
+    }
+    let client = locked.session().client();
+    let server = server::read(client).await?;
+    snapshot_of::begin_reading(client, ctx.lock_timeout).await?;
+    transaction::ours(client).await?;
+    let catalog = catalog::read(client).await?;
+    transaction::abandon(client).await;
+    let purpose = Purpose {
+        new: NewBackup {
+            kind: BackupKind::Prerollback,
+            label: Some("undo".to_owned()),
+            name: None,
+            reason: Some("what an undo takes away".to_owned()),
+            database: plan.database.clone(),
+            recipients: ctx.recipients.clone(),
+            compression: ctx.compression,
+            actor: ctx.actor.clone(),
+        },
+        from: plan.record.to.clone(),
+        to: plan.record.from.clone(),
+        details: json!({ "catalog": stored_catalog::to_json(&catalog) }),
+    };
+    let reader = connect::connect(&ctx.database, "pgbelay snapshot").await?;
+    let world = &plan.analysis.world;
+    let coverage = &plan.analysis.covered.coverage;
+    let taken = snapshot::take(ctx, reader.client(), &server, world, coverage, purpose).await?;
+    Ok(Some(taken.facts))
+}

@@ -1,0 +1,395 @@
+//! The transaction of an undo: look, apply again, compare, put back.
+
+use crate::error::{Error, Result};
+use crate::ident::{Digest, TableName};
+use crate::model::event::{Event, Phase};
+use crate::model::ledger::{Entry, Verb};
+use crate::model::plan::{Extent, Fate};
+use crate::model::relation::{Oid, Relation, RelationKind, World};
+use crate::ops::context::Context;
+use crate::ops::run_scripts;
+use crate::ops::undo::apply::{Changed, Options, Outcome};
+use crate::ops::undo::plan::UndoPlan;
+use crate::ops::undo::repair;
+use crate::ops::undo::staging::{self, Backups};
+use crate::pg::capture::{Captured, Net};
+use crate::pg::guard::{self, State};
+use crate::pg::journal::{self, NewRecord};
+use crate::pg::reconcile::conflicts::{self, Conflict};
+use crate::pg::reconcile::{Target, apply, before, values, wanted};
+use crate::pg::record::{Saved, TableRecord};
+use crate::pg::session::Client;
+use crate::pg::{inspect, ledger, sequences, transaction};
+
+/// Everything that the tries have in common.
+pub struct Attempt<'a> {
+    /// The surroundings.
+    pub ctx: &'a Context,
+    /// The plan.
+    pub plan: &'a UndoPlan,
+    /// The verified backups.
+    pub backups: &'a Backups,
+    /// How.
+    pub options: &'a Options,
+    /// A backup of what applying the migrations again destroys, if anything.
+    pub own: Vec<crate::model::backup::BackupFacts>,
+}
+
+/// Tries once. On failure the transaction is rolled back.
+pub async fn attempt(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
+    let outcome = inside(client, context).await;
+    if outcome.is_err() {
+        transaction::abandon(client).await;
+    }
+    outcome
+}
+
+async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
+    let Attempt {
+        ctx, plan, backups, ..
+    } = context;
+    let observer = ctx.observer.as_ref();
+    transaction::begin(client, ctx.lock_timeout, ctx.statement_timeout).await?;
+    transaction::ours(client).await?;
+    observer.observe(Event::Phase(Phase::TableLocks));
+    let path = plan.analysis.world.search_path.clone();
+    let earlier = inspect::world(client, path.clone()).await?;
+    let watched = watched(plan, &earlier);
+    lock(client, plan, &earlier, &watched).await?;
+
+    observer.observe(Event::Phase(Phase::Restore));
+    let now = inspect::sequences(client).await?;
+    look(context, client, &earlier, &watched).await?;
+    let whole = |oid: &Oid| {
+        let coverage = plan.analysis.covered.coverage.get(oid);
+        coverage.is_some_and(|c| c.fate == Fate::Dropped)
+    };
+    let tables: Vec<(&Relation, bool)> = watched
+        .iter()
+        .filter(|oid| !whole(oid))
+        .filter_map(|oid| Some((earlier.relations.get(oid)?, false)))
+        .collect();
+    let mut captured = Captured::install(client, &tables).await?;
+    let marks = guard::marks(client).await?;
+
+    observer.observe(Event::Phase(Phase::Scripts));
+    for (step, statements) in plan.steps.iter().zip(&plan.analysis.statements) {
+        run_scripts::run(ctx, client, step, statements, &mut captured, false).await?;
+    }
+
+    observer.observe(Event::Phase(Phase::Guard));
+    transaction::ours(client).await?;
+    captured.remove(client).await?;
+    let after_marks = guard::marks(client).await?;
+    let applied = inspect::world(client, path.clone()).await?;
+    let oids: Vec<Oid> = captured.tables().collect();
+    let surplus = guard::surplus(
+        State {
+            world: &earlier,
+            marks: &marks,
+        },
+        State {
+            world: &applied,
+            marks: &after_marks,
+        },
+        &plan.analysis.covered.coverage,
+        &oids,
+    );
+    if !surplus.is_empty() {
+        return Err(Error::refused(format!(
+            "applying the migrations again did more than was announced and saved: {}",
+            surplus.join("; ")
+        ))
+        .hint("nothing was changed"));
+    }
+    let schema = repair::before(backups.first())?;
+    let mut repaired = repair::begin(client, backups.first(), schema.as_ref()).await?;
+    let live = inspect::world(client, path).await?;
+
+    observer.observe(Event::Phase(Phase::Reconcile));
+    let targets = targets(context, client, &earlier, &live, &captured).await?;
+    let (changed, conflicts) = put_back(client, &live, &targets).await?;
+    sequences::put_back(client, &now, &plan.details, backups.first_sequences()?).await?;
+    let expected = plan.details.fingerprint_before()?;
+    let accept = context.options.accept_drift;
+    repair::finish(client, &mut repaired, schema.as_ref(), expected, accept).await?;
+    refresh(client, &live, &repaired.made).await?;
+    write_ledger(client, context).await?;
+    observer.observe(Event::Phase(Phase::Commit));
+    transaction::commit(client)
+        .await
+        .map_err(|e| e.done("COMMIT was sent; whether it took effect is not known"))?;
+    Ok(Outcome {
+        to: plan.record.from.clone(),
+        applied: plan.steps.iter().map(|s| s.revision.clone()).collect(),
+        changed,
+        conflicts,
+        made: repaired.made,
+        reordered: repaired.reordered,
+        drift: repaired.drift,
+        backups: context.own.clone(),
+    })
+}
+
+/// The tables whose rows the scripts may change: those that statements name and reach, or all.
+fn watched(plan: &UndoPlan, world: &World) -> Vec<Oid> {
+    let capture = &plan.analysis.covered.capture;
+    let everything = capture.everything || !plan.analysis.refusals.is_empty();
+    world
+        .relations
+        .values()
+        .filter(|r| r.kind == RelationKind::Table)
+        .map(|r| r.oid)
+        .filter(|oid| everything || capture.tables.contains(oid))
+        .collect()
+}
+
+async fn lock(client: &Client, plan: &UndoPlan, world: &World, watched: &[Oid]) -> Result<()> {
+    let redefined = plan.analysis.covered.coverage.iter();
+    let redefined = redefined.filter(|(_, c)| c.redefined);
+    let mut exclusive: Vec<TableName> = redefined
+        .filter_map(|(oid, _)| world.relations.get(oid))
+        .map(|r| r.name.clone())
+        .collect();
+    exclusive.sort();
+    transaction::lock(client, &exclusive, "ACCESS EXCLUSIVE").await?;
+    let concerned = plan
+        .details
+        .tables
+        .iter()
+        .filter_map(TableRecord::name_after);
+    let watched = watched.iter().filter_map(|oid| world.relations.get(oid));
+    let mut shared: Vec<TableName> = concerned
+        .filter(|name| world.find(&name.schema, &name.name).is_some())
+        .chain(watched.map(|r| r.name.clone()))
+        .collect();
+    shared.sort();
+    shared.dedup();
+    transaction::lock(client, &shared, "SHARE ROW EXCLUSIVE").await
+}
+
+/// What must be known of the rows before the scripts change them.
+async fn look(
+    context: &Attempt<'_>,
+    client: &Client,
+    earlier: &World,
+    watched: &[Oid],
+) -> Result<()> {
+    let Attempt {
+        ctx, plan, backups, ..
+    } = context;
+    for (index, record) in plan.details.tables.iter().enumerate() {
+        let Some(name) = record.name_after() else {
+            continue;
+        };
+        if earlier.find(&name.schema, &name.name).is_none() {
+            return Err(Error::refused(format!("{name} is gone since the rollback"))
+                .hint("its saved rows can be restored from the backup: `backup restore --table`"));
+        }
+        if !record.effects.is_empty() {
+            staging::effects(ctx, client, backups, index, record).await?;
+            before::seen(client, index, record, &name).await?;
+        }
+        if record.has_left() {
+            staging::left(ctx, client, backups, index, record).await?;
+            before::left(client, index, record, &name).await?;
+        }
+        if record.truncated {
+            before::there(client, index, record, &name).await?;
+        }
+    }
+    for oid in watched {
+        if let Some(relation) = earlier.relations.get(oid)
+            && let Some(key) = relation.keys.first()
+        {
+            before::since(client, relation, key, &plan.details.transaction).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Every table that must be compared with what it should hold.
+async fn targets<'a>(
+    context: &'a Attempt<'_>,
+    client: &Client,
+    earlier: &'a World,
+    live: &'a World,
+    captured: &Captured,
+) -> Result<Vec<Target<'a>>> {
+    let Attempt {
+        ctx, plan, backups, ..
+    } = context;
+    let mut targets = Vec::new();
+    let mut known: Vec<Oid> = Vec::new();
+    for (index, record) in plan.details.tables.iter().enumerate() {
+        let name = record.name_before();
+        let Some(relation) = live.find(&name.schema, &name.name) else {
+            return Err(Error::refused(format!(
+                "{name} is not there after the migrations were applied again"
+            ))
+            .hint("nothing was changed"));
+        };
+        known.push(relation.oid);
+        let before = earlier.relations.get(&relation.oid);
+        let wants_rows = before.is_none() || record.reshaped() || record.truncated;
+        let saved = wants_rows
+            && record.saved != Saved::Nothing
+            && staging::saved(ctx, client, backups, index, record).await?;
+        let key: Vec<String> = record
+            .key
+            .iter()
+            .filter_map(|n| record.column(*n))
+            .map(|c| c.name.clone())
+            .collect();
+        let up = net(captured, client, relation, &key).await?;
+        targets.push(Target {
+            index,
+            record: Some(record),
+            live: relation,
+            earlier: before,
+            saved,
+            up,
+            key,
+        });
+    }
+    let others = live.relations.values().filter(|r| {
+        let made = !earlier.relations.contains_key(&r.oid);
+        let watched = captured.tables().any(|oid| oid == r.oid);
+        r.kind == RelationKind::Table && !known.contains(&r.oid) && (made || watched)
+    });
+    for (offset, relation) in others.enumerate() {
+        let before = earlier.relations.get(&relation.oid);
+        let key = relation.keys.first().cloned().unwrap_or_default();
+        let up = net(captured, client, relation, &key).await?;
+        if before.is_none() || !up.is_empty() {
+            targets.push(Target {
+                index: plan.details.tables.len() + offset,
+                record: None,
+                live: relation,
+                earlier: before,
+                saved: false,
+                up,
+                key,
+            });
+        }
+    }
+    Ok(targets)
+}
+
+async fn net(
+    captured: &Captured,
+    client: &Client,
+    relation: &Relation,
+    key: &[String],
+) -> Result<Net> {
+    let numbers: Vec<i16> = key
+        .iter()
+        .filter_map(|k| relation.column(k))
+        .map(|c| c.number)
+        .collect();
+    captured.net(client, relation.oid, &numbers).await
+}
+
+async fn put_back(
+    client: &Client,
+    live: &World,
+    targets: &[Target<'_>],
+) -> Result<(Vec<Changed>, Vec<Conflict>)> {
+    let oids: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
+    for target in targets {
+        wanted::work_out(client, target).await?;
+        values::into_wanted(client, target).await?;
+    }
+    let mut conflicts = conflicts::set_aside(client, live, targets).await?;
+    let off = apply::switch_off(client, &oids).await?;
+    let applied = apply::apply(client, targets).await?;
+    let mut changed = Vec::new();
+    for (target, applied) in targets.iter().zip(applied) {
+        let values = values::into_live(client, target).await?;
+        let newer = values::kept_newer(client, target).await?;
+        if newer > 0 {
+            conflicts.push(Conflict {
+                table: target.name().clone(),
+                rows: newer,
+                reason: "somebody changed the converted value since; the newer one was kept"
+                    .to_owned(),
+            });
+        }
+        changed.push(Changed {
+            table: target.name().clone(),
+            rows: applied,
+            values,
+        });
+    }
+    off.back_on(client).await?;
+    changed.retain(|c| c.values > 0 || c.rows != apply::Applied::default());
+    Ok((changed, conflicts))
+}
+
+/// Materialized views that came back from their definition alone are filled.
+async fn refresh(client: &Client, live: &World, made: &[String]) -> Result<()> {
+    for relation in live.relations.values() {
+        let again = format!("materialized view {}", relation.name.name);
+        if relation.kind == RelationKind::Matview && made.contains(&again) {
+            let name = crate::sql::quote::table(&relation.name);
+            transaction::define(client, &format!("REFRESH MATERIALIZED VIEW {name}")).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn write_ledger(client: &Client, context: &Attempt<'_>) -> Result<()> {
+    let plan = context.plan;
+    ledger::ensure(client).await?;
+    for entry in plan.details.entries.iter().rev() {
+        let digest = |text: &Option<String>| text.as_ref().map(|t| t.parse::<Digest>()).transpose();
+        let down = entry.down_text.as_ref();
+        let applied_at = chrono::DateTime::parse_from_rfc3339(&entry.applied_at)
+            .map_err(|e| Error::failed("the journal's record holds a bad date").caused_by(e))?;
+        let entry = Entry {
+            sequence: 0,
+            revision: entry.revision.parse()?,
+            name: entry.name.clone(),
+            up_checksum: Digest::of(&entry.up_text),
+            up_text: entry.up_text.clone(),
+            down_checksum: down.map(Digest::of),
+            down_text: down.cloned(),
+            transactional: entry.transactional,
+            batch: entry.batch,
+            applied_at: applied_at.to_utc(),
+            applied_by: entry.applied_by.clone(),
+            duration_ms: entry.duration_ms,
+            fingerprint_before: digest(&entry.fingerprint_before)?,
+            fingerprint_after: digest(&entry.fingerprint_after)?,
+        };
+        ledger::insert(client, &entry).await?;
+    }
+    let (backups, manifests) = crate::ops::rollback::Outcome::references(&context.own);
+    let record = NewRecord {
+        verb: Verb::Undo,
+        from: plan.record.to.clone(),
+        to: plan.record.from.clone(),
+        by: context.ctx.actor.clone(),
+        reason: context.options.reason.clone(),
+        consent: context.options.consent.clone(),
+        backups,
+        manifests,
+        reverses: Some(plan.record.sequence),
+        details: "{}".to_owned(),
+    };
+    journal::append(client, record).await?;
+    Ok(())
+}
+
+/// True for what an undo must save first: tables that applying the migrations again drops,
+/// empties or reshapes.
+pub fn destroys(plan: &UndoPlan) -> bool {
+    let coverage = plan.analysis.covered.coverage.values();
+    let mut reshaped = coverage.filter(|c| {
+        c.fate == Fate::Dropped
+            || !c.dropped.is_empty()
+            || !c.retyped.is_empty()
+            || c.extent == Extent::Full && !plan.analysis.covered.capture.everything
+    });
+    reshaped.next().is_some()
+}

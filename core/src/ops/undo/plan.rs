@@ -1,0 +1,140 @@
+//! Finding the rollback to reverse and what that takes. Only reads.
+
+use crate::error::{Error, Result};
+use crate::ident::Revision;
+use crate::model::event::{Event, Phase};
+use crate::model::ledger::{Entry, Record, Verb};
+use crate::model::migration::Script;
+use crate::model::plan::Step;
+use crate::ops::analysis::{self, Analysis};
+use crate::ops::context::Context;
+use crate::pg::record::Details;
+use crate::pg::session::Session;
+use crate::pg::{connect, inspect, journal, ledger, lookup, snapshot, transaction};
+
+/// What an undo will do.
+#[derive(Debug, Clone)]
+pub struct UndoPlan {
+    /// The database.
+    pub database: String,
+    /// The rollback that is reversed.
+    pub record: Record,
+    /// What it left behind for us.
+    pub details: Details,
+    /// The migrations to apply again, oldest first.
+    pub steps: Vec<Step>,
+    /// What applying them again would do.
+    pub analysis: Analysis,
+}
+
+/// Plans the undo of the newest rollback that was not undone, or of the one that `selector` (the
+/// id of one of its backups, or a prefix of it) names.
+pub async fn plan(ctx: &Context, selector: Option<&str>) -> Result<UndoPlan> {
+    ctx.observer.observe(Event::Phase(Phase::Plan));
+    let session = connect::connect(&ctx.database, "pgbelay plan").await?;
+    on(ctx, &session, selector, true).await
+}
+
+/// Plans on a session that is there already.
+pub async fn on(
+    ctx: &Context,
+    session: &Session,
+    selector: Option<&str>,
+    measure: bool,
+) -> Result<UndoPlan> {
+    let client = session.client();
+    snapshot::begin_reading(client, ctx.lock_timeout).await?;
+    let planned = read(session, selector, measure).await;
+    transaction::abandon(client).await;
+    planned
+}
+
+async fn read(session: &Session, selector: Option<&str>, measure: bool) -> Result<UndoPlan> {
+    let client = session.client();
+    let path = lookup::search_path(client).await?;
+    transaction::ours(client).await?;
+    let records = journal::read(client).await?;
+    let record = choose(&records, selector)?;
+    let entries = ledger::read(client).await?;
+    nothing_since(&record, &entries)?;
+    let details = Details::from_json(&record.details)?;
+    let steps = steps(&details)?;
+    let world = inspect::world(client, path).await?;
+    let analysis = analysis::analyse(client, world, &steps, false, measure).await?;
+    Ok(UndoPlan {
+        database: session.database().to_owned(),
+        record,
+        details,
+        steps,
+        analysis,
+    })
+}
+
+fn choose(records: &[Record], selector: Option<&str>) -> Result<Record> {
+    let undone = |r: &Record| {
+        records
+            .iter()
+            .any(|u| u.verb == Verb::Undo && u.reverses == Some(r.sequence))
+    };
+    let mut rollbacks = records.iter().rev().filter(|r| r.verb == Verb::Rollback);
+    let Some(selector) = selector else {
+        return rollbacks.find(|r| !undone(r)).cloned().ok_or_else(|| {
+            Error::usage("there is no rollback to undo")
+                .hint("`migrate history -v` shows every run")
+        });
+    };
+    let named = |r: &&Record| {
+        let id = selector
+            .rsplit('/')
+            .find(|part| !part.is_empty() && *part != "manifest.json");
+        let id = id.unwrap_or(selector);
+        let latest = selector == "latest";
+        latest && !undone(r) || r.backups.iter().any(|b| b.as_str().starts_with(id))
+    };
+    let record = rollbacks.find(named).ok_or_else(|| {
+        Error::usage(format!(
+            "no rollback in the journal used the backup '{selector}'"
+        ))
+        .hint("`backup list` shows the backups, `migrate history -v` the runs")
+    })?;
+    if undone(record) {
+        return Err(Error::usage("that rollback has been undone already"));
+    }
+    Ok(record.clone())
+}
+
+/// The ledger must still be where the rollback left it.
+fn nothing_since(record: &Record, entries: &[Entry]) -> Result<()> {
+    let head = entries.last().map(|e| e.revision.clone());
+    if head == record.to {
+        return Ok(());
+    }
+    let say = |r: &Option<Revision>| r.as_ref().map_or("base".to_owned(), ToString::to_string);
+    Err(Error::refused(format!(
+        "the rollback ended at {}, and the database is at {} now",
+        say(&record.to),
+        say(&head)
+    ))
+    .hint(format!(
+        "roll back to {} first, then undo; what that takes away can be undone too",
+        say(&record.to)
+    )))
+}
+
+fn steps(details: &Details) -> Result<Vec<Step>> {
+    details
+        .entries
+        .iter()
+        .rev()
+        .map(|entry| {
+            let revision: Revision = entry.revision.parse()?;
+            let path = format!("ledger:{}_{}", entry.revision, entry.name);
+            Ok(Step {
+                revision,
+                name: entry.name.clone(),
+                script: Script::new(path, &entry.up_text),
+                transactional: entry.transactional,
+            })
+        })
+        .collect()
+}

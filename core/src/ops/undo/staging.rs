@@ -1,0 +1,198 @@
+//! Loading saved rows into temporary tables, straight from the encrypted backups.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::ident::TableName;
+use crate::model::backup::{PartRole, SequenceState};
+use crate::model::event::{Event, Phase};
+use crate::ops::context::Context;
+use crate::pg::reconcile::stage_name;
+use crate::pg::record::TableRecord;
+use crate::pg::session::Client;
+use crate::pg::stage::{self, Stage};
+use crate::store::Verified;
+
+/// The verified backups of a rollback, the snapshot first.
+#[derive(Clone)]
+pub struct Backups {
+    all: Vec<Arc<Verified>>,
+}
+
+/// Where a part is: backup, number, and columns in order.
+struct Found {
+    backup: Arc<Verified>,
+    part: usize,
+    columns: Vec<String>,
+}
+
+impl Backups {
+    /// Takes the verified backups in the order in which they were made.
+    pub fn new(all: Vec<Verified>) -> Self {
+        Self {
+            all: all.into_iter().map(Arc::new).collect(),
+        }
+    }
+
+    /// The snapshot.
+    pub fn first(&self) -> Option<&Verified> {
+        self.all.first().map(AsRef::as_ref)
+    }
+
+    /// Sequence positions before the rollback.
+    pub fn first_sequences(&self) -> Result<Vec<SequenceState>> {
+        self.first().map_or(Ok(Vec::new()), Verified::sequences)
+    }
+
+    /// The newest part of `table` in one of `roles`: saved again under the lock, it stands for
+    /// what was saved before.
+    fn newest(&self, table: &TableName, roles: &[PartRole]) -> Option<Found> {
+        for backup in self.all.iter().rev() {
+            let mut parts = backup.parts().iter().enumerate();
+            let found = parts.find(|(_, p)| p.part.table == *table && roles.contains(&p.part.role));
+            if let Some((part, stored)) = found {
+                return Some(Found {
+                    backup: Arc::clone(backup),
+                    part,
+                    columns: stored.part.columns.iter().map(|c| c.name.clone()).collect(),
+                });
+            }
+        }
+        None
+    }
+}
+
+/// Loads the effects of the rollback on rows, as text.
+pub async fn effects(
+    ctx: &Context,
+    client: &Client,
+    backups: &Backups,
+    index: usize,
+    record: &TableRecord,
+) -> Result<()> {
+    text(
+        ctx,
+        client,
+        backups,
+        index,
+        record,
+        PartRole::Effects,
+        "effects",
+    )
+    .await
+}
+
+/// Loads the converted values as the rollback left them, as text.
+pub async fn left(
+    ctx: &Context,
+    client: &Client,
+    backups: &Backups,
+    index: usize,
+    record: &TableRecord,
+) -> Result<()> {
+    text(ctx, client, backups, index, record, PartRole::Left, "left").await
+}
+
+async fn text(
+    ctx: &Context,
+    client: &Client,
+    backups: &Backups,
+    index: usize,
+    record: &TableRecord,
+    role: PartRole,
+    what: &str,
+) -> Result<()> {
+    let table = record.name_before();
+    let found = backups
+        .newest(&table, &[role])
+        .ok_or_else(|| missing(&table))?;
+    let name = stage_name(what, index);
+    let stage = Stage::text(client, &name, &found.columns, &["had", "has"]).await?;
+    load(ctx, client, &stage, found, &table).await?;
+    stage.analyze(client).await
+}
+
+/// Loads the rows that were there before the rollback, with the types that `table` has now, and
+/// brings them up to the moment of the lock. Returns false when none were saved.
+pub async fn saved(
+    ctx: &Context,
+    client: &Client,
+    backups: &Backups,
+    index: usize,
+    record: &TableRecord,
+) -> Result<bool> {
+    let table = record.name_before();
+    let Some(found) = backups.newest(&table, &[PartRole::Rows, PartRole::Values]) else {
+        return Ok(false);
+    };
+    let columns = found.columns.clone();
+    let name = stage_name("saved", index);
+    let stage = Stage::like(client, &name, &table, &columns).await?;
+    load(ctx, client, &stage, found, &table).await?;
+    let key: Vec<String> = record
+        .key
+        .iter()
+        .filter_map(|n| record.column(*n))
+        .map(|c| c.name.clone())
+        .collect();
+    if let Some(changed) = backups.newest(&table, &[PartRole::Changed]) {
+        let name = stage_name("changed", index);
+        let newer = Stage::like(client, &name, &table, &changed.columns).await?;
+        load(ctx, client, &newer, changed, &table).await?;
+        stage.overlay(client, &newer, &key, &columns).await?;
+    }
+    if let Some(keys) = backups.newest(&table, &[PartRole::Keys]) {
+        let name = stage_name("keys", index);
+        let there = Stage::like(client, &name, &table, &keys.columns).await?;
+        load(ctx, client, &there, keys, &table).await?;
+        stage.keep_only(client, &there, &key).await?;
+    }
+    stage.analyze(client).await?;
+    Ok(true)
+}
+
+fn missing(table: &TableName) -> Error {
+    Error::damaged(format!(
+        "the backups of this rollback hold no rows of {table}"
+    ))
+    .hint("all backups that the journal names are needed: `migrate history -v`")
+}
+
+/// Streams a part into a stage. Decryption runs on a thread of its own, a few pieces ahead.
+async fn load(
+    ctx: &Context,
+    client: &Client,
+    stage: &Stage,
+    found: Found,
+    table: &TableName,
+) -> Result<()> {
+    ctx.observer.observe(Event::Progress {
+        phase: Phase::Restore,
+        what: table.to_string(),
+        done: 0,
+        total: found.backup.parts().get(found.part).map_or(0, |p| p.rows),
+    });
+    let (send, receive) = tokio::sync::mpsc::channel::<Result<Bytes>>(4);
+    let Found {
+        backup,
+        part,
+        columns,
+    } = found;
+    let reader = tokio::task::spawn_blocking(move || {
+        let mut sink = |rows: &[u8]| {
+            send.blocking_send(Ok(Bytes::copy_from_slice(rows)))
+                .map_err(|_| Error::failed("loading stopped"))
+        };
+        let outcome = backup.read(part, &mut sink);
+        if let Err(error) = outcome {
+            // The loader must not take an early end for the end.
+            drop(send.blocking_send(Err(error)));
+        }
+    });
+    let loaded = stage::fill(client, stage, &columns, receive).await;
+    let ended = reader.await;
+    loaded?;
+    ended.map_err(|e| Error::failed("reading the backup stopped").caused_by(e))
+}
