@@ -234,7 +234,6 @@ fn production_wants_its_name() {
     ] {
         upgrade(args)
             .assert_exit(3)
-            .assert_says("nothing")
             .assert_silent_about("applied 0001");
     }
     sandbox.write(
@@ -256,7 +255,7 @@ fn locks_of_others_are_waited_for_but_not_long() {
     let sandbox = two();
     sandbox.run("migrate", &["upgrade", "+1"]).assert_exit(0);
     let other = sandbox.session();
-    other.run("begin; lock table t");
+    other.run("begin; lock table t in access share mode");
     let first = sandbox
         .tool("migrate")
         .args(&["upgrade", "--lock-timeout", "1m"]);
@@ -273,7 +272,7 @@ fn locks_of_others_are_waited_for_but_not_long() {
         "alter table t add last int",
         "alter table t drop last",
     );
-    other.run("begin; lock table t");
+    other.run("begin; lock table t in access share mode");
     let output = sandbox.run("migrate", &["upgrade", "--lock-timeout", "20ms"]);
     output.assert_exit(5);
     other.run("commit");

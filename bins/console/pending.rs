@@ -2,44 +2,13 @@
 #![allow(missing_docs, clippy::unused_async)]
 
 use pgbelay_core::error::{Error, Result};
-use pgbelay_core::ident::{BackupId, Revision, TableName};
+use pgbelay_core::ident::TableName;
 use pgbelay_core::model::backup::{BackupFacts, Compression};
 use pgbelay_core::model::consent::Consent;
 use pgbelay_core::ops::context::Context;
 
 fn missing<T>() -> Result<T> {
     Err(Error::failed("the core of this build lacks the operation"))
-}
-
-/// `ops::undo`.
-pub mod undo {
-    use super::{BackupId, Context, Result, Revision, missing};
-
-    pub struct UndoPlan {
-        pub database: String,
-        pub backup: BackupId,
-        pub from: Option<Revision>,
-        pub to: Option<Revision>,
-        pub steps: Vec<(Revision, String)>,
-    }
-
-    pub struct Options {
-        pub accept_drift: bool,
-        pub reason: Option<String>,
-    }
-
-    pub struct Outcome {
-        pub head: Option<Revision>,
-        pub restored: u64,
-    }
-
-    pub async fn plan(_: &Context, _backup: Option<&str>) -> Result<UndoPlan> {
-        missing()
-    }
-
-    pub async fn apply(_: &Context, _: UndoPlan, _: Options) -> Result<Outcome> {
-        missing()
-    }
 }
 
 /// `ops::backup`.

@@ -1,10 +1,11 @@
 //! `rollback undo`: reverse a rollback.
 
-use console::pending::undo::{self, Options, UndoPlan};
-use console::text::{many, safe};
+use console::report::undo as report;
+use console::text::safe;
 use console::{Ending, Exit, Flow, Shell, consent};
 use pgbelay_core::error::Result;
-use serde_json::json;
+use pgbelay_core::model::event::Event;
+use pgbelay_core::ops::undo::{self, Options};
 
 /// Reverse a rollback: apply its migrations again and put back what it destroyed
 ///
@@ -31,39 +32,22 @@ pub struct Args {
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let context = shell.context(Flow::Work)?;
     let plan = undo::plan(&context, args.backup.as_deref()).await?;
-    let steps: Vec<String> = plan.steps.iter().map(|(r, _)| r.to_string()).collect();
-    let fields = json!({
-        "backup": plan.backup.as_str(),
-        "from": plan.from.as_ref().map(ToString::to_string),
-        "to": plan.to.as_ref().map(ToString::to_string),
-        "steps": steps,
+    shell.announce("plan", &report::plan_wire(&plan), |_| {
+        report::plan_human(&plan)
     });
-    shell.announce("plan", &fields, |_| human(&plan));
     let question = format!("put this back into database {}?", safe(&plan.database));
-    consent::agree(shell, &question, &plan.database).await?;
+    let consent = consent::agree(shell, &question, &plan.database).await?;
     let options = Options {
         accept_drift: args.accept_drift,
         reason: args.reason,
+        ..Options::default()
     };
-    let outcome = undo::apply(&context, plan, options).await?;
-    let head = outcome.head.as_ref().map(ToString::to_string);
-    let fields = json!({"revision": head, "rows": outcome.restored});
-    Ok(shell.done(Exit::Done, &fields, |_| {
-        let rows = many(outcome.restored, "row", "rows");
-        format!(
-            "{rows} put back; now at {}\n",
-            head.as_deref().map_or("base".to_owned(), safe)
-        )
+    let outcome = undo::apply(&context, plan, consent, options).await?;
+    if let Some(drift) = &outcome.drift {
+        let message = format!("accepted: {drift}");
+        context.observer.observe(Event::Warning(message));
+    }
+    Ok(shell.done(Exit::Done, &report::wire(&outcome), |paint| {
+        report::human(&outcome, paint)
     }))
-}
-
-fn human(plan: &UndoPlan) -> String {
-    let steps = plan.steps.iter();
-    let lines = steps.map(|(revision, name)| format!("  {revision} {}", safe(name)));
-    let lines: Vec<String> = lines.collect();
-    format!(
-        "from backup {}, applied again in this order\n{}\n",
-        plan.backup,
-        lines.join("\n")
-    )
 }

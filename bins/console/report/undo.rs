@@ -1,0 +1,158 @@
+//! An undo: what it is about to do, and what it amounted to.
+
+use pgbelay_core::ident::Revision;
+use pgbelay_core::ops::undo::{Changed, Conflict, Outcome, UndoPlan};
+use serde::Serialize;
+
+use crate::paint::Paint;
+use crate::table::Table;
+use crate::text::{count, many, safe};
+
+#[derive(Serialize)]
+struct PlanWire<'a> {
+    database: &'a str,
+    from: Option<&'a str>,
+    to: Option<&'a str>,
+    steps: Vec<StepWire<'a>>,
+    backup: Option<&'a str>,
+    backups: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct StepWire<'a> {
+    revision: &'a str,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct DoneWire<'a> {
+    revision: Option<&'a str>,
+    applied: Vec<&'a str>,
+    rows: u64,
+    tables: Vec<TableWire>,
+    conflicts: Vec<ConflictWire<'a>>,
+    made: &'a [String],
+    reordered: &'a [String],
+    drift: Option<&'a str>,
+    backups: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct TableWire {
+    table: String,
+    added: u64,
+    changed: u64,
+    removed: u64,
+    values: u64,
+}
+
+#[derive(Serialize)]
+struct ConflictWire<'a> {
+    table: String,
+    rows: u64,
+    reason: &'a str,
+}
+
+/// The plan for machines. An undo goes from where the rollback ended to where it began.
+pub fn plan_wire(plan: &UndoPlan) -> impl Serialize + '_ {
+    let step = |(revision, name)| StepWire { revision, name };
+    let steps = plan.steps.iter().map(|s| (s.revision.as_str(), &*s.name));
+    let backups: Vec<&str> = plan.record.backups.iter().map(|id| id.as_str()).collect();
+    PlanWire {
+        database: &plan.database,
+        from: plan.record.to.as_ref().map(Revision::as_str),
+        to: plan.record.from.as_ref().map(Revision::as_str),
+        steps: steps.map(step).collect(),
+        backup: backups.first().copied(),
+        backups,
+    }
+}
+
+/// The plan for people.
+pub fn plan_human(plan: &UndoPlan) -> String {
+    let steps = plan.steps.iter();
+    let steps = steps.map(|step| format!("  {} {}\n", step.revision, safe(&step.name)));
+    let backup = plan.record.backups.first().map(ToString::to_string);
+    format!(
+        "undo of the rollback from {} to {}\n\napplied again, in this order\n{}\n\
+         put back from\n  {}\n",
+        base(plan.record.from.as_ref()),
+        base(plan.record.to.as_ref()),
+        steps.collect::<String>(),
+        backup.unwrap_or_else(|| "nothing: no snapshot was taken".to_owned())
+    )
+}
+
+/// What it amounted to, for machines.
+pub fn wire(outcome: &Outcome) -> impl Serialize + '_ {
+    let table = |changed: &Changed| TableWire {
+        table: changed.table.to_string(),
+        added: changed.rows.added,
+        changed: changed.rows.changed,
+        removed: changed.rows.removed,
+        values: changed.values,
+    };
+    let conflicts = outcome.conflicts.iter().map(|conflict| ConflictWire {
+        table: conflict.table.to_string(),
+        rows: conflict.rows,
+        reason: &conflict.reason,
+    });
+    DoneWire {
+        revision: outcome.to.as_ref().map(Revision::as_str),
+        applied: outcome.applied.iter().map(Revision::as_str).collect(),
+        rows: rows(outcome),
+        tables: outcome.changed.iter().map(table).collect(),
+        conflicts: conflicts.collect(),
+        made: &outcome.made,
+        reordered: &outcome.reordered,
+        drift: outcome.drift.as_deref(),
+        backups: outcome.backups.iter().map(|b| b.id.as_str()).collect(),
+    }
+}
+
+/// What it amounted to, for people.
+pub fn human(outcome: &Outcome, paint: Paint) -> String {
+    let mut text = String::new();
+    if !outcome.changed.is_empty() {
+        let mut table = Table::new(&["table", ">rows back", ">changed", ">removed", ">values"]);
+        for changed in &outcome.changed {
+            table.row([
+                changed.table.to_string(),
+                count(changed.rows.added),
+                count(changed.rows.changed),
+                count(changed.rows.removed),
+                count(changed.values),
+            ]);
+        }
+        text.push_str(&format!("{}\n", table.render()));
+    }
+    for made in &outcome.made {
+        text.push_str(&format!("made again: {}\n", safe(made)));
+    }
+    for table in &outcome.reordered {
+        let table = safe(table);
+        text.push_str(&format!("columns stand in another order: {table}\n"));
+    }
+    for conflict in &outcome.conflicts {
+        let label = paint.yellow("not put back:");
+        let number = many(conflict.rows, "row", "rows");
+        let (table, reason) = (conflict.table.to_string(), safe(&conflict.reason));
+        text.push_str(&format!("{label} {number} of {table}: {reason}\n"));
+    }
+    for backup in &outcome.backups {
+        text.push_str(&format!("saved first: {}\n", backup.id));
+    }
+    let at = base(outcome.to.as_ref());
+    text.push_str(&format!("undone; now at {at}\n"));
+    text
+}
+
+/// How many rows got something back.
+fn rows(outcome: &Outcome) -> u64 {
+    let of = |c: &Changed| c.rows.added + c.rows.changed + c.values;
+    outcome.changed.iter().map(of).sum()
+}
+
+fn base(revision: Option<&Revision>) -> String {
+    revision.map_or("base".to_owned(), ToString::to_string)
+}
