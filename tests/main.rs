@@ -15,3 +15,6 @@ mod harness_holds;
 
 // The lines of the architecture, read from the sources.
 mod layering;
+
+// Going forward, and seeing where a database stands.
+mod migrate;

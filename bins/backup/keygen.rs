@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use console::pending::keygen;
+use console::environment::Environment;
 use console::settings::config_folder_files;
 use console::{Ending, Exit, Shell};
 use pgbelay_core::error::{Error, Result};
+use pgbelay_core::store::keygen;
 use serde_json::json;
 
 /// Make an age identity, and print its recipient
@@ -33,7 +34,11 @@ pub fn run(shell: &Shell, args: Args) -> Result<Ending> {
         })?;
         (identity, Some(recipients))
     };
-    let recipient = keygen::keygen(&identity, recipients.as_ref())?;
+    let recipient = keygen::generate(&identity)?;
+    if let Some(file) = &recipients {
+        keygen::append_recipient(file, &recipient, &Environment::actor())
+            .map_err(|e| e.done(format!("the identity {} was made", identity.display())))?;
+    }
     let document = json!({
         "recipient": recipient,
         "identity": identity.display().to_string(),

@@ -1,9 +1,10 @@
 //! `backup restore`: load a backup into a database.
 
 use console::args::value;
+use console::consent::{self, Stakes};
 use console::pending::backup;
 use console::text::many;
-use console::{Ending, Exit, Flow, Shell, consent};
+use console::{Ending, Exit, Flow, Shell};
 use pgbelay_core::error::Result;
 use pgbelay_core::model::secret::Secret;
 use serde_json::json;
@@ -36,7 +37,12 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     shell.announce("plan", &fields, |_| {
         format!("to be loaded: {tables}, {rows}\n")
     });
-    let consent = consent::obtain(shell, &plan.database, plan.destroys).await?;
+    let consent = consent::obtain(
+        shell,
+        &plan.database,
+        Stakes::of(plan.destroys, context.production),
+    )
+    .await?;
     let loaded = backup::restore(&context, plan, consent).await?;
     Ok(shell.done(Exit::Done, &json!({"rows": loaded}), |_| {
         format!("{} restored\n", many(loaded, "row", "rows"))

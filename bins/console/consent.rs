@@ -9,43 +9,61 @@ use pgbelay_core::model::consent::Consent;
 use crate::shell::Shell;
 use crate::text::safe;
 
-/// Obtains consent to changing `database`: by `--confirm`, or by asking on a terminal. What
-/// destroys nothing may also be agreed to with `--yes` or a plain yes.
-pub async fn obtain(shell: &Shell, database: &str, destroys: bool) -> Result<Consent> {
+/// What a command is about to do to a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stakes {
+    /// It destroys nothing: a plain yes will do.
+    Nothing,
+    /// It destroys data.
+    Data,
+    /// It destroys nothing, but the database is production.
+    Production,
+}
+
+impl Stakes {
+    /// The stakes of something that `destroys` data or not, in `production` or not.
+    pub const fn of(destroys: bool, production: bool) -> Self {
+        match (destroys, production) {
+            (true, _) => Self::Data,
+            (false, true) => Self::Production,
+            (false, false) => Self::Nothing,
+        }
+    }
+}
+
+/// Obtains consent to changing `database`: by `--confirm`, or by asking on a terminal.
+pub async fn obtain(shell: &Shell, database: &str, stakes: Stakes) -> Result<Consent> {
     if let Some(name) = &shell.shared().confirm {
         return Consent::by_flag(name, database);
     }
-    if !destroys {
-        agree(
-            shell,
-            &format!("go on with database {}?", safe(database)),
-            None,
-        )
-        .await?;
-        return Consent::by_flag(database, database);
-    }
+    let why = match stakes {
+        Stakes::Nothing => {
+            let question = format!("go on with database {}?", safe(database));
+            return agree(shell, &question, database).await;
+        }
+        Stakes::Data => "data would be destroyed",
+        Stakes::Production => "this database is production",
+    };
     if !can_ask() {
         return Err(
-            Error::refused("data would be destroyed, and nobody can be asked for consent")
+            Error::refused(format!("{why}, and nobody can be asked for consent"))
                 .hint(format!("to consent, add --confirm {}", word(database))),
         );
     }
-    let prompt = format!(
-        "type the name of the database ({}) to go on",
-        safe(database)
-    );
+    let name = safe(database);
+    let prompt = format!("{why}; type the name of the database ({name}) to go on");
     let answer = ask(shell, prompt).await?;
     Consent::typed(&answer, database)
 }
 
-/// Obtains agreement to what destroys nothing: by `--yes`, by `--confirm` (which must name the
-/// database, when there is one), or by asking on a terminal.
-pub async fn agree(shell: &Shell, question: &str, database: Option<&str>) -> Result<()> {
-    if let (Some(name), Some(database)) = (&shell.shared().confirm, database) {
-        return Consent::by_flag(name, database).map(drop);
+/// Obtains agreement to what destroys nothing: by `--confirm`, which must name the database, by
+/// `--yes`, or by asking on a terminal.
+pub async fn agree(shell: &Shell, question: &str, database: &str) -> Result<Consent> {
+    if let Some(name) = &shell.shared().confirm {
+        return Consent::by_flag(name, database);
     }
-    if shell.shared().yes || shell.shared().confirm.is_some() {
-        return Ok(());
+    if shell.shared().yes {
+        return Ok(Consent::agreed(database));
     }
     if !can_ask() {
         return Err(
@@ -54,7 +72,7 @@ pub async fn agree(shell: &Shell, question: &str, database: Option<&str>) -> Res
     }
     let answer = ask(shell, format!("{question} [y/N]")).await?;
     if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
-        Ok(())
+        Ok(Consent::agreed(database))
     } else {
         Err(Error::refused("that was not a yes").hint("nothing was changed"))
     }

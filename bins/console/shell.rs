@@ -78,8 +78,7 @@ impl Shell {
         let on = |terminal| colours(shared.color, &environment, terminal);
         let (out, err) = (on(output.out_is_terminal()), on(output.err_is_terminal()));
         let quiet = shared.quiet || shared.json;
-        let echo = shared.echo_sql || environment.is_on("SQL_ECHO");
-        let notes = shared.verbose || echo;
+        let notes = shared.verbose;
         Self {
             progress: Arc::new(Progress::new(Arc::clone(&output), err, quiet, notes)),
             shared,

@@ -16,6 +16,14 @@ pub fn safe_lines(text: &str) -> String {
     text.chars().flat_map(|c| escape(c, true)).collect()
 }
 
+/// An SQL statement, on lines of its own, as it stands but for what could drive the terminal.
+pub fn statement(sql: &str) -> String {
+    let sql = safe_lines(&sql.replace('\t', "    "));
+    let sql = sql.trim_end();
+    let end = if sql.ends_with(';') { "" } else { ";" };
+    format!("{sql}{end}\n")
+}
+
 fn escape(c: char, lines: bool) -> Vec<char> {
     let hides = matches!(
         c,
@@ -99,6 +107,7 @@ mod tests {
             safe("a\u{202e}b\u{9b}c\u{7f}"),
             "a\\u{202e}b\\u{9b}c\\u{7f}"
         );
+        assert_eq!(statement("SELECT\t1\n"), "SELECT    1;\n");
         assert_eq!(safe_lines("a\nb\x07"), "a\nb\\u{7}");
     }
 

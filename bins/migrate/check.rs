@@ -1,11 +1,9 @@
 //! `migrate check`: is anything pending?
 
-use console::pending::status;
-use console::report::history::{self, State};
+use console::report::history;
 use console::{Ending, Exit, Flow, Shell};
 use pgbelay_core::error::Result;
-
-use crate::rows;
+use pgbelay_core::ops::status::{self, Line, State};
 
 /// Exit 4 when migrations are pending, or applied ones are edited, missing or failed
 #[derive(Debug, clap::Args)]
@@ -15,16 +13,15 @@ pub struct Args {}
 pub async fn run(shell: &Shell, _args: Args) -> Result<Ending> {
     let context = shell.context(Flow::Answer)?;
     let status = status::read(&context).await?;
-    let head = rows::head(&status);
-    let mut rows = rows::rows(&status);
-    rows.retain(|row| row.state != State::Applied);
-    let wire = history::wire(&context.database.database, head.as_deref(), &rows);
-    let exit = Exit::found(!rows.is_empty());
+    let open = |line: &&Line| line.state != State::Applied;
+    let lines: Vec<Line> = status.lines.iter().filter(open).cloned().collect();
+    let exit = Exit::found(!status.is_current());
+    let wire = history::wire(&status, &lines, None);
     Ok(shell.answer(exit, &wire, |paint| {
-        if rows.is_empty() {
+        if exit == Exit::Done {
             "nothing pending\n".to_owned()
         } else {
-            history::human(&rows, false, paint)
+            history::human(&lines, &status.drift, false, paint)
         }
     }))
 }

@@ -1,12 +1,10 @@
 //! `migrate current`: the newest applied revision.
 
-use console::pending::status;
 use console::text::safe;
 use console::{Ending, Exit, Flow, Shell};
 use pgbelay_core::error::Result;
+use pgbelay_core::ops::status;
 use serde_json::json;
-
-use crate::rows;
 
 /// Show the newest applied revision
 #[derive(Debug, clap::Args)]
@@ -15,10 +13,10 @@ pub struct Args {}
 
 pub async fn run(shell: &Shell, _args: Args) -> Result<Ending> {
     let context = shell.context(Flow::Answer)?;
-    let status = status::read(&context).await?;
-    let head = rows::head(&status);
-    let document = json!({"database": context.database.database, "revision": head});
+    let current = status::current(&context).await?;
+    let current = current.as_ref().map(ToString::to_string);
+    let document = json!({"database": context.database.database, "revision": current});
     Ok(shell.answer(Exit::Done, &document, |_| {
-        format!("{}\n", head.as_deref().map_or("base".to_owned(), safe))
+        format!("{}\n", current.as_deref().map_or("base".to_owned(), safe))
     }))
 }

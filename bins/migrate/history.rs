@@ -1,25 +1,33 @@
-//! `migrate history`: all migrations, newest first.
+//! `migrate history`: all migrations, newest first, and with -v every run.
 
-use console::pending::status;
-use console::report::history;
+use console::report::{history, runs};
 use console::{Ending, Exit, Flow, Shell};
 use pgbelay_core::error::Result;
+use pgbelay_core::ops::status;
 
-use crate::rows;
-
-/// List migrations, newest first
+/// List migrations, newest first; with -v also every run that the journal knows
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  migrate history\n  migrate history -v")]
 pub struct Args {}
 
 pub async fn run(shell: &Shell, _args: Args) -> Result<Ending> {
     let context = shell.context(Flow::Answer)?;
-    let status = status::read(&context).await?;
-    let (mut rows, head) = (rows::rows(&status), rows::head(&status));
-    rows.reverse();
-    let wire = history::wire(&context.database.database, head.as_deref(), &rows);
     let verbose = shell.shared().verbose;
+    let status = status::read(&context).await?;
+    let mut records = if verbose {
+        Some(status::runs(&context).await?)
+    } else {
+        None
+    };
+    records.as_mut().map(|records| records.reverse());
+    let mut lines = status.lines.clone();
+    lines.reverse();
+    let wire = history::wire(&status, &lines, records.as_deref().map(runs::wire));
     Ok(shell.answer(Exit::Done, &wire, |paint| {
-        history::human(&rows, verbose, paint)
+        let mut text = history::human(&lines, &status.drift, verbose, paint);
+        if let Some(records) = &records {
+            text.push_str(&format!("\n{}", runs::human(records)));
+        }
+        text
     }))
 }

@@ -5,7 +5,6 @@ mod cli;
 mod current;
 mod history;
 mod revision;
-mod rows;
 mod status;
 mod upgrade;
 

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use console::args::value;
-use console::pending::revision;
 use console::text::safe;
 use console::{Ending, Exit, Flow, Shell};
 use pgbelay_core::error::Result;
+use pgbelay_core::ident::Revision;
+use pgbelay_core::ops::revision;
 use serde_json::json;
 
 /// Create the two files of a new migration
@@ -20,8 +21,8 @@ pub struct Args {
     message: String,
 
     /// Revision that must be applied first (repeatable)
-    #[arg(long, value_name = "REV", value_parser = value::revision)]
-    depends_on: Vec<String>,
+    #[arg(long, value_name = "REV", value_parser = value::version)]
+    depends_on: Vec<Revision>,
 
     /// Folder of migrations (here without its short form, which is the message's)
     #[arg(long, value_name = "DIR")]
@@ -37,8 +38,8 @@ pub struct CreateArgs {
     name: String,
 
     /// Revision that must be applied first (repeatable)
-    #[arg(long, value_name = "REV", value_parser = value::revision)]
-    depends_on: Vec<String>,
+    #[arg(long, value_name = "REV", value_parser = value::version)]
+    depends_on: Vec<Revision>,
 }
 
 impl From<CreateArgs> for Args {
@@ -57,12 +58,10 @@ pub fn run(shell: &Shell, args: &Args) -> Result<Ending> {
         context.migrations.clone_from(folder);
     }
     let created = revision::create(&context, &args.message, &args.depends_on)?;
-    let (up, down) = (
-        created.up.display().to_string(),
-        created.down.display().to_string(),
-    );
-    let document = json!({"up": up, "down": down});
+    let created: Vec<String> = created.iter().map(|p| p.display().to_string()).collect();
+    let document = json!({"up": created.first(), "down": created.get(1)});
     Ok(shell.answer(Exit::Done, &document, |_| {
-        format!("{}\n{}\n", safe(&up), safe(&down))
+        let lines = created.iter().map(|path| safe(path) + "\n");
+        lines.collect()
     }))
 }

@@ -40,7 +40,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     });
     shell.announce("plan", &fields, |_| human(&plan));
     let question = format!("put this back into database {}?", safe(&plan.database));
-    consent::agree(shell, &question, Some(&plan.database)).await?;
+    consent::agree(shell, &question, &plan.database).await?;
     let options = Options {
         accept_drift: args.accept_drift,
         reason: args.reason,

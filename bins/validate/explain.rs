@@ -1,8 +1,8 @@
 //! `validate explain`: one rule in full.
 
-use console::pending::rules::{self, Rule};
 use console::{Ending, Exit, Paint, Shell};
 use pgbelay_core::error::{Error, Result};
+use pgbelay_core::rules::{self, Rule};
 use serde_json::json;
 
 /// Explain a rule: what it finds, why that matters, and the way out
@@ -22,6 +22,7 @@ pub fn run(shell: &Shell, args: &Args) -> Result<Ending> {
     let document = json!({
         "id": rule.id,
         "severity": rule.severity.as_str(),
+        "title": rule.title,
         "condition": rule.condition,
         "effect": rule.effect,
         "workaround": rule.workaround,
@@ -33,7 +34,7 @@ pub fn run(shell: &Shell, args: &Args) -> Result<Ending> {
 
 fn human(rule: &Rule, paint: Paint) -> String {
     let indent = |sql: &str| sql.trim_end().replace('\n', "\n  ");
-    let title = format!("{} ({})", rule.id, rule.severity.as_str());
+    let title = format!("{} ({}): {}", rule.id, rule.severity.as_str(), rule.title);
     [
         paint.bold(&title),
         format!("{} {}", paint.bold("finds:"), rule.condition),

@@ -1,10 +1,10 @@
 //! `validate migrations`: what the rules find in the files alone.
 
-use console::pending::rules;
 use console::report::findings;
 use console::{Ending, Exit, Shell};
 use pgbelay_core::error::Result;
 use pgbelay_core::model::loss::Severity;
+use pgbelay_core::{rules, source};
 use serde_json::json;
 
 /// Check the migration files against the rules, without a database
@@ -18,7 +18,7 @@ pub struct Args {}
 
 pub fn run(shell: &Shell, _args: &Args) -> Result<Ending> {
     let folder = shell.settings()?.migrations;
-    let found = rules::check_folder(&folder)?;
+    let found = rules::check_folder(&source::read(&folder)?);
     let exit = Exit::found(
         found
             .iter()

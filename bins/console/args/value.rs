@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use pgbelay_core::error::Error;
+use pgbelay_core::ident::Revision;
 use pgbelay_core::model::backup::{Compression, VerifyLevel};
 use pgbelay_core::model::loss::Verdict;
 use pgbelay_core::model::secret::Secret;
@@ -99,6 +101,12 @@ pub fn revision(text: &str) -> Result<String, String> {
     } else {
         Err("a revision is digits (0041), version_name, head, base, +N or -N".to_owned())
     }
+}
+
+/// Reads a version in full, as it stands in a file name.
+pub fn version(text: &str) -> Result<Revision, String> {
+    let parsed: Result<Revision, Error> = text.parse();
+    parsed.map_err(|_| "name a version in full, as it stands in the file name: 0041".to_owned())
 }
 
 /// True for what can be a revision argument.

@@ -1,8 +1,8 @@
 //! `backup list` and `rollback list-backups`.
 
 use pgbelay_core::error::Result;
+use pgbelay_core::store::Store;
 
-use crate::pending::backup;
 use crate::report::backups;
 use crate::shell::{Ending, Exit, Flow, Shell};
 
@@ -16,6 +16,6 @@ pub struct Args {}
 /// Lists backups.
 pub async fn run(shell: &Shell, _args: Args) -> Result<Ending> {
     let context = shell.offline(Flow::Answer)?;
-    let list = backup::list(&context).await?;
+    let list = Store::open(&context.backups)?.list(None)?;
     Ok(shell.answer(Exit::Done, &backups::wire(&list), |_| backups::human(&list)))
 }

@@ -1,8 +1,8 @@
 //! `backup show` and `rollback show-backup`.
 
 use pgbelay_core::error::Result;
+use pgbelay_core::store::Store;
 
-use crate::pending::backup;
 use crate::report::backups;
 use crate::shell::{Ending, Exit, Flow, Shell};
 
@@ -20,7 +20,8 @@ pub struct Args {
 /// Shows one backup.
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let context = shell.offline(Flow::Answer)?;
-    let facts = backup::show(&context, &args.backup).await?;
-    let wire = backups::wire_one(&facts);
-    Ok(shell.answer(Exit::Done, &wire, |paint| backups::human_one(&facts, paint)))
+    let backup = Store::open(&context.backups)?.find(&args.backup, None)?;
+    let facts = backup.facts();
+    let wire = backups::wire_one(facts);
+    Ok(shell.answer(Exit::Done, &wire, |paint| backups::human_one(facts, paint)))
 }

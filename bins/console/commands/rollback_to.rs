@@ -1,16 +1,17 @@
 //! `rollback to` and `migrate downgrade`: take a database back, after showing what that costs.
 
 use pgbelay_core::error::{Error, Result};
+use pgbelay_core::ident::{Digest, Revision};
 use pgbelay_core::model::consent::Consent;
+use pgbelay_core::model::event::Event;
 use pgbelay_core::model::loss::Verdict;
+use pgbelay_core::ops::rollback::{self, Ask, Options, Outcome, Planned, Request};
 use serde::Serialize;
 
 use crate::args::value;
-use crate::consent;
-use crate::pending::rollback::{self, Flags, Options, Outcome, RollbackPlan, Target};
+use crate::consent::{self, Stakes};
 use crate::report::{plan, risk};
 use crate::shell::{Ending, Exit, Flow, Shell};
-use crate::text::safe;
 
 /// Take the database back to REV, keeping what that destroys
 ///
@@ -35,7 +36,7 @@ pub struct Args {
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     steps: Option<u32>,
 
-    /// Take back this migration, which must be the one applied last
+    /// Take back this migration and all that was applied after it
     #[arg(long, value_name = "MIGRATION", conflicts_with = "revision")]
     name: Option<String>,
 
@@ -65,94 +66,122 @@ pub struct Args {
 }
 
 #[derive(Serialize)]
-struct Done {
-    revision: Option<String>,
-    undone: Vec<String>,
-    backup: Option<String>,
-    backups: Vec<String>,
+struct Done<'a> {
+    revision: Option<&'a str>,
+    undone: Vec<&'a str>,
+    backup: Option<&'a str>,
+    backups: Vec<&'a str>,
+    drift: Option<&'a str>,
 }
 
 /// Rolls back.
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let context = shell.context(Flow::Work)?;
-    let flags = Flags {
-        force: args.force,
-        without_snapshot: args.without_snapshot,
-        accept_drift: args.accept_drift,
-    };
-    let plan = rollback::plan(&context, &args.target()?, &flags).await?;
-    args.check_hash(&plan)?;
-    if plan.steps.is_empty() {
-        return Ok(shell.done(Exit::Done, &(), |_| "nothing to roll back\n".to_owned()));
+    let planned = rollback::plan(&context, args.request()?).await?;
+    if planned.plan.steps.is_empty() && planned.plan.refusals.is_empty() {
+        let at = planned.plan.from.as_ref().map(Revision::as_str);
+        return Ok(shell.done(Exit::Done, &nothing(at), |_| "nothing to do\n".to_owned()));
     }
-    let view = plan::view(&plan);
+    let view = plan::view(&planned.plan);
     if args.dry_run {
         shell.part("plan", &risk::wire(&view), |paint| {
             risk::human(&view, paint)
         });
-        return Ok(shell.done(Exit::Done, &(), |_| String::new()));
-    }
-    shell.announce("plan", &risk::wire(&view), |paint| {
-        risk::human(&view, paint)
-    });
-    let consent = if args.force && shell.shared().confirm.is_none() {
-        Consent::by_flag(&plan.database, &plan.database)?
     } else {
-        let destroys = plan.verdict != Verdict::NoLoss || context.production;
-        consent::obtain(shell, &plan.database, destroys).await?
+        shell.announce("plan", &risk::wire(&view), |paint| {
+            risk::human(&view, paint)
+        });
+    }
+    args.check_hash(planned.plan.hash)?;
+    if let Some(refusal) = planned.refusal() {
+        return Err(refusal);
+    }
+    planned.foretold_failure()?;
+    if args.dry_run {
+        let at = planned.plan.from.as_ref().map(Revision::as_str);
+        return Ok(shell.done(Exit::Done, &nothing(at), |_| String::new()));
+    }
+    let consent = consent(shell, &planned, context.production).await?;
+    let options = Options {
+        plan_hash: args.plan_hash,
+        without_snapshot: args.without_snapshot,
+        reason: args.reason,
     };
-    let reason = args.reason;
-    let outcome = rollback::apply(&context, plan, consent, Options { flags, reason }).await?;
+    let outcome = rollback::apply(&context, planned, consent, options).await?;
+    if let Some(drift) = &outcome.drift {
+        let message = format!("accepted: {drift}");
+        context.observer.observe(Event::Warning(message));
+    }
     Ok(shell.done(Exit::Done, &wire(&outcome), |_| human(&outcome)))
 }
 
+async fn consent(shell: &Shell, planned: &Planned, production: bool) -> Result<Consent> {
+    let plan = &planned.plan;
+    if planned.request.force && shell.shared().confirm.is_none() {
+        return Ok(Consent::forced(&plan.database));
+    }
+    let stakes = Stakes::of(plan.verdict != Verdict::NoLoss, production);
+    consent::obtain(shell, &plan.database, stakes).await
+}
+
 impl Args {
-    fn target(&self) -> Result<Target> {
-        match (&self.revision, self.steps, &self.name) {
-            (Some(revision), None, None) => Ok(Target::Revision(revision.clone())),
-            (None, Some(steps), None) => Ok(Target::Steps(steps)),
-            (None, None, Some(name)) => Ok(Target::Name(name.clone())),
-            _ => Err(Error::usage("name one of REV, --steps and --name")),
-        }
+    fn request(&self) -> Result<Request> {
+        let ask = match (&self.revision, self.steps, &self.name) {
+            (Some(revision), None, None) => Ask::To(revision.clone()),
+            (None, Some(steps), None) => Ask::Steps(steps as usize),
+            (None, None, Some(name)) => Ask::Named(name.clone()),
+            _ => return Err(Error::usage("name one of REV, --steps and --name")),
+        };
+        Ok(Request {
+            ask,
+            force: self.force,
+            accept_drift: self.accept_drift,
+            measure: true,
+        })
     }
 
-    fn check_hash(&self, plan: &RollbackPlan) -> Result<()> {
-        match &self.plan_hash {
-            Some(reviewed) if *reviewed != plan.hash.to_string() => Err(Error::refused(
-                "this is not the plan that was reviewed",
-            )
-            .hint(format!(
-                "the hash is {} now; review it with --dry-run",
-                plan.hash
-            ))),
-            _ => Ok(()),
+    /// The core asks the same; here nobody is asked for consent to a plan that can't be.
+    fn check_hash(&self, hash: Digest) -> Result<()> {
+        let hash = hash.to_string();
+        let is = |wanted: &String| wanted.len() >= 8 && hash.starts_with(wanted.as_str());
+        if self.plan_hash.as_ref().is_none_or(is) {
+            return Ok(());
         }
+        Err(Error::refused("this is not the plan that was reviewed")
+            .hint(format!("the hash is {hash} now; review it with --dry-run")))
     }
 }
 
-fn wire(outcome: &Outcome) -> Done {
-    let backups: Vec<String> = outcome.backups.iter().map(ToString::to_string).collect();
+const fn nothing(at: Option<&str>) -> Done<'_> {
     Done {
-        revision: outcome.head.as_ref().map(ToString::to_string),
-        undone: outcome
-            .undone
-            .iter()
-            .map(|(revision, _)| revision.to_string())
-            .collect(),
-        backup: backups.first().cloned(),
-        backups,
+        revision: at,
+        undone: Vec::new(),
+        backup: None,
+        backups: Vec::new(),
+        drift: None,
     }
 }
 
-/// What was done, and the backup's id as the last line.
+fn wire(outcome: &Outcome) -> Done<'_> {
+    let backups: Vec<&str> = outcome.backups.iter().map(|b| b.id.as_str()).collect();
+    Done {
+        revision: outcome.to.as_ref().map(Revision::as_str),
+        undone: outcome.undone.iter().map(Revision::as_str).collect(),
+        backup: backups.first().copied(),
+        backups,
+        drift: outcome.drift.as_deref(),
+    }
+}
+
+/// What was done, and the snapshot's id as the last line.
 fn human(outcome: &Outcome) -> String {
-    let head = outcome
-        .head
-        .as_ref()
-        .map_or("base".to_owned(), |head| safe(head.as_str()));
-    let backup = outcome.backups.first().map(|id| format!("{id}\n"));
-    format!(
-        "now at {head}; `rollback undo` reverses this\n{}",
-        backup.unwrap_or_default()
-    )
+    let to = outcome.to.as_ref();
+    let to = to.map_or("base".to_owned(), ToString::to_string);
+    match outcome.backups.first() {
+        Some(backup) => format!(
+            "now at {to}; `rollback undo` reverses this\n{}\n",
+            backup.id
+        ),
+        None => format!("now at {to}; no snapshot was taken\n"),
+    }
 }

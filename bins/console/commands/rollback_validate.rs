@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use pgbelay_core::error::{Error, Result};
 use pgbelay_core::model::loss::Verdict;
+use pgbelay_core::ops::rollback::{self, Ask, Request};
 
 use crate::args::value;
 use crate::paint::Paint;
-use crate::pending::rollback::{self, Flags, Target};
 use crate::report::{lines, plan, risk};
 use crate::shell::{Ending, Exit, Flow, Shell};
 
@@ -54,12 +54,13 @@ pub enum Format {
 /// Validates a rollback.
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let context = shell.context(Flow::Answer)?;
-    let flags = Flags {
+    let request = Request {
+        ask: Ask::To(args.revision),
         force: false,
-        without_snapshot: false,
         accept_drift: false,
+        measure: true,
     };
-    let plan = rollback::plan(&context, &Target::Revision(args.revision), &flags).await?;
+    let plan = rollback::plan(&context, request).await?.plan;
     let view = plan::view(&plan);
     let exit = Exit::found(plan.verdict >= args.fail_on);
     let wire = risk::wire(&view);

@@ -2,103 +2,92 @@
 
 use std::time::Duration;
 
-use pgbelay_core::clock::Timestamp;
+use pgbelay_core::ident::Revision;
+use pgbelay_core::ops::drift::Drift;
+use pgbelay_core::ops::status::{Line, State, Status};
 use serde::Serialize;
 
 use crate::paint::Paint;
+use crate::report::runs::RunWire;
 use crate::table::Table;
-use crate::text::{instant, took, when};
-
-/// Where a migration stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Applied, and its file is as it was then.
-    Applied,
-    /// Not applied.
-    Pending,
-    /// Its script failed half-way, outside a transaction.
-    Failed,
-    /// Applied, but its file is gone.
-    Missing,
-    /// Applied, but its file is different now.
-    Edited,
-}
-
-impl State {
-    /// The word for people and machines.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Pending => "pending",
-            Self::Failed => "failed",
-            Self::Missing => "missing",
-            Self::Edited => "edited",
-        }
-    }
-}
-
-/// A migration and where it stands.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// Its revision.
-    pub revision: String,
-    /// Its name.
-    pub name: String,
-    /// Where it stands.
-    pub state: State,
-    /// When it was applied.
-    pub applied_at: Option<Timestamp>,
-    /// By whom.
-    pub applied_by: Option<String>,
-    /// How long that took.
-    pub duration: Option<Duration>,
-    /// Checksum of the up script.
-    pub checksum: Option<String>,
-    /// True when there is a way back.
-    pub has_rollback: bool,
-    /// The run of `migrate upgrade` it was part of.
-    pub batch: Option<i64>,
-}
+use crate::text::{instant, safe, took, when};
 
 #[derive(Serialize)]
 struct Wire<'a> {
     database: &'a str,
+    current: Option<&'a str>,
     head: Option<&'a str>,
-    migrations: Vec<RowWire<'a>>,
+    migrations: Vec<LineWire<'a>>,
+    drift: Vec<DriftWire<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs: Option<Vec<RunWire<'a>>>,
 }
 
 #[derive(Serialize)]
-struct RowWire<'a> {
+struct LineWire<'a> {
     revision: &'a str,
     name: &'a str,
+    description: &'a str,
     state: &'static str,
     applied_at: Option<String>,
-    checksum: Option<&'a str>,
+    applied_by: Option<&'a str>,
+    duration_ms: Option<i64>,
+    checksum: String,
     has_rollback: bool,
+    rollback_edited: bool,
     batch: Option<i64>,
 }
 
-/// Migrations for machines: of `database`, with the newest applied revision.
-pub fn wire<'a>(database: &'a str, head: Option<&'a str>, rows: &'a [Row]) -> impl Serialize + 'a {
-    let wire = |row: &'a Row| RowWire {
-        revision: &row.revision,
-        name: &row.name,
-        state: row.state.as_str(),
-        applied_at: row.applied_at.map(instant),
-        checksum: row.checksum.as_deref(),
-        has_rollback: row.has_rollback,
-        batch: row.batch,
-    };
+#[derive(Serialize)]
+struct DriftWire<'a> {
+    kind: &'static str,
+    revision: &'a str,
+    message: String,
+}
+
+/// The status for machines, with `lines` of it, and the runs where they are asked for.
+pub fn wire<'a>(
+    status: &'a Status,
+    lines: &'a [Line],
+    runs: Option<Vec<RunWire<'a>>>,
+) -> impl Serialize + 'a {
     Wire {
-        database,
-        head,
-        migrations: rows.iter().map(wire).collect(),
+        database: &status.database,
+        current: status.current.as_ref().map(Revision::as_str),
+        head: status.head.as_ref().map(Revision::as_str),
+        migrations: lines.iter().map(line).collect(),
+        drift: status.drift.iter().map(drift).collect(),
+        runs,
+    }
+}
+
+fn line(line: &Line) -> LineWire<'_> {
+    LineWire {
+        revision: line.revision.as_str(),
+        name: &line.name,
+        description: &line.description,
+        state: line.state.as_str(),
+        applied_at: line.applied_at.map(instant),
+        applied_by: line.applied_by.as_deref(),
+        duration_ms: line.duration_ms,
+        checksum: line.checksum.to_string(),
+        has_rollback: line.has_rollback,
+        rollback_edited: line.rollback_edited,
+        batch: line.batch,
+    }
+}
+
+fn drift(drift: &Drift) -> DriftWire<'_> {
+    DriftWire {
+        kind: drift.as_str(),
+        revision: drift.revision().as_str(),
+        message: drift.to_string(),
     }
 }
 
 /// Migrations for people. `verbose` adds who applied them, how long that took, and checksums.
-pub fn human(rows: &[Row], verbose: bool, paint: Paint) -> String {
-    if rows.is_empty() {
+pub fn human(lines: &[Line], drift: &[Drift], verbose: bool, paint: Paint) -> String {
+    if lines.is_empty() {
         return "no migrations\n".to_owned();
     }
     let mut heads = vec!["revision", "name", "state", "applied at", "way back"];
@@ -106,34 +95,49 @@ pub fn human(rows: &[Row], verbose: bool, paint: Paint) -> String {
         heads.extend([">batch", "by", ">took", "checksum"]);
     }
     let mut table = Table::new(&heads);
-    for row in rows {
+    for line in lines {
         let mut cells = vec![
-            row.revision.clone(),
-            row.name.clone(),
-            row.state.as_str().to_owned(),
-            row.applied_at.map(when).unwrap_or_default(),
-            if row.has_rollback { "yes" } else { "none" }.to_owned(),
+            line.revision.to_string(),
+            line.name.clone(),
+            line.state.as_str().to_owned(),
+            line.applied_at.map(when).unwrap_or_default(),
+            way_back(line).to_owned(),
         ];
         if verbose {
-            let checksum = row.checksum.as_deref().unwrap_or_default();
+            let millis = |ms: i64| took(Duration::from_millis(ms.max(0) as u64));
             cells.extend([
-                row.batch.map(|batch| batch.to_string()).unwrap_or_default(),
-                row.applied_by.clone().unwrap_or_default(),
-                row.duration.map(took).unwrap_or_default(),
-                checksum.get(..12).unwrap_or(checksum).to_owned(),
+                line.batch
+                    .map(|batch| batch.to_string())
+                    .unwrap_or_default(),
+                line.applied_by.clone().unwrap_or_default(),
+                line.duration_ms.map(millis).unwrap_or_default(),
+                line.checksum.short(),
             ]);
         }
         table.row(cells);
     }
-    format!("{}\n{}\n", table.render(), summary(rows, paint))
+    let mut text = format!("{}\n{}\n", table.render(), summary(lines, paint));
+    for drift in drift {
+        let label = paint.red("drift:");
+        text.push_str(&format!("{label} {}\n", safe(&drift.to_string())));
+    }
+    text
+}
+
+const fn way_back(line: &Line) -> &'static str {
+    match (line.has_rollback, line.rollback_edited) {
+        (false, _) => "none",
+        (true, false) => "yes",
+        (true, true) => "yes, edited",
+    }
 }
 
 /// One line: how many migrations are in which state.
-pub fn summary(rows: &[Row], paint: Paint) -> String {
+fn summary(lines: &[Line], paint: Paint) -> String {
     use State::{Applied, Edited, Failed, Missing, Pending};
     let mut parts = Vec::new();
     for state in [Applied, Pending, Failed, Missing, Edited] {
-        let number = rows.iter().filter(|row| row.state == state).count();
+        let number = lines.iter().filter(|line| line.state == state).count();
         if number > 0 {
             let part = format!("{number} {}", state.as_str());
             parts.push(match state {
@@ -148,40 +152,55 @@ pub fn summary(rows: &[Row], paint: Paint) -> String {
 
 #[cfg(test)]
 mod tests {
+    use pgbelay_core::ident::Digest;
+
     use super::*;
     use crate::report::lines;
 
-    fn row(revision: &str, state: State) -> Row {
-        Row {
-            revision: revision.into(),
+    fn line(revision: &str, state: State) -> Line {
+        Line {
+            revision: revision.parse().unwrap(),
             name: "add_users".into(),
+            description: String::new(),
             state,
             applied_at: None,
             applied_by: None,
-            duration: None,
-            checksum: Some("ab".into()),
+            duration_ms: None,
+            checksum: Digest::of(""),
             has_rollback: true,
+            rollback_edited: false,
             batch: None,
         }
     }
 
     #[test]
     fn for_machines_has_the_promised_fields() {
-        let rows = [row("0041", State::Edited)];
-        let expected = "{\"schema\":1,\"database\":\"shop\",\"head\":\"0041\",\"migrations\":[{\
-             \"revision\":\"0041\",\"name\":\"add_users\",\"state\":\"edited\",\"applied_at\":null,\
-             \"checksum\":\"ab\",\"has_rollback\":true,\"batch\":null}]}\n";
-        assert_eq!(
-            lines::document(&wire("shop", Some("0041"), &rows)),
-            expected
-        );
+        let status = Status {
+            database: "shop".into(),
+            current: "0041".parse().ok(),
+            head: None,
+            lines: vec![line("0041", State::Edited)],
+            drift: Vec::new(),
+        };
+        let text = lines::document(&wire(&status, &status.lines, None));
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["database"], "shop");
+        assert_eq!(value["current"], "0041");
+        assert!(value.get("runs").is_none());
+        let expected = serde_json::json!([{
+            "revision": "0041", "name": "add_users", "description": "", "state": "edited",
+            "applied_at": null, "applied_by": null, "duration_ms": null,
+            "checksum": Digest::of("").to_string(), "has_rollback": true,
+            "rollback_edited": false, "batch": null,
+        }]);
+        assert_eq!(value["migrations"], expected);
     }
 
     #[test]
     fn for_people() {
-        let rows = [row("0041", State::Applied), row("0042", State::Pending)];
-        let text = human(&rows, false, Paint::new(false));
+        let lines = [line("0041", State::Applied), line("0042", State::Pending)];
+        let text = human(&lines, &[], false, Paint::new(false));
         assert!(text.ends_with("\n\n1 applied, 1 pending\n"), "{text}");
-        assert!(human(&rows, true, Paint::new(false)).contains("checksum"));
+        assert!(human(&lines, &[], true, Paint::new(false)).contains("checksum"));
     }
 }

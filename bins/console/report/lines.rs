@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::output::Output;
+use crate::text::statement;
 
 /// The number of this layout. Within it, fields are only ever added.
 const SCHEMA: u32 = 1;
@@ -73,6 +74,10 @@ impl Lines {
 
 impl Observer for Lines {
     fn observe(&self, event: Event) {
+        // Echoed statements are diagnostics, which never go where the answer goes.
+        if let Event::Sql(sql) = &event {
+            return self.output.err(&statement(sql));
+        }
         let (kind, fields) = wire(event);
         self.output.out(&line(kind, &fields));
     }
@@ -132,7 +137,7 @@ fn wire(event: Event) -> (&'static str, Value) {
             json!({"backup": id.as_str(), "rows": rows, "bytes": bytes}),
         ),
         Event::Warning(message) => ("warning", json!({"message": message})),
-        Event::Note(message) => ("note", json!({"message": message})),
+        Event::Note(message) | Event::Sql(message) => ("note", json!({"message": message})),
     }
 }
 

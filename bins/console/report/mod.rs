@@ -9,3 +9,4 @@ pub mod lines;
 pub mod plan;
 pub mod progress;
 pub mod risk;
+pub mod runs;

@@ -1,6 +1,7 @@
 //! From a plan to the risk report that shows it.
 
-use crate::pending::rollback::RollbackPlan;
+use pgbelay_core::model::plan::RollbackPlan;
+
 use crate::report::risk::{RefusalView, RiskView};
 
 /// The risk report of `plan`.

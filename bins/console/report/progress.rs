@@ -9,7 +9,7 @@ use pgbelay_core::model::event::{Event, Observer};
 
 use crate::output::Output;
 use crate::paint::Paint;
-use crate::text::{count, many, safe, safe_lines, size, took};
+use crate::text::{count, many, safe, safe_lines, size, statement, took};
 
 /// Without a terminal, progress and waiting are told at most this often.
 const PACE: Duration = Duration::from_secs(5);
@@ -180,7 +180,7 @@ impl Progress {
                     &format!("{} {id} ({what})", self.paint.green("saved")),
                 );
             }
-            Event::Statement { .. } | Event::Warning(_) | Event::Note(_) => {}
+            Event::Statement { .. } | Event::Sql(_) | Event::Warning(_) | Event::Note(_) => {}
         }
     }
 }
@@ -193,6 +193,7 @@ impl Observer for Progress {
                 let label = self.paint.yellow("warning:");
                 self.line(&state, &format!("{label} {}", safe_lines(&message)));
             }
+            Event::Sql(sql) => self.line(&state, statement(&sql).trim_end()),
             Event::Note(message) if self.notes => {
                 self.line(&state, &self.paint.dim(&safe_lines(&message)));
             }

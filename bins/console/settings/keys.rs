@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pgbelay_core::error::{Error, Result};
+use pgbelay_core::store::keygen;
 
 use crate::args::Shared;
 use crate::environment::Environment;
@@ -60,7 +61,7 @@ fn join(named: &[String], file: Option<&Path>) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// The lines of a recipients file that are neither empty nor comments.
+/// The recipients in a recipients file.
 fn lines(file: &Path) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(file).map_err(|e| {
         Error::usage(format!(
@@ -69,7 +70,10 @@ fn lines(file: &Path) -> Result<Vec<String>> {
         ))
         .caused_by(e)
     })?;
-    let lines = text.lines().map(str::trim);
-    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(lines.map(str::to_owned).collect())
+    keygen::parse_recipients_file(&text).map_err(|e| {
+        e.wrap(format!(
+            "the recipients file {} can't be used",
+            file.display()
+        ))
+    })
 }

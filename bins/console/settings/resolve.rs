@@ -9,11 +9,11 @@ use pgbelay_core::model::backup::Compression;
 use pgbelay_core::model::event::Observer;
 use pgbelay_core::model::secret::Secret;
 use pgbelay_core::ops::context::Context;
+use pgbelay_core::pg::config;
 use pgbelay_core::pg::options::{ConnectOptions, SslMode};
 
 use crate::args::{Shared, value};
 use crate::environment::Environment;
-use crate::pending::config as pg_config;
 use crate::settings::config::{Config, Layer, Production};
 use crate::settings::{keys, postgres};
 
@@ -51,7 +51,7 @@ impl Settings {
             return Err(Error::usage("--all is not supported yet")
                 .hint("run once for each database, with --database NAME"));
         }
-        let config = config(shared, environment)?;
+        let config = config_file(shared, environment)?;
         let env = env_name(shared, environment, &config);
         let layers = layers(&config, env.as_deref())?;
         let production_env = matches!(env.as_deref(), Some("production" | "prod"));
@@ -98,7 +98,7 @@ impl Settings {
     /// The surroundings of an operation on the database.
     pub fn context(self, env: &Environment, observer: Arc<dyn Observer>) -> Result<Context> {
         let url = self.database_url.as_ref();
-        let database = pg_config::resolve(url, &postgres::libpq(env))?;
+        let database = config::resolve(url, &postgres::libpq(env))?;
         let production = self.is_production(&database.database);
         let mut context = self.into_context(database, observer);
         context.production = production;
@@ -151,7 +151,7 @@ impl Settings {
     }
 }
 
-fn config(shared: &Shared, environment: &Environment) -> Result<Config> {
+fn config_file(shared: &Shared, environment: &Environment) -> Result<Config> {
     let named = shared
         .config
         .clone()

@@ -21,6 +21,22 @@ impl Consent {
         Self::named(name, database, "--confirm")
     }
 
+    /// Consent given by `--force`, which answers yes to every risk found.
+    pub fn forced(database: &str) -> Self {
+        Self {
+            database: database.to_owned(),
+            by: "--force",
+        }
+    }
+
+    /// Agreement by a plain yes, or by `--yes`: only for operations that destroy nothing.
+    pub fn agreed(database: &str) -> Self {
+        Self {
+            database: database.to_owned(),
+            by: "yes",
+        }
+    }
+
     fn named(given: &str, database: &str, by: &'static str) -> Result<Self> {
         if given == database {
             Ok(Self {

@@ -126,6 +126,8 @@ pub enum Event {
         /// Its size.
         bytes: u64,
     },
+    /// A statement is about to be sent: its text, literals masked. Only when echo is on.
+    Sql(String),
     /// Something worth knowing that does not stop the run.
     Warning(String),
     /// A fact for `-v`.

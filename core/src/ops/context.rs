@@ -37,6 +37,6 @@ pub struct Context {
     pub pg_bin: Vec<PathBuf>,
     /// Who listens.
     pub observer: Arc<dyn Observer>,
-    /// Print each statement sent (literals masked) through the observer.
+    /// Tell the observer each statement sent, literals masked.
     pub echo_sql: bool,
 }

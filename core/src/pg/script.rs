@@ -138,7 +138,7 @@ pub async fn run_one(
     echo: bool,
 ) -> Result<()> {
     if echo {
-        observer.observe(Event::Note(mask::literals(&statement.text)));
+        observer.observe(Event::Sql(mask::literals(&statement.text)));
     }
     let result = if matches!(statement.kind, Kind::Query) {
         query(client, &statement.text).await

@@ -1,0 +1,73 @@
+//! Runs: what the journal knows of upgrades, rollbacks and undos.
+
+use pgbelay_core::ident::Revision;
+use pgbelay_core::model::ledger::Record;
+use serde::Serialize;
+
+use crate::table::Table;
+use crate::text::{instant, when};
+
+/// A run for machines.
+#[derive(Debug, Serialize)]
+pub struct RunWire<'a> {
+    sequence: i64,
+    verb: &'static str,
+    from: Option<&'a str>,
+    to: Option<&'a str>,
+    at: String,
+    by: &'a str,
+    reason: Option<&'a str>,
+    consent: &'a str,
+    backups: Vec<&'a str>,
+    reverses: Option<i64>,
+}
+
+/// The runs for machines, in the order given.
+pub fn wire(records: &[Record]) -> Vec<RunWire<'_>> {
+    records.iter().map(run).collect()
+}
+
+fn run(record: &Record) -> RunWire<'_> {
+    let backups = record.backups.iter();
+    RunWire {
+        sequence: record.sequence,
+        verb: record.verb.as_str(),
+        from: record.from.as_ref().map(Revision::as_str),
+        to: record.to.as_ref().map(Revision::as_str),
+        at: instant(record.at),
+        by: &record.by,
+        reason: record.reason.as_deref(),
+        consent: &record.consent,
+        backups: backups.map(|id| id.as_str()).collect(),
+        reverses: record.reverses,
+    }
+}
+
+/// The runs for people, in the order given.
+pub fn human(records: &[Record]) -> String {
+    if records.is_empty() {
+        return "no runs\n".to_owned();
+    }
+    let mut table = Table::new(&[
+        ">run", "what", "from", "to", "at", "by", "consent", "why", "backup",
+    ]);
+    for record in records {
+        let base = |revision: &Option<Revision>| {
+            let revision = revision.as_ref().map(ToString::to_string);
+            revision.unwrap_or_else(|| "base".to_owned())
+        };
+        let backups: Vec<&str> = record.backups.iter().map(|id| id.as_str()).collect();
+        table.row([
+            record.sequence.to_string(),
+            record.verb.as_str().to_owned(),
+            base(&record.from),
+            base(&record.to),
+            when(record.at),
+            record.by.clone(),
+            record.consent.clone(),
+            record.reason.clone().unwrap_or_default(),
+            backups.join(", "),
+        ]);
+    }
+    table.render()
+}
