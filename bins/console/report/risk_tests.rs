@@ -6,6 +6,7 @@ use crate::report::lines;
 
 fn losses() -> [Loss; 2] {
     let loss = |name: &str, columns: &[&str], rows, certainty| Loss {
+        rule: "RB-DROP-COLUMN",
         table: TableName::new("public", name),
         columns: columns.iter().map(|c| (*c).to_owned()).collect(),
         rows,

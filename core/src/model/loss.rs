@@ -30,6 +30,8 @@ impl Certainty {
 /// Something a plan discards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
+    /// The rule that it falls under, such as `RB-DROP-COLUMN`.
+    pub rule: &'static str,
     /// The table whose rows or values go.
     pub table: TableName,
     /// The columns whose values go; empty when whole rows go.
@@ -42,6 +44,13 @@ pub struct Loss {
     pub bytes: u64,
     /// Why, in words: `dropped with its schema`, `deleted through orders_customer_fkey`.
     pub why: String,
+}
+
+impl Loss {
+    /// False when it is certain that nothing is lost.
+    pub fn is_real(&self) -> bool {
+        self.rows > 0 || self.certainty != Certainty::Exact
+    }
 }
 
 /// How bad a finding is.

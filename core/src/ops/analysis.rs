@@ -8,10 +8,11 @@ use crate::error::Result;
 use crate::ident::TableName;
 use crate::model::loss::{Certainty, Finding, Loss, Severity, Verdict};
 use crate::model::plan::{Refusal, Step};
-use crate::model::relation::World;
+use crate::model::relation::{Relation, World};
 use crate::pg::inspect::{self, Address, FunctionFacts, Volatility};
 use crate::pg::lookup::{self, Counted};
 use crate::pg::session::Client;
+use crate::pg::transaction;
 use crate::planner::coverage::{self, Covered, Dependent, Measure};
 use crate::planner::reach;
 use crate::planner::touch::{Action, Place, Reach, Root, RootObject};
@@ -46,12 +47,11 @@ pub struct Analysis {
 impl Analysis {
     /// The verdict.
     pub fn verdict(&self) -> Verdict {
-        let lost = |loss: &Loss| loss.rows > 0 || loss.certainty != Certainty::Exact;
         if self.fails {
             Verdict::WillFail
         } else if !self.refusals.is_empty() {
             Verdict::Unknown
-        } else if self.losses.iter().any(lost) {
+        } else if self.losses.iter().any(Loss::is_real) {
             Verdict::LossRecoverable
         } else {
             Verdict::NoLoss
@@ -92,12 +92,13 @@ pub async fn analyse(
     let dependents = work.dependents(&reach.roots).await?;
     let covered = coverage::cover(&world, &reach, &dependents, everything);
     let mut losses = Vec::new();
-    lookup::set_path(client, &world.search_path).await?;
+    // Expressions of a script mean what they would mean to the script.
+    transaction::script(client).await?;
     for measure in covered.measures.iter().filter(|_| measure) {
         let counted = work.measure(measure).await?;
         losses.extend(counted);
     }
-    lookup::set_path(client, &[]).await?;
+    transaction::ours(client).await?;
     for oid in &covered.triggers {
         if let Some(relation) = world.relations.get(oid) {
             work.not_evaluated.push(format!(
@@ -281,7 +282,7 @@ impl Work<'_> {
                     0
                 };
                 let is_relation = dependent.address.class == "pg_class";
-                if !dependent.internal && !(is_relation && column == 0 && self.stores(&dependent)) {
+                if self.worth_naming(&dependent, &gone) {
                     self.cascades
                         .insert(format!("{} {}", dependent.kind, dependent.identity));
                 }
@@ -298,12 +299,20 @@ impl Work<'_> {
         Ok(all)
     }
 
-    /// True for a table: its loss is reported with numbers, not as a definition.
-    fn stores(&self, dependent: &inspect::Dependent) -> bool {
+    /// False for what nobody would miss by itself: parts of a table that goes as a whole, the
+    /// default of a column that goes, and tables, whose loss is reported with numbers.
+    fn worth_naming(&self, dependent: &inspect::Dependent, gone: &BTreeSet<Address>) -> bool {
+        let goes = |oid: u32| gone.contains(&Address::new("pg_class", oid, 0));
         let relation = dependent
             .relation
             .and_then(|o| self.world.relations.get(&o));
-        relation.is_some_and(crate::model::relation::Relation::stores_rows)
+        let whole = dependent.address.class == "pg_class" && dependent.address.sub == 0;
+        let is_table = whole && relation.is_some_and(Relation::stores_rows);
+        !dependent.internal
+            && !is_table
+            && !dependent.table.is_some_and(goes)
+            && dependent.kind != "default value"
+            && !dependent.identity.contains("pg_toast")
     }
 
     fn named(&self, root: &Root, address: &Address) -> Dependent {
@@ -351,6 +360,7 @@ impl Work<'_> {
         };
         let upper = coverage::upper_bound(self.world, measure.table);
         let mut loss = Loss {
+            rule: measure.rule,
             table: relation.name.clone(),
             columns: measure.columns.clone(),
             rows: upper,

@@ -32,8 +32,6 @@ pub struct Taken {
     pub parts: BTreeMap<Oid, Part>,
     /// How many rows each part holds.
     pub rows: BTreeMap<Oid, u64>,
-    /// Sequence positions.
-    pub sequences: Vec<SequenceState>,
 }
 
 /// What a snapshot is taken for.
@@ -165,7 +163,6 @@ pub async fn take(
         files,
         parts,
         rows,
-        sequences,
     })
 }
 

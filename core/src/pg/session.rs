@@ -110,12 +110,13 @@ impl Session {
 
 /// Fixes, for the rest of the transaction, whatever changes how values and definitions are
 /// written, so that what is read here can be put back anywhere. `SET LOCAL`, since a plain `SET`
-/// would leak to others through a pooler. `TimeZone` stays: ISO dates carry their offset.
+/// would leak to others through a pooler. UTC, so that texts of two sessions can be compared.
 pub async fn pin(client: &impl GenericClient) -> Result<()> {
     client
         .batch_execute(
             "SET LOCAL search_path = ''; \
-             SET LOCAL DateStyle = 'ISO'; \
+             SET LOCAL DateStyle = 'ISO, MDY'; \
+             SET LOCAL TimeZone = 'UTC'; \
              SET LOCAL IntervalStyle = 'postgres'; \
              SET LOCAL extra_float_digits = 3; \
              SET LOCAL bytea_output = 'hex'; \

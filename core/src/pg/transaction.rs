@@ -33,10 +33,7 @@ pub async fn ours(client: &Client) -> Result<()> {
     );
     let timeout: String = row.await.pg("could not read a setting")?.get(0);
     session::pin(client).await?;
-    let back = format!(
-        "SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = {}",
-        quote::literal(&timeout)
-    );
+    let back = format!("SET LOCAL statement_timeout = {}", quote::literal(&timeout));
     client
         .batch_execute(&back)
         .await

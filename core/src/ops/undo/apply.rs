@@ -1,5 +1,7 @@
 //! Carrying an undo out.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::error::{Error, Result};
@@ -7,11 +9,12 @@ use crate::ident::{Revision, TableName};
 use crate::model::backup::{BackupFacts, BackupKind, VerifyLevel};
 use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
-use crate::model::loss::Certainty;
+use crate::model::plan::Coverage;
+use crate::model::relation::Oid;
 use crate::ops::context::Context;
 use crate::ops::snapshot::{self, Purpose};
 use crate::ops::stored_catalog;
-use crate::ops::undo::inside::{Attempt, attempt, destroys};
+use crate::ops::undo::inside::{Attempt, attempt};
 use crate::ops::undo::plan::{self, UndoPlan};
 use crate::ops::undo::staging::Backups;
 use crate::pg::lock::{self, Locked};
@@ -159,9 +162,8 @@ async fn save_first(
     plan: &UndoPlan,
     locked: &Locked,
 ) -> Result<Option<BackupFacts>> {
-    let lossy = |rows: u64, certainty| rows > 0 || certainty != Certainty::Exact;
-    let losses = &plan.analysis.losses;
-    if !destroys(plan) || !losses.iter().any(|l| lossy(l.rows, l.certainty)) {
+    let coverage = destroyed(plan);
+    if coverage.is_empty() {
         return Ok(None);
     }
     let client = locked.session().client();
@@ -187,7 +189,20 @@ async fn save_first(
     };
     let reader = connect::connect(&ctx.database, "pgbelay snapshot").await?;
     let world = &plan.analysis.world;
-    let coverage = &plan.analysis.covered.coverage;
-    let taken = snapshot::take(ctx, reader.client(), &server, world, coverage, purpose).await?;
+    let taken = snapshot::take(ctx, reader.client(), &server, world, &coverage, purpose).await?;
     Ok(Some(taken.facts))
+}
+
+/// Tables of which applying the migrations again would take values that nothing brings back:
+/// rows that it changes one by one are watched, and reverted anyway.
+fn destroyed(plan: &UndoPlan) -> BTreeMap<Oid, Coverage> {
+    let by_definition = |rule: &str| !matches!(rule, "RB-DELETE" | "RB-UPDATE");
+    let coverage = plan.analysis.covered.coverage.iter();
+    coverage
+        .filter(|(_, coverage)| {
+            let mut losses = plan.analysis.losses.iter();
+            losses.any(|l| l.table == coverage.table && by_definition(l.rule) && l.is_real())
+        })
+        .map(|(oid, coverage)| (*oid, coverage.clone()))
+        .collect()
 }

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::ident::{Digest, TableName};
 use crate::model::event::{Event, Phase};
 use crate::model::ledger::{Entry, Verb};
-use crate::model::plan::{Extent, Fate};
+use crate::model::plan::Fate;
 use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
 use crate::ops::run_scripts;
@@ -379,17 +379,4 @@ async fn write_ledger(client: &Client, context: &Attempt<'_>) -> Result<()> {
     };
     journal::append(client, record).await?;
     Ok(())
-}
-
-/// True for what an undo must save first: tables that applying the migrations again drops,
-/// empties or reshapes.
-pub fn destroys(plan: &UndoPlan) -> bool {
-    let coverage = plan.analysis.covered.coverage.values();
-    let mut reshaped = coverage.filter(|c| {
-        c.fate == Fate::Dropped
-            || !c.dropped.is_empty()
-            || !c.retyped.is_empty()
-            || c.extent == Extent::Full && !plan.analysis.covered.capture.everything
-    });
-    reshaped.next().is_some()
 }

@@ -7,8 +7,8 @@ use crate::ident::Digest;
 use crate::ops::stored_catalog;
 use crate::pg::session::Client;
 use crate::pg::{catalog, transaction};
-use crate::schema::render::AddColumn;
-use crate::schema::{self, Catalog, Entry, ObjectKey, ObjectKind, Phase};
+use crate::schema::repair::{self, MissingColumn};
+use crate::schema::{self, Catalog, Entry, ObjectKind, Phase};
 use crate::store::Verified;
 
 /// What came back beside what the scripts made.
@@ -43,7 +43,7 @@ pub async fn begin(
     };
     let now = catalog::read(client).await?;
     let difference = schema::diff(before, &now);
-    if difference.missing.is_empty() {
+    if difference.missing.is_empty() && difference.changed.is_empty() {
         return Ok(repaired);
     }
     let Some((pre, post)) = snapshot.schema()? else {
@@ -53,20 +53,17 @@ pub async fn begin(
     let post = schema::dump_entries(&post);
     let all: Vec<Entry> = pre.iter().chain(&post).cloned().collect();
     let (entries, left) = schema::missing_statements(&difference.missing, &all);
-    let early = |entry: &&&Entry| entry.phase() == Phase::Early;
-    for entry in entries.iter().filter(early) {
+    transaction::define(client, schema::ENTRY_SETTINGS).await?;
+    for entry in entries.iter().filter(|e| e.phase() == Phase::Early) {
         make(client, entry, &mut repaired).await?;
     }
-    for key in &left {
-        if let Some(column) = column(before, key) {
-            transaction::define(client, &column.add).await?;
-            for setting in &column.settings {
-                transaction::define(client, setting).await?;
-            }
-            repaired.made.push(key.to_string());
-            repaired.late.extend(column.set_default);
-            repaired.late.extend(column.set_not_null);
-        }
+    let columns = repair::columns(before, &difference.missing);
+    let (last, first): (Vec<_>, Vec<_>) = columns.into_iter().partition(|c| c.of_relation);
+    for column in &first {
+        add(client, column, &mut repaired).await?;
+    }
+    for constraint in repair::constraints(before, &left) {
+        repaired.late.push(constraint);
     }
     for entry in entries.iter().filter(|e| e.phase() == Phase::Main) {
         if pre.contains(entry) {
@@ -80,18 +77,31 @@ pub async fn begin(
         repaired.made.push(describe(entry));
         repaired.late.push(entry.sql.clone());
     }
-    for key in left.iter().filter(|k| k.kind == ObjectKind::Constraint) {
-        if let Some(sql) = schema::render::add_constraint(before, key) {
-            repaired.made.push(key.to_string());
-            repaired.late.push(sql);
-        }
+    for column in &last {
+        add(client, column, &mut repaired).await?;
     }
+    for change in &difference.changed {
+        repaired.late.extend(repair::column(change));
+    }
+    let published = schema::publication_statements(&difference.changed, &all);
+    repaired
+        .late
+        .extend(published.into_iter().map(|e| e.sql.clone()));
     Ok(repaired)
 }
 
-fn column(before: &Catalog, key: &ObjectKey) -> Option<AddColumn> {
-    let is_column = key.kind == ObjectKind::Column;
-    is_column.then(|| schema::render::add_column(before, key))?
+/// Adds a column without default and NOT NULL: a default would fill rows whose value was NULL.
+async fn add(client: &Client, column: &MissingColumn, repaired: &mut Repaired) -> Result<()> {
+    if !column.inherited {
+        transaction::define(client, &column.steps.add).await?;
+    }
+    for setting in &column.steps.settings {
+        transaction::define(client, setting).await?;
+    }
+    repaired.made.push(column.key.to_string());
+    let late = [&column.steps.set_not_null, &column.steps.set_default];
+    repaired.late.extend(late.into_iter().flatten().cloned());
+    Ok(())
 }
 
 fn describe(entry: &Entry) -> String {
@@ -118,7 +128,27 @@ pub async fn finish(
     for sql in std::mem::take(&mut repaired.late) {
         transaction::define(client, &sql).await?;
     }
-    let now = catalog::read(client).await?;
+    let mut now = catalog::read(client).await?;
+    if let Some(before) = before {
+        // What was made again got the owner and the default privileges of today.
+        let difference = schema::diff(before, &now);
+        let changed = difference.changed.iter().map(|c| &c.key);
+        let keys = difference
+            .missing
+            .iter()
+            .chain(&difference.extra)
+            .chain(changed);
+        let mut regranted = false;
+        for key in keys.filter(|k| k.kind == ObjectKind::Acl) {
+            for sql in schema::privileges(before, &now, key) {
+                transaction::define(client, &sql).await?;
+                regranted = true;
+            }
+        }
+        if regranted {
+            now = catalog::read(client).await?;
+        }
+    }
     let difference = before.map(|before| schema::diff(before, &now));
     if let Some(difference) = &difference {
         let reordered = difference.reordered.iter();
