@@ -1,7 +1,7 @@
 //! An undo: what it is about to do, and what it amounted to.
 
 use pgbelay_core::ident::Revision;
-use pgbelay_core::ops::undo::{Changed, Conflict, Outcome, UndoPlan};
+use pgbelay_core::ops::undo::{Outcome, UndoPlan};
 use serde::Serialize;
 
 use crate::paint::Paint;
@@ -85,13 +85,13 @@ pub fn plan_human(plan: &UndoPlan) -> String {
 
 /// What it amounted to, for machines.
 pub fn wire(outcome: &Outcome) -> impl Serialize + '_ {
-    let table = |changed: &Changed| TableWire {
+    let tables = outcome.changed.iter().map(|changed| TableWire {
         table: changed.table.to_string(),
         added: changed.rows.added,
         changed: changed.rows.changed,
         removed: changed.rows.removed,
         values: changed.values,
-    };
+    });
     let conflicts = outcome.conflicts.iter().map(|conflict| ConflictWire {
         table: conflict.table.to_string(),
         rows: conflict.rows,
@@ -101,7 +101,7 @@ pub fn wire(outcome: &Outcome) -> impl Serialize + '_ {
         revision: outcome.to.as_ref().map(Revision::as_str),
         applied: outcome.applied.iter().map(Revision::as_str).collect(),
         rows: rows(outcome),
-        tables: outcome.changed.iter().map(table).collect(),
+        tables: tables.collect(),
         conflicts: conflicts.collect(),
         made: &outcome.made,
         reordered: &outcome.reordered,
@@ -149,8 +149,10 @@ pub fn human(outcome: &Outcome, paint: Paint) -> String {
 
 /// How many rows got something back.
 fn rows(outcome: &Outcome) -> u64 {
-    let of = |c: &Changed| c.rows.added + c.rows.changed + c.values;
-    outcome.changed.iter().map(of).sum()
+    let changed = outcome.changed.iter();
+    changed
+        .map(|c| c.rows.added + c.rows.changed + c.values)
+        .sum()
 }
 
 fn base(revision: Option<&Revision>) -> String {
