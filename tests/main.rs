@@ -18,3 +18,6 @@ mod layering;
 
 // Going forward, and seeing where a database stands.
 mod migrate;
+
+// What scripts rely on: exit codes, last lines, JSON, and that nobody is asked without a terminal.
+mod contract;

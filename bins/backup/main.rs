@@ -17,12 +17,12 @@ fn main() -> ExitCode {
     };
     console::run(cli.shared, async |shell| match cli.command {
         Command::Create(args) => backup_create::run(shell, args).await,
-        Command::List(args) => backup_list::run(shell, args).await,
-        Command::Show(args) => backup_show::run(shell, args).await,
+        Command::List(args) => backup_list::run(shell, &args),
+        Command::Show(args) => backup_show::run(shell, &args),
         Command::Verify(args) => backup_verify::run(shell, args).await,
         Command::Restore(args) => restore::run(shell, args).await,
-        Command::Pin(args) => pin::run(shell, args, true).await,
-        Command::Unpin(args) => pin::run(shell, args, false).await,
+        Command::Pin(args) => pin::run(shell, &args, true),
+        Command::Unpin(args) => pin::run(shell, &args, false),
         Command::Keygen(args) => keygen::run(shell, args),
         Command::Completions(args) => completions::run::<Cli>(shell, &args),
     })

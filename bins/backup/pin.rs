@@ -17,7 +17,7 @@ pub struct Args {
     reason: Option<String>,
 }
 
-pub async fn run(shell: &Shell, args: Args, pinned: bool) -> Result<Ending> {
+pub fn run(shell: &Shell, args: &Args, pinned: bool) -> Result<Ending> {
     let context = shell.offline(Flow::Answer)?;
     let backup = Store::open(&context.backups)?.find(&args.backup, None)?;
     if pinned {

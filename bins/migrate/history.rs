@@ -19,14 +19,17 @@ pub async fn run(shell: &Shell, _args: Args) -> Result<Ending> {
     } else {
         None
     };
-    records.as_mut().map(|records| records.reverse());
+    if let Some(records) = &mut records {
+        records.reverse();
+    }
     let mut lines = status.lines.clone();
     lines.reverse();
     let wire = history::wire(&status, &lines, records.as_deref().map(runs::wire));
     Ok(shell.answer(Exit::Done, &wire, |paint| {
         let mut text = history::human(&lines, &status.drift, verbose, paint);
         if let Some(records) = &records {
-            text.push_str(&format!("\n{}", runs::human(records)));
+            text.push('\n');
+            text.push_str(&runs::human(records));
         }
         text
     }))

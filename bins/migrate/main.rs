@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     };
     console::run(cli.shared, async |shell| match cli.command {
         Command::Upgrade(args) => upgrade::run(shell, args).await,
-        Command::Downgrade(args) => rollback_to::run(shell, args).await,
+        Command::Downgrade(args) => Box::pin(rollback_to::run(shell, args)).await,
         Command::Current(args) => current::run(shell, args).await,
         Command::Status(args) => status::run(shell, args).await,
         Command::History(args) => history::run(shell, args).await,

@@ -16,12 +16,12 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     console::run(cli.shared, async |shell| match cli.command {
-        Command::To(args) => rollback_to::run(shell, args).await,
+        Command::To(args) => Box::pin(rollback_to::run(shell, args)).await,
         Command::Validate(args) => rollback_validate::run(shell, args).await,
-        Command::Undo(args) => undo::run(shell, args).await,
+        Command::Undo(args) => Box::pin(undo::run(shell, args)).await,
         Command::Backup(args) => backup_create::run(shell, args).await,
-        Command::ListBackups(args) => backup_list::run(shell, args).await,
-        Command::ShowBackup(args) => backup_show::run(shell, args).await,
+        Command::ListBackups(args) => backup_list::run(shell, &args),
+        Command::ShowBackup(args) => backup_show::run(shell, &args),
         Command::Completions(args) => completions::run::<Cli>(shell, &args),
     })
 }

@@ -14,7 +14,7 @@ use crate::shell::{Ending, Exit, Flow, Shell};
 pub struct Args {}
 
 /// Lists backups.
-pub async fn run(shell: &Shell, _args: Args) -> Result<Ending> {
+pub fn run(shell: &Shell, _args: &Args) -> Result<Ending> {
     let context = shell.offline(Flow::Answer)?;
     let list = Store::open(&context.backups)?.list(None)?;
     Ok(shell.answer(Exit::Done, &backups::wire(&list), |_| backups::human(&list)))

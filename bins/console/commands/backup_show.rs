@@ -18,7 +18,7 @@ pub struct Args {
 }
 
 /// Shows one backup.
-pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
+pub fn run(shell: &Shell, args: &Args) -> Result<Ending> {
     let context = shell.offline(Flow::Answer)?;
     let backup = Store::open(&context.backups)?.find(&args.backup, None)?;
     let facts = backup.facts();

@@ -1,6 +1,6 @@
 //! Runs: what the journal knows of upgrades, rollbacks and undos.
 
-use pgbelay_core::ident::Revision;
+use pgbelay_core::ident::{BackupId, Revision};
 use pgbelay_core::model::ledger::Record;
 use serde::Serialize;
 
@@ -38,7 +38,7 @@ fn run(record: &Record) -> RunWire<'_> {
         by: &record.by,
         reason: record.reason.as_deref(),
         consent: &record.consent,
-        backups: backups.map(|id| id.as_str()).collect(),
+        backups: backups.map(BackupId::as_str).collect(),
         reverses: record.reverses,
     }
 }
@@ -56,7 +56,7 @@ pub fn human(records: &[Record]) -> String {
             let revision = revision.as_ref().map(ToString::to_string);
             revision.unwrap_or_else(|| "base".to_owned())
         };
-        let backups: Vec<&str> = record.backups.iter().map(|id| id.as_str()).collect();
+        let backups: Vec<&str> = record.backups.iter().map(BackupId::as_str).collect();
         table.row([
             record.sequence.to_string(),
             record.verb.as_str().to_owned(),

@@ -1,6 +1,6 @@
 //! An undo: what it is about to do, and what it amounted to.
 
-use pgbelay_core::ident::Revision;
+use pgbelay_core::ident::{BackupId, Revision};
 use pgbelay_core::ops::undo::{Outcome, UndoPlan};
 use serde::Serialize;
 
@@ -57,7 +57,7 @@ struct ConflictWire<'a> {
 pub fn plan_wire(plan: &UndoPlan) -> impl Serialize + '_ {
     let step = |(revision, name)| StepWire { revision, name };
     let steps = plan.steps.iter().map(|s| (s.revision.as_str(), &*s.name));
-    let backups: Vec<&str> = plan.record.backups.iter().map(|id| id.as_str()).collect();
+    let backups: Vec<&str> = plan.record.backups.iter().map(BackupId::as_str).collect();
     PlanWire {
         database: &plan.database,
         from: plan.record.to.as_ref().map(Revision::as_str),
