@@ -109,7 +109,8 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     observer.observe(Event::Phase(Phase::Reconcile));
     let targets = targets(context, client, &earlier, &live, &captured).await?;
     let (changed, conflicts) = put_back(client, &live, &targets).await?;
-    sequences::put_back(client, &now, &plan.details, backups.first_sequences()?).await?;
+    let locked: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
+    sequences::put_back(client, &now, &plan.details, &locked).await?;
     let expected = plan.details.fingerprint_before()?;
     let accept = context.options.accept_drift;
     repair::finish(client, &mut repaired, schema.as_ref(), expected, accept).await?;
@@ -232,9 +233,10 @@ async fn targets<'a>(
         known.push(relation.oid);
         let before = earlier.relations.get(&relation.oid);
         let wants_rows = before.is_none() || record.reshaped() || record.truncated;
-        let saved = wants_rows
-            && record.saved != Saved::Nothing
-            && staging::saved(ctx, client, backups, index, record).await?;
+        let saved = wants_rows && record.saved != Saved::Nothing;
+        if saved {
+            staging::saved(ctx, client, backups, index, record).await?;
+        }
         let key: Vec<String> = record
             .key
             .iter()
@@ -253,15 +255,14 @@ async fn targets<'a>(
         });
     }
     let others = live.relations.values().filter(|r| {
-        let made = !earlier.relations.contains_key(&r.oid);
         let watched = captured.tables().any(|oid| oid == r.oid);
-        r.kind == RelationKind::Table && !known.contains(&r.oid) && (made || watched)
+        r.kind == RelationKind::Table && !known.contains(&r.oid) && watched
     });
     for (offset, relation) in others.enumerate() {
         let before = earlier.relations.get(&relation.oid);
         let key = relation.keys.first().cloned().unwrap_or_default();
         let up = net(captured, client, relation, &key).await?;
-        if before.is_none() || !up.is_empty() {
+        if !up.is_empty() {
             targets.push(Target {
                 index: plan.details.tables.len() + offset,
                 record: None,
