@@ -4,16 +4,14 @@ use crate::error::{Error, Result};
 use crate::ident::{Digest, TableName};
 use crate::model::event::{Event, Phase};
 use crate::model::ledger::{Entry, Verb};
-use crate::model::plan::Fate;
 use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
-use crate::ops::run_scripts;
+use crate::ops::undo::again;
 use crate::ops::undo::apply::{Changed, Options, Outcome};
 use crate::ops::undo::plan::UndoPlan;
 use crate::ops::undo::repair;
 use crate::ops::undo::staging::{self, Backups};
 use crate::pg::capture::{Captured, Net};
-use crate::pg::guard::{self, State};
 use crate::pg::journal::{self, NewRecord};
 use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{Target, apply, before, values, wanted};
@@ -60,48 +58,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     observer.observe(Event::Phase(Phase::Restore));
     let now = inspect::sequences(client).await?;
     look(context, client, &earlier, &watched).await?;
-    let whole = |oid: &Oid| {
-        let coverage = plan.analysis.covered.coverage.get(oid);
-        coverage.is_some_and(|c| c.fate == Fate::Dropped)
-    };
-    let tables: Vec<(&Relation, bool)> = watched
-        .iter()
-        .filter(|oid| !whole(oid))
-        .filter_map(|oid| Some((earlier.relations.get(oid)?, false)))
-        .collect();
-    let mut captured = Captured::install(client, &tables).await?;
-    let marks = guard::marks(client).await?;
-
-    observer.observe(Event::Phase(Phase::Scripts));
-    for (step, statements) in plan.steps.iter().zip(&plan.analysis.statements) {
-        run_scripts::run(ctx, client, step, statements, &mut captured, false).await?;
-    }
-
-    observer.observe(Event::Phase(Phase::Guard));
-    transaction::ours(client).await?;
-    captured.remove(client).await?;
-    let after_marks = guard::marks(client).await?;
-    let applied = inspect::world(client, path.clone()).await?;
-    let oids: Vec<Oid> = captured.tables().collect();
-    let surplus = guard::surplus(
-        State {
-            world: &earlier,
-            marks: &marks,
-        },
-        State {
-            world: &applied,
-            marks: &after_marks,
-        },
-        &plan.analysis.covered.coverage,
-        &oids,
-    );
-    if !surplus.is_empty() {
-        return Err(Error::refused(format!(
-            "applying the migrations again did more than was announced and saved: {}",
-            surplus.join("; ")
-        ))
-        .hint("nothing was changed"));
-    }
+    let captured = again::apply(ctx, client, plan, &earlier, &watched).await?;
     let schema = repair::before(backups.first())?;
     let mut repaired = repair::begin(client, backups.first(), schema.as_ref()).await?;
     let live = inspect::world(client, path).await?;
