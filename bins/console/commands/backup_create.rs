@@ -2,10 +2,10 @@
 
 use pgbelay_core::error::Result;
 use pgbelay_core::model::backup::Compression;
+use pgbelay_core::ops::backup::create::{self, Create};
 use serde_json::json;
 
 use crate::args::value;
-use crate::pending::backup::{self, Selection};
 use crate::shell::{Ending, Exit, Flow, Shell};
 
 /// Back up the database, or some of its tables
@@ -46,16 +46,16 @@ pub struct Args {
 
 /// Makes a backup.
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
-    let context = shell.context(Flow::Work)?;
-    let selection = Selection {
+    let mut context = shell.context(Flow::Work)?;
+    context.compression = args.compression.unwrap_or(context.compression);
+    let options = Create {
         name: args.name,
         tables: args.tables,
         exclude: args.exclude,
-        schema: !args.data_only,
-        data: !args.schema_only,
-        compression: args.compression,
+        schema_only: args.schema_only,
+        data_only: args.data_only,
     };
-    let facts = backup::create(&context, selection).await?;
+    let facts = create::create(&context, options).await?;
     let rows: u64 = facts.tables.iter().map(|table| table.rows).sum();
     let fields = json!({
         "backup": facts.id.as_str(),

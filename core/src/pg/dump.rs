@@ -18,6 +18,9 @@ use crate::pg::options::SslMode;
 /// How long `pg_dump` waits for a table's lock; left alone it waits for ever.
 const LOCK_WAIT: &str = "--lock-wait-timeout=30s";
 
+/// The schemas of the ledger and of rows saved by hand.
+const OURS: [&str; 2] = ["pgbelay", "pgbelay_saved"];
+
 /// What libpq would read besides what is set here: none of it may leak in from our environment.
 const LIBPQ_VARIABLES: [&str; 30] = [
     "PGHOST",
@@ -141,14 +144,34 @@ pub async fn schema(
     snapshot: Option<&str>,
 ) -> Result<SchemaDump> {
     let program = find(folders, server_version_num).await?;
+    with(&program, options, snapshot, &OURS).await
+}
+
+/// As [`schema`], our own schemas included.
+pub async fn everything(
+    options: &ConnectOptions,
+    folders: &[PathBuf],
+    server_version_num: i32,
+    snapshot: Option<&str>,
+) -> Result<SchemaDump> {
+    let program = find(folders, server_version_num).await?;
+    with(&program, options, snapshot, &[]).await
+}
+
+async fn with(
+    program: &PgDump,
+    options: &ConnectOptions,
+    snapshot: Option<&str>,
+    without: &[&str],
+) -> Result<SchemaDump> {
     let (pre, post) = try_join!(
-        section(&program, options, "pre-data", snapshot),
-        section(&program, options, "post-data", snapshot),
+        section(program, options, "pre-data", snapshot, without),
+        section(program, options, "post-data", snapshot, without),
     )?;
     Ok(SchemaDump {
         pre,
         post,
-        version: program.version,
+        version: program.version.clone(),
     })
 }
 
@@ -157,12 +180,13 @@ async fn section(
     options: &ConnectOptions,
     section: &str,
     snapshot: Option<&str>,
+    without: &[&str],
 ) -> Result<Vec<u8>> {
     let mut command = Command::new(&program.path);
     command
         .args(["--schema-only", "--format=plain", "--encoding=UTF8"])
         .args(["--no-password", LOCK_WAIT])
-        .args(["--exclude-schema=pgbelay", "--exclude-schema=pgbelay_saved"])
+        .args(without.iter().map(|s| format!("--exclude-schema={s}")))
         .arg(format!("--section={section}"))
         .args(snapshot.map(|s| format!("--snapshot={s}")))
         .stdin(Stdio::null())

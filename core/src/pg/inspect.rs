@@ -8,6 +8,7 @@
 mod closure;
 mod functions;
 mod sequences;
+mod storage;
 mod world;
 
 pub use closure::Address;
@@ -17,7 +18,11 @@ pub use functions::FunctionFacts;
 pub use functions::Volatility;
 pub use functions::function_volatility;
 pub use sequences::SequenceFacts;
+pub use sequences::all_sequences;
 pub use sequences::sequences;
+pub use storage::Storage;
+pub use storage::storage;
+pub use world::whole_world;
 pub use world::world;
 
 /// What a caller runs in its transaction before it calls anything here or reads a catalog: names
@@ -27,11 +32,24 @@ pub const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL quote_all_iden
      SET LOCAL IntervalStyle = postgres; SET LOCAL extra_float_digits = 3; \
      SET LOCAL bytea_output = hex; SET LOCAL row_security = off";
 
-/// True for a schema (`n` is its `pg_namespace` row) whose contents concern us.
-const USER_SCHEMA: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pgbelay') \
+/// True for a schema (`n` is its `pg_namespace` row) that is neither the system's nor temporary.
+const LASTING_SCHEMA: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') \
      AND n.nspname !~ '^pg_(toast|temp_)'";
 
-/// `sql` with `{user_schema}` replaced by the condition that leaves system schemas out.
-fn of_user(sql: &str) -> String {
-    sql.replace("{user_schema}", USER_SCHEMA)
+/// Which schemas a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// All but the system's and our own.
+    User,
+    /// Our own as well.
+    Everything,
+}
+
+/// `sql` with `{user_schema}` replaced by the condition that leaves other schemas out.
+fn within(sql: &str, reach: Reach) -> String {
+    let condition = match reach {
+        Reach::User => format!("{LASTING_SCHEMA} AND n.nspname <> 'pgbelay'"),
+        Reach::Everything => LASTING_SCHEMA.to_owned(),
+    };
+    sql.replace("{user_schema}", &condition)
 }

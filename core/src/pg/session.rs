@@ -139,6 +139,16 @@ pub async fn pin(client: &impl GenericClient) -> Result<()> {
         .pg("could not fix the settings for reading")
 }
 
+/// As [`pin`], and in UTC: the same row is then written alike wherever it is read, and what was
+/// written can be compared with what was loaded.
+pub async fn pin_values(client: &impl GenericClient) -> Result<()> {
+    pin(client).await?;
+    client
+        .batch_execute("SET LOCAL TimeZone = 'UTC'")
+        .await
+        .pg("could not fix the time zone for reading")
+}
+
 /// Begins a read-only transaction that sees one state of the database, with [`pin`]ned settings
 /// and a bound on waiting for locks.
 pub async fn reading(client: &mut Client, lock_timeout: Duration) -> Result<Transaction<'_>> {

@@ -48,6 +48,7 @@ pub use identities::Identities;
 pub use part_writer::PartWriter;
 pub use row_hash::RowHash;
 pub use row_hash::row_hash;
+pub use recipients::check as check_recipients;
 pub use verified::StoredPart;
 pub use verified::Verified;
 pub use writer::Writer;

@@ -79,6 +79,11 @@ fn parse(text: &str) -> Option<Operator> {
     })
 }
 
+/// Makes sure that there is a recipient, and that all are well formed.
+pub fn check(texts: &[String]) -> Result<()> {
+    Recipients::parse(texts).map(drop)
+}
+
 /// True when `text` is one recipient that backups can be encrypted to.
 pub fn is_recipient(text: &str) -> bool {
     parse(text).is_some()

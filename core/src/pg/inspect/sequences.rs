@@ -11,7 +11,7 @@ use crate::model::relation::Oid;
 use crate::pg::query;
 use crate::sql::quote;
 
-use super::of_user;
+use super::{Reach, within};
 
 const SEQUENCES: &str = "
 SELECT c.oid, n.nspname::text, c.relname::text, o.refobjid, o.refobjsubid::int2
@@ -44,7 +44,16 @@ pub struct SequenceFacts {
 ///
 /// Positions don't belong to any snapshot: they are those of the moment of reading.
 pub async fn sequences(client: &Client) -> Result<Vec<SequenceFacts>> {
-    let rows = query::rows(client, "the sequences", &of_user(SEQUENCES), &[]).await?;
+    positions(client, Reach::User).await
+}
+
+/// As [`sequences`], those of `pgbelay` included.
+pub async fn all_sequences(client: &Client) -> Result<Vec<SequenceFacts>> {
+    positions(client, Reach::Everything).await
+}
+
+async fn positions(client: &Client, reach: Reach) -> Result<Vec<SequenceFacts>> {
+    let rows = query::rows(client, "the sequences", &within(SEQUENCES, reach), &[]).await?;
     let mut positions: BTreeMap<Oid, (i64, bool)> = BTreeMap::new();
     for batch in rows.chunks(BATCH) {
         let reads: Vec<String> = batch

@@ -16,7 +16,7 @@ use crate::model::relation::RelationKind;
 use crate::model::relation::World;
 use crate::pg::query;
 
-use super::of_user;
+use super::{Reach, within};
 
 const RELATIONS: &str = "
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.reltuples::int8,
@@ -105,6 +105,15 @@ WHERE t.typtype IN ('b', 'c', 'd', 'e', 'r') AND (c.relkind IS NULL OR c.relkind
 /// partition; those that aren't enforced are left out. `search_path` is the one that scripts will
 /// run under (`current_schemas(false)`), read before it was emptied for this.
 pub async fn world(client: &Client, search_path: Vec<String>) -> Result<World> {
+    reaching(client, search_path, Reach::User).await
+}
+
+/// As [`world`], the tables of `pgbelay` included.
+pub async fn whole_world(client: &Client, search_path: Vec<String>) -> Result<World> {
+    reaching(client, search_path, Reach::Everything).await
+}
+
+async fn reaching(client: &Client, search_path: Vec<String>, reach: Reach) -> Result<World> {
     let enforced = if query::server_version(client).await? >= 180_000 {
         "k.conenforced"
     } else {
@@ -112,13 +121,13 @@ pub async fn world(client: &Client, search_path: Vec<String>) -> Result<World> {
     };
     let foreign_keys = FOREIGN_KEYS.replace("{enforced}", enforced);
     let (relations, columns, uniques, parents, foreign_keys, schemas, types) = try_join!(
-        read(client, "the relations", RELATIONS),
-        read(client, "the columns", COLUMNS),
-        read(client, "the unique indexes", UNIQUES),
-        read(client, "the inheritance", PARENTS),
-        read(client, "the foreign keys", &foreign_keys),
-        read(client, "the schemas", SCHEMAS),
-        read(client, "the types", TYPES),
+        read(client, reach, "the relations", RELATIONS),
+        read(client, reach, "the columns", COLUMNS),
+        read(client, reach, "the unique indexes", UNIQUES),
+        read(client, reach, "the inheritance", PARENTS),
+        read(client, reach, "the foreign keys", &foreign_keys),
+        read(client, reach, "the schemas", SCHEMAS),
+        read(client, reach, "the types", TYPES),
     )?;
     let mut relations: BTreeMap<Oid, Relation> =
         relations.iter().map(relation).map(|r| (r.oid, r)).collect();
@@ -150,8 +159,8 @@ pub async fn world(client: &Client, search_path: Vec<String>) -> Result<World> {
     })
 }
 
-async fn read(client: &Client, what: &str, sql: &str) -> Result<Vec<Row>> {
-    query::rows(client, what, &of_user(sql), &[]).await
+async fn read(client: &Client, reach: Reach, what: &str, sql: &str) -> Result<Vec<Row>> {
+    query::rows(client, what, &within(sql, reach), &[]).await
 }
 
 fn relation(row: &Row) -> Relation {

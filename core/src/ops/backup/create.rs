@@ -1,0 +1,155 @@
+//! `backup create`: a database, or some of its tables, into a new backup.
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::model::backup::{BackupFacts, BackupKind};
+use crate::model::event::{Event, Phase};
+use crate::ops::backup::reading::{self, Contents, Held};
+use crate::ops::context::Context;
+use crate::ops::snapshot::{Purpose, commit_facts, save};
+use crate::pg::dump::{self, SchemaDump};
+use crate::pg::server::{self, Server};
+use crate::pg::session::Client;
+use crate::pg::{connect, ledger, snapshot};
+use crate::store::{self, CommitFacts, NewBackup, Scope, Selection, Store, Writer};
+
+/// What to save.
+#[derive(Debug, Clone, Default)]
+pub struct Create {
+    /// A name that becomes part of the id.
+    pub name: Option<String>,
+    /// Patterns of tables to save; empty for all.
+    pub tables: Vec<String>,
+    /// Patterns of tables not to save.
+    pub exclude: Vec<String>,
+    /// No rows.
+    pub schema_only: bool,
+    /// No definitions.
+    pub data_only: bool,
+}
+
+impl Create {
+    /// True when what is restored from it is the database that it was: ledger and journal then
+    /// travel with it. They say what the definitions are, so they don't go with rows alone.
+    pub const fn whole(&self) -> bool {
+        self.tables.is_empty() && !self.schema_only && !self.data_only
+    }
+
+    fn scope(&self) -> Scope {
+        let full = self.tables.is_empty() && self.exclude.is_empty();
+        Scope {
+            selection: if full {
+                Selection::Full
+            } else {
+                Selection::Patterns {
+                    include: self.tables.clone(),
+                    exclude: self.exclude.clone(),
+                }
+            },
+            schema_only: self.schema_only,
+            data_only: self.data_only,
+        }
+    }
+}
+
+/// Makes a backup by hand. Definitions are always those of the whole database, as of the same
+/// instant as the rows; patterns choose whose rows are saved.
+pub async fn create(ctx: &Context, options: Create) -> Result<BackupFacts> {
+    of_kind(ctx, BackupKind::Manual, options).await
+}
+
+/// As [`create`], for another reason.
+pub async fn of_kind(ctx: &Context, kind: BackupKind, options: Create) -> Result<BackupFacts> {
+    if options.schema_only && options.data_only {
+        return Err(Error::usage("neither definitions nor rows are to be saved"));
+    }
+    store::check_recipients(&ctx.recipients)?;
+    let store = Store::open(&ctx.backups)?;
+    ctx.observer.observe(Event::Phase(Phase::Plan));
+    let session = connect::connect(&ctx.database, "pgbelay backup").await?;
+    let client = session.client();
+    let server = server::read(client).await?;
+    if !options.data_only {
+        let found = dump::find(&ctx.pg_bin, server.version_num).await;
+        found.map_err(|e| e.hint("--data-only saves the rows, without any definition"))?;
+    }
+    let held = reading::hold(ctx, client, &options, server.standby).await?;
+    ctx.observer.observe(Event::Phase(Phase::Snapshot));
+    let new = NewBackup {
+        kind,
+        label: options.name.clone(),
+        name: options.name.clone(),
+        reason: None,
+        database: server.database.clone(),
+        recipients: ctx.recipients.clone(),
+        compression: ctx.compression,
+        actor: ctx.actor.clone(),
+    };
+    let writer = store.begin(new.clone())?;
+    let facts = fill(ctx, client, &server, &options, held, new, writer).await?;
+    ctx.observer.observe(Event::BackupComplete {
+        id: facts.id.clone(),
+        rows: facts.tables.iter().map(|t| t.rows).sum(),
+        bytes: facts.bytes,
+    });
+    Ok(facts)
+}
+
+async fn fill(
+    ctx: &Context,
+    client: &Client,
+    server: &Server,
+    options: &Create,
+    held: Held,
+    new: NewBackup,
+    mut writer: Writer,
+) -> Result<BackupFacts> {
+    let Held { exported, contents } = held;
+    let purpose = Purpose {
+        new,
+        from: ledger::head(client).await?,
+        to: None,
+        details: Value::Null,
+    };
+    let mut version = None;
+    if !options.data_only {
+        let dump = definitions(ctx, server, options, &exported.id).await?;
+        writer.schema(&dump.pre, &dump.post)?;
+        version = Some(dump.version);
+    }
+    for table in &contents.tables {
+        save(ctx, client, &mut writer, &table.part, &[table.query()], 0).await?;
+    }
+    if !options.schema_only {
+        writer.sequences(&reading::sequences(client, &contents, options).await?)?;
+    }
+    snapshot::end(client).await?;
+    ctx.observer.observe(Event::Phase(Phase::Verify));
+    let facts = commit_facts(server, &purpose, version);
+    writer.commit(completed(facts, options, contents)?)
+}
+
+async fn definitions(
+    ctx: &Context,
+    server: &Server,
+    options: &Create,
+    snapshot: &str,
+) -> Result<SchemaDump> {
+    let (folders, version) = (&ctx.pg_bin, server.version_num);
+    if options.whole() {
+        dump::everything(&ctx.database, folders, version, Some(snapshot)).await
+    } else {
+        dump::schema(&ctx.database, folders, version, Some(snapshot)).await
+    }
+}
+
+fn completed(facts: CommitFacts, options: &Create, contents: Contents) -> Result<CommitFacts> {
+    Ok(CommitFacts {
+        scope: options.scope(),
+        details: contents.details().to_json()?,
+        skipped: contents.skipped,
+        settings: contents.settings,
+        ..facts
+    })
+}
