@@ -1,13 +1,15 @@
 //! `backup restore`: load a backup into a database.
 
+use std::fmt::Write as _;
+
 use console::args::value;
 use console::consent::{self, Stakes};
-use console::pending::backup;
-use console::text::many;
+use console::text::{count, many, safe};
 use console::{Ending, Exit, Flow, Shell};
 use pgbelay_core::error::Result;
 use pgbelay_core::model::secret::Secret;
-use serde_json::json;
+use pgbelay_core::ops::backup::restore::{self, How, Outcome, Restore};
+use serde_json::{Value, json};
 
 /// Restore a backup, or some of its tables
 #[derive(Debug, clap::Args)]
@@ -30,21 +32,63 @@ pub struct Args {
 
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let context = shell.context_for(Flow::Work, args.into.as_ref())?;
-    let plan = backup::plan_restore(&context, &args.backup, &args.tables).await?;
-    let tables = many(plan.tables.len() as u64, "table", "tables");
-    let rows = many(plan.rows, "row", "rows");
-    let fields = json!({"tables": plan.tables.len(), "rows": plan.rows});
-    shell.announce("plan", &fields, |_| {
-        format!("to be loaded: {tables}, {rows}\n")
+    let options = Restore {
+        backup: args.backup,
+        tables: args.tables,
+    };
+    let plan = restore::plan(&context, options).await?;
+    let size = (plan.tables.len() as u64, plan.rows);
+    let fields = json!({
+        "backup": plan.backup.id.as_str(),
+        "database": plan.database,
+        "tables": size.0,
+        "rows": size.1,
     });
-    let consent = consent::obtain(
-        shell,
-        &plan.database,
-        Stakes::of(plan.destroys, context.production),
-    )
-    .await?;
-    let loaded = backup::restore(&context, plan, consent).await?;
-    Ok(shell.done(Exit::Done, &json!({"rows": loaded}), |_| {
-        format!("{} restored\n", many(loaded, "row", "rows"))
-    }))
+    shell.announce("plan", &fields, |_| {
+        let tables = many(size.0, "table", "tables");
+        format!("to be loaded: {tables}, {}\n", many(size.1, "row", "rows"))
+    });
+    let how = plan.how;
+    let stakes = Stakes::of(false, context.production);
+    let consent = consent::obtain(shell, &plan.database, stakes).await?;
+    let outcome = restore::apply(&context, plan, consent).await?;
+    let rows: u64 = outcome.tables.iter().map(|t| t.added).sum();
+    let tables: Vec<Value> = (outcome.tables.iter())
+        .map(|t| {
+            json!({
+                "table": t.table.to_string(),
+                "added": t.added,
+                "present": t.present,
+                "differing": t.differing,
+            })
+        })
+        .collect();
+    let fields = json!({
+        "rows": rows,
+        "tables": tables,
+        "sequences": outcome.sequences,
+        "not_validated": outcome.not_validated,
+    });
+    Ok(shell.done(Exit::Done, &fields, |_| human(&outcome, how, rows)))
+}
+
+fn human(outcome: &Outcome, how: How, rows: u64) -> String {
+    let mut text = String::new();
+    if how == How::Missing {
+        for table in &outcome.tables {
+            let name = safe(&table.table.to_string());
+            let _ = writeln!(
+                text,
+                "{name}: {} added, {} there already, {} differ and were left alone",
+                count(table.added),
+                count(table.present),
+                count(table.differing)
+            );
+        }
+    }
+    for key in &outcome.not_validated {
+        let _ = writeln!(text, "foreign key {} is not valid", safe(key));
+    }
+    let _ = writeln!(text, "{} restored", many(rows, "row", "rows"));
+    text
 }

@@ -16,8 +16,6 @@ pub mod environment;
 mod output;
 mod paint;
 mod parse;
-#[doc(hidden)]
-pub mod pending;
 pub mod report;
 mod run;
 pub mod settings;

@@ -56,14 +56,6 @@ where
     ended
 }
 
-/// Runs what keeps a thread busy on one of its own, so that an interruption is heard.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let ended = tokio::task::spawn_blocking(work).await;
-    ended.map_err(|e| Error::failed("this is a bug in pgbelay").caused_by(e))?
-}
-
 /// Waits for the first SIGINT or SIGTERM.
 async fn interruption() {
     let signals = (

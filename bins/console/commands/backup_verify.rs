@@ -1,15 +1,11 @@
 //! `backup verify` and `validate backup`: read a backup back.
 
-use pgbelay_core::clock::{self, Timestamp};
-use pgbelay_core::error::{Error, Result};
-use pgbelay_core::model::backup::{BackupFacts, VerifyLevel};
-use pgbelay_core::model::event::Event;
-use pgbelay_core::ops::context::Context;
-use pgbelay_core::store::{Identities, Store};
+use pgbelay_core::error::Result;
+use pgbelay_core::model::backup::VerifyLevel;
+use pgbelay_core::ops::backup::verify;
 use serde_json::json;
 
 use crate::args::value;
-use crate::run::blocking;
 use crate::shell::{Ending, Exit, Flow, Shell};
 use crate::text::instant;
 
@@ -26,42 +22,27 @@ pub struct Args {
     backup: String,
 
     /// How deep to look: listed, hashed, decrypted, or restored (into a scratch database)
-    #[arg(long, value_parser = value::level, default_value = "decrypted")]
-    level: VerifyLevel,
+    /// [default: decrypted where a key for it is at hand, else hashed]
+    #[arg(long, value_parser = value::level)]
+    level: Option<VerifyLevel>,
 }
 
 /// Verifies one backup.
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
-    if args.level == VerifyLevel::Restored {
-        return Err(Error::usage("--level restored is not supported yet")
-            .hint("`backup restore --into` loads it into a database of your own"));
-    }
-    let context = shell.offline(Flow::Work)?;
-    let level = args.level;
-    let work = move || verify(&context, &args.backup, level);
-    let (facts, at) = blocking(work).await?;
-    let (id, level) = (facts.id.as_str(), level.as_str());
-    let fields = json!({"backup": id, "level": level, "at": instant(at)});
+    let context = match shell.context(Flow::Work) {
+        Err(e) if args.level == Some(VerifyLevel::Restored) => return Err(e),
+        // Without a database, whatever is wrong with it, there is no journal to compare with.
+        outcome => outcome.or_else(|_| shell.offline(Flow::Work))?,
+    };
+    let done = verify::verify(&context, &args.backup, args.level).await?;
+    let (id, level) = (done.facts.id.as_str(), done.level.as_str());
+    let fields = json!({
+        "backup": id,
+        "level": level,
+        "at": instant(done.at),
+        "in_journal": done.in_journal,
+    });
     Ok(shell.done(Exit::Done, &fields, |paint| {
         format!("{} {id} ({level})\n", paint.green("verified"))
     }))
-}
-
-/// Reads the backup back and notes beside it that it is whole. A place that can't be written to
-/// is no failure: what was asked for is known.
-fn verify(
-    context: &Context,
-    selector: &str,
-    level: VerifyLevel,
-) -> Result<(BackupFacts, Timestamp)> {
-    let observer = context.observer.as_ref();
-    let backup = Store::open(&context.backups)?.find(selector, None)?;
-    let identities = Identities::load(&context.identities)?;
-    let verified = backup.verify(level, &identities, observer)?;
-    let noted = (verified.backup()).record_verification(level, true, &context.actor, None);
-    if let Err(e) = noted {
-        let message = format!("the verification could not be noted beside the backup: {e}");
-        observer.observe(Event::Warning(message));
-    }
-    Ok((verified.facts().clone(), clock::now()))
 }

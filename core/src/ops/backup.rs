@@ -2,5 +2,11 @@
 
 pub mod create;
 mod details;
+mod matviews;
+mod merge;
+mod open;
 mod patterns;
 mod reading;
+pub mod restore;
+pub mod verify;
+mod whole;

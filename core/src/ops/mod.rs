@@ -13,5 +13,6 @@ mod run_scripts;
 mod snapshot;
 pub mod status;
 mod stored_catalog;
+mod stream;
 pub mod undo;
 pub mod upgrade;

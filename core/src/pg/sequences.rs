@@ -1,4 +1,5 @@
-//! Sequence positions after an undo. They belong to no transaction, so they are set last.
+//! Sequence positions after an undo or a restore. They belong to no transaction, so they are set
+//! last.
 
 use std::collections::BTreeMap;
 
@@ -52,6 +53,31 @@ pub async fn put_back(
         }
     }
     Ok(())
+}
+
+/// Raises the sequences that belong to `tables` to where they were saved, where that is further.
+/// A live sequence never goes back. Returns those that moved.
+pub async fn raise(
+    client: &Client,
+    saved: &[SequenceState],
+    tables: &[Oid],
+) -> Result<Vec<TableName>> {
+    let live = inspect::sequences(client).await?;
+    let upwards = upwards(client).await?;
+    let mut raised = Vec::new();
+    for current in &live {
+        let owned = current.owned_by.is_some_and(|(t, _)| tables.contains(&t));
+        let Some(saved) = saved.iter().find(|s| owned && s.name == current.name) else {
+            continue;
+        };
+        let up = upwards.get(&current.oid).copied().unwrap_or(true);
+        let target = further(saved, &current.state, up);
+        if *target != current.state {
+            set(client, target).await?;
+            raised.push(current.name.clone());
+        }
+    }
+    Ok(raised)
 }
 
 /// The one of two positions that was reached later.

@@ -90,6 +90,12 @@ impl Backup {
         &self.facts
     }
 
+    /// True when one of `identities` belongs to an operator whom it was made for.
+    pub fn opens_with(&self, identities: &Identities) -> bool {
+        let operators = &self.manifest.public.recipients;
+        operators.iter().any(|o| identities.holds(&o.fingerprint))
+    }
+
     /// The folder it lies in.
     pub fn folder(&self) -> &Path {
         self.folder.path()

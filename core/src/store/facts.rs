@@ -52,6 +52,13 @@ pub enum Selection {
     },
 }
 
+impl Selection {
+    /// True when no table was left out on purpose.
+    pub const fn is_full(&self) -> bool {
+        matches!(self, Self::Full)
+    }
+}
+
 /// What is known once everything was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommitFacts {

@@ -14,7 +14,8 @@ use super::{Reach, within};
 const MEMBERS: &str = "
 SELECT d.objid, u.config IS NOT NULL, coalesce(u.condition, '')
 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-LEFT JOIN LATERAL pg_catalog.unnest(e.extconfig, e.extcondition) u (config, condition)
+LEFT JOIN LATERAL ROWS FROM (pg_catalog.unnest(e.extconfig), pg_catalog.unnest(e.extcondition))
+     AS u (config, condition)
   ON u.config = d.objid
 WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0
   AND d.deptype = 'e' AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass";

@@ -1,0 +1,70 @@
+//! Filling materialized views that held rows, in whatever order their definitions need.
+
+use crate::error::Result;
+use crate::ident::TableName;
+use crate::ops::backup::restore::RestorePlan;
+use crate::ops::context::Context;
+use crate::pg::restore::{self, Settings};
+use crate::pg::session::Client;
+use crate::pg::transaction;
+
+/// Refreshes them. One may read another, even in ways that the catalog doesn't tell (in the body
+/// of a function): whichever fails is tried again after others, until nothing changes any more.
+pub async fn refresh(
+    ctx: &Context,
+    client: &Client,
+    plan: &RestorePlan,
+    settings: Settings<'_>,
+) -> Result<()> {
+    let views = plan.details.matviews.iter();
+    let mut left: Vec<TableName> = views.map(|(s, n)| TableName::new(s, n)).collect();
+    let path = settings.recorded.iter().find(|s| s.0 == "search_path");
+    let path = path.map(|s| s.1.as_str());
+    let _ = ctx;
+    loop {
+        let mut failed = Vec::new();
+        let mut first = None;
+        let before = left.len();
+        for view in left {
+            if let Err(error) = either(client, settings, &view, path).await {
+                first.get_or_insert(error);
+                failed.push(view);
+            }
+        }
+        match first {
+            None => return Ok(()),
+            Some(error) if failed.len() == before => return Err(error),
+            Some(_) => left = failed,
+        }
+    }
+}
+
+/// Under an empty search path, else under the one that the database had.
+async fn either(
+    client: &Client,
+    settings: Settings<'_>,
+    view: &TableName,
+    path: Option<&str>,
+) -> Result<()> {
+    let mut outcome = once(client, settings, view, None).await;
+    if outcome.is_err() && path.is_some() {
+        outcome = once(client, settings, view, path).await;
+    }
+    outcome
+}
+
+async fn once(
+    client: &Client,
+    settings: Settings<'_>,
+    view: &TableName,
+    path: Option<&str>,
+) -> Result<()> {
+    restore::begin(client, settings).await?;
+    match restore::refresh(client, view, path).await {
+        Ok(()) => restore::commit(client).await,
+        Err(error) => {
+            transaction::abandon(client).await;
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Finding a backup and reading all of it, without keeping everybody else waiting.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::model::backup::VerifyLevel;
+use crate::ops::context::Context;
+use crate::store::{Backup, Identities, Store, Verified};
+
+/// The backup that `selector` names.
+pub fn find(ctx: &Context, selector: &str) -> Result<Backup> {
+    Store::open(&ctx.backups)?.find(selector, None)
+}
+
+/// Verifies `backup`, on a thread of its own.
+pub async fn verified(ctx: &Context, backup: Backup, level: VerifyLevel) -> Result<Arc<Verified>> {
+    let identities = Identities::load(&ctx.identities)?;
+    let observer = Arc::clone(&ctx.observer);
+    let work = move || backup.verify(level, &identities, observer.as_ref());
+    let done = tokio::task::spawn_blocking(work).await;
+    let done = done.map_err(|e| Error::failed("verifying the backup stopped").caused_by(e))?;
+    done.map(Arc::new)
+}

@@ -1,0 +1,160 @@
+//! `backup verify`: is it there, is it what was written, can it be read, can it be restored.
+
+use std::sync::Arc;
+
+use crate::clock::{self, Timestamp};
+use crate::error::{Error, Result};
+use crate::model::backup::{BackupFacts, BackupKind, VerifyLevel};
+use crate::model::event::{Event, Phase};
+use crate::ops::backup::open;
+use crate::ops::backup::restore;
+use crate::ops::backup::restore::How;
+use crate::ops::backup::whole;
+use crate::ops::context::Context;
+use crate::pg::scratch::Scratch;
+use crate::pg::{connect, journal, lock, server, session};
+use crate::store::{Identities, Verified};
+
+/// What was found: nothing wrong, down to a level.
+#[derive(Debug, Clone)]
+pub struct Verification {
+    /// The backup.
+    pub facts: BackupFacts,
+    /// How deeply it was looked at.
+    pub level: VerifyLevel,
+    /// When.
+    pub at: Timestamp,
+    /// True when the journal of the database names the backup, with the same manifest.
+    pub in_journal: bool,
+}
+
+/// Verifies the backup that `selector` names, and notes the result beside it. Without a level: as
+/// deep as the identities at hand allow, short of restoring it.
+///
+/// The database of the context is asked for its journal, if there is one; for
+/// [`VerifyLevel::Restored`] a scratch database is made on its server.
+pub async fn verify(
+    ctx: &Context,
+    selector: &str,
+    level: Option<VerifyLevel>,
+) -> Result<Verification> {
+    ctx.observer.observe(Event::Phase(Phase::Verify));
+    let backup = open::find(ctx, selector)?;
+    let level = match level {
+        Some(level) => level,
+        None if backup.opens_with(&Identities::load(&ctx.identities)?) => VerifyLevel::Decrypted,
+        None => VerifyLevel::Hashed,
+    };
+    let facts = backup.facts().clone();
+    let outcome = deep(ctx, backup, level).await;
+    let noted = |passed: bool, version: Option<&str>| {
+        let result = open::find(ctx, selector)
+            .and_then(|b| b.record_verification(level, passed, &ctx.actor, version));
+        if let Err(e) = result {
+            ctx.observer.observe(Event::Warning(format!(
+                "the verification could not be noted beside the backup: {e}"
+            )));
+        }
+    };
+    match outcome {
+        Ok((version, in_journal)) => {
+            noted(true, version.as_deref());
+            Ok(Verification {
+                facts,
+                level,
+                at: clock::now(),
+                in_journal,
+            })
+        }
+        Err(error) => {
+            // A key or a server that is missing says nothing about the backup.
+            if error.to_string().contains("is damaged") {
+                noted(false, None);
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn deep(
+    ctx: &Context,
+    backup: crate::store::Backup,
+    level: VerifyLevel,
+) -> Result<(Option<String>, bool)> {
+    if level == VerifyLevel::Restored && backup.facts().kind == BackupKind::Prerollback {
+        return Err(Error::usage(
+            "a backup that a rollback made holds parts of tables, which can't be restored alone",
+        )
+        .hint("verify it with --level decrypted"));
+    }
+    let stored = level.min(VerifyLevel::Decrypted);
+    let verified = open::verified(ctx, backup, stored).await?;
+    let in_journal = level >= VerifyLevel::Hashed && in_journal(ctx, verified.facts()).await?;
+    if level < VerifyLevel::Restored {
+        return Ok((None, in_journal));
+    }
+    Ok((Some(restored(ctx, verified).await?), in_journal))
+}
+
+/// Compares the manifest with the one that the journal remembers. False when nothing is known.
+async fn in_journal(ctx: &Context, facts: &BackupFacts) -> Result<bool> {
+    if ctx.database.hosts.is_empty() {
+        return Ok(false);
+    }
+    let records = match records(ctx).await {
+        Ok(records) => records,
+        Err(e) => {
+            ctx.observer.observe(Event::Note(format!(
+                "the journal was not compared: {e}"
+            )));
+            return Ok(false);
+        }
+    };
+    for record in records {
+        for (id, manifest) in record.backups.iter().zip(&record.manifests) {
+            if *id != facts.id {
+                continue;
+            }
+            if Some(*manifest) != facts.manifest {
+                return Err(Error::damaged(format!(
+                    "backup {id} is damaged: manifest.json is not the one that the journal \
+                     of the database remembers"
+                ))
+                .hint("somebody replaced it; look for the original in another copy of the store"));
+            }
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn records(ctx: &Context) -> Result<Vec<crate::model::ledger::Record>> {
+    let mut session = connect::connect(&ctx.database, "pgbelay verify").await?;
+    let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
+    journal::read(&transaction).await
+}
+
+/// Restores into a scratch database, which compares all rows. Returns the server's version.
+async fn restored(ctx: &Context, verified: Arc<Verified>) -> Result<String> {
+    let facts = verified.commit_facts()?;
+    let scratch = Scratch::create(&ctx.database, &facts.encoding, &facts.collation).await?;
+    let outcome = into(ctx, &scratch, verified).await;
+    let removed = scratch.remove().await;
+    let version = outcome?;
+    removed?;
+    Ok(version)
+}
+
+async fn into(ctx: &Context, scratch: &Scratch, verified: Arc<Verified>) -> Result<String> {
+    let name = scratch.options().database.clone();
+    let plan = restore::of(verified, &name, &[])?;
+    if plan.how != How::Whole {
+        return Err(Error::usage("a backup without definitions can't be restored alone")
+            .hint("verify it with --level decrypted"));
+    }
+    let session = connect::connect(scratch.options(), "pgbelay verify").await?;
+    let locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
+    let client = locked.session().client();
+    whole::load(ctx, client, &plan).await?;
+    Ok(server::read(client).await?.version)
+}

@@ -1,0 +1,159 @@
+//! Loading a backup into a database: definitions, rows, and what follows rows.
+
+use bytes::Bytes;
+use tokio_postgres::Client;
+
+use crate::error::{Context as _, Result};
+use crate::ident::TableName;
+use crate::model::backup::Part;
+use crate::model::relation::RelationKind;
+use crate::pg::copy;
+use crate::pg::error::PgContext as _;
+use crate::pg::inspect;
+use crate::pg::session;
+use crate::schema::ENTRY_SETTINGS;
+use crate::sql::quote;
+
+/// Under what settings statements and rows of a backup mean what they meant.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
+    /// Those recorded in the backup: the text of values depends on them.
+    pub recorded: &'a [(String, String)],
+    /// False when the dump wrote backslashes in plain strings as escapes.
+    pub standard_strings: bool,
+}
+
+/// Begins a transaction under `settings`, whatever role and database say.
+pub async fn begin(client: &Client, settings: Settings<'_>) -> Result<()> {
+    client
+        .batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+        .await
+        .pg("could not begin a transaction")?;
+    session::pin_values(client).await?;
+    let strings = if settings.standard_strings {
+        "on"
+    } else {
+        "off"
+    };
+    // Definitions may use views, and nobody else is to be protected from them here.
+    let sql = format!(
+        "{ENTRY_SETTINGS}; SET LOCAL standard_conforming_strings = {strings}; \
+         SET LOCAL default_tablespace = ''; SET LOCAL default_table_access_method = heap; \
+         SET LOCAL escape_string_warning = off; SET LOCAL client_min_messages = warning; \
+         SELECT pg_catalog.set_config(name, value, true) \
+         FROM (VALUES ('restrict_nonsystem_relation_kind', '')) AS wanted (name, value) \
+         WHERE EXISTS (SELECT FROM pg_catalog.pg_settings AS known \
+                       WHERE known.name OPERATOR(pg_catalog.=) wanted.name)"
+    );
+    client
+        .batch_execute(&sql)
+        .await
+        .pg("could not fix the settings for loading")?;
+    // How values of type money are written.
+    for (name, value) in settings.recorded.iter().filter(|s| s.0 == "lc_monetary") {
+        let sql = format!("SET LOCAL {name} = {}", quote::literal(value));
+        client
+            .batch_execute(&sql)
+            .await
+            .pg(format!("could not set {name} as it was"))?;
+    }
+    Ok(())
+}
+
+/// Makes everything since [`begin`] final.
+pub async fn commit(client: &Client) -> Result<()> {
+    client.batch_execute("COMMIT").await.pg("could not commit")
+}
+
+/// Runs the statements of one definition, called `what`.
+pub async fn run(client: &Client, what: &str, sql: &str) -> Result<()> {
+    client
+        .batch_execute(sql)
+        .await
+        .pg(format!("could not make {what}"))
+}
+
+/// Relations that are there already and belong to no extension, by name.
+pub async fn relations(client: &Client) -> Result<Vec<TableName>> {
+    client
+        .batch_execute(inspect::SETTINGS)
+        .await
+        .pg("could not prepare for reading")?;
+    let world = inspect::whole_world(client, Vec::new()).await?;
+    let storage = inspect::storage(client).await?;
+    let member = |oid: &u32| storage.extensions.contains_key(oid);
+    let relations = world.relations.values();
+    let mut names: Vec<TableName> = relations
+        .filter(|r| !member(&r.oid) || r.kind == RelationKind::Partitioned)
+        .map(|r| r.name.clone())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Drops the schema that every new database has, in a database that had none; only while it is
+/// empty.
+pub async fn drop_public(client: &Client) -> Result<()> {
+    client
+        .batch_execute("DROP SCHEMA IF EXISTS public")
+        .await
+        .pg("could not drop the schema public, which the database of the backup did not have")
+}
+
+/// Starts loading the rows of `part` into its table.
+pub async fn load(client: &Client, part: &Part) -> Result<copy::In> {
+    let table = quote::table(&part.table);
+    let columns = quote::idents(part.columns.iter().map(|c| c.name.as_str()));
+    // COPY takes no empty column list.
+    let target = if columns.is_empty() {
+        table
+    } else {
+        format!("{table} ({columns})")
+    };
+    copy::In::start(client, &target).await
+}
+
+/// Sends everything that arrives on `rows`, and tells `progress` how many rows that were so far.
+pub async fn fill(
+    mut copy: copy::In,
+    mut rows: tokio::sync::mpsc::Receiver<Result<Bytes>>,
+    mut progress: impl FnMut(u64),
+) -> Result<u64> {
+    let mut done = 0;
+    while let Some(piece) = rows.recv().await {
+        let piece = piece.context("could not read saved rows")?;
+        done += piece.iter().filter(|b| **b == b'\n').count() as u64;
+        copy.send(piece).await?;
+        progress(done);
+    }
+    copy.finish().await
+}
+
+/// Fills a materialized view. Its functions may be written for the path that the database had.
+pub async fn refresh(client: &Client, view: &TableName, path: Option<&str>) -> Result<()> {
+    if let Some(path) = path {
+        let sql = format!(
+            "SELECT pg_catalog.set_config('search_path', {}, true)",
+            quote::literal(path)
+        );
+        client
+            .batch_execute(&sql)
+            .await
+            .pg("could not set the search path")?;
+    }
+    client
+        .batch_execute(&format!(
+            "REFRESH MATERIALIZED VIEW {}",
+            quote::table(view)
+        ))
+        .await
+        .pg(format!("could not refresh {view}"))
+}
+
+/// Gathers statistics of the whole database.
+pub async fn analyze(client: &Client) -> Result<()> {
+    client
+        .batch_execute("SET statement_timeout = 0; ANALYZE")
+        .await
+        .pg("could not gather statistics")
+}
