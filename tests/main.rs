@@ -21,3 +21,6 @@ mod migrate;
 
 // What scripts rely on: exit codes, last lines, JSON, and that nobody is asked without a terminal.
 mod contract;
+
+// Backups: made, looked at, put back, and recovered without pgbelay.
+mod backup;

@@ -9,15 +9,9 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result};
 use crate::store::Verified;
 
-/// Rows on their way.
-pub struct Rows {
-    /// Pieces of whole rows; an error takes the place of what could not be read.
-    pub pieces: Receiver<Result<Bytes>>,
-    reader: JoinHandle<()>,
-}
-
-/// Starts reading the part numbered `part` of `backup`.
-pub fn rows(backup: Arc<Verified>, part: usize) -> Rows {
+/// Starts reading the part numbered `part` of `backup`: pieces of whole rows, and what to wait for
+/// once they have ended. An error takes the place of what could not be read.
+pub fn rows(backup: Arc<Verified>, part: usize) -> (Receiver<Result<Bytes>>, Reading) {
     let (send, pieces) = channel::<Result<Bytes>>(4);
     let reader = tokio::task::spawn_blocking(move || {
         let mut sink = |rows: &[u8]| {
@@ -29,14 +23,7 @@ pub fn rows(backup: Arc<Verified>, part: usize) -> Rows {
             drop(send.blocking_send(Err(error)));
         }
     });
-    Rows { pieces, reader }
-}
-
-impl Rows {
-    /// Takes the stream apart: the pieces, and what to wait for once they have ended.
-    pub fn split(self) -> (Receiver<Result<Bytes>>, Reading) {
-        (self.pieces, Reading(self.reader))
-    }
+    (pieces, Reading(reader))
 }
 
 /// The thread that reads.

@@ -49,9 +49,7 @@ impl Merge<'_> {
 
     /// True for the row of the table that has the key of the staged one.
     fn same(&self) -> String {
-        pairs(&self.key, |c| {
-            format!("t.{0} = s.{0}", quote::ident(c))
-        })
+        pairs(&self.key, |c| format!("t.{0} = s.{0}", quote::ident(c)))
     }
 
     /// True for rows of the table that stand in the way of the staged one.
@@ -61,7 +59,10 @@ impl Merge<'_> {
         let clauses: Vec<String> = uniques
             .map(|unique| {
                 let same = pairs(unique, |c| format!("t.{0} = s.{0}", quote::ident(c)));
-                format!("EXISTS (SELECT FROM ONLY {} AS t WHERE {same})", self.table())
+                format!(
+                    "EXISTS (SELECT FROM ONLY {} AS t WHERE {same})",
+                    self.table()
+                )
             })
             .collect();
         if clauses.is_empty() {
@@ -121,12 +122,12 @@ pub async fn is_empty(client: &Client, table: &TableName) -> Result<bool> {
 /// Adds what is missing in all tables, in one statement: foreign keys are checked at its end, so
 /// neither the order of tables nor cycles between them matter.
 pub async fn apply(client: &Client, merges: &[Merge<'_>]) -> Result<Vec<Merged>> {
-    let mut merged = Vec::new();
+    let mut outcome = Vec::new();
     for merge in merges {
-        merged.push(compare(client, merge).await?);
+        outcome.push(compare(client, merge).await?);
     }
     if merges.is_empty() {
-        return Ok(merged);
+        return Ok(outcome);
     }
     let parts: Vec<String> = merges.iter().map(Merge::insert).collect();
     let counts: Vec<String> = merges
@@ -136,10 +137,10 @@ pub async fn apply(client: &Client, merges: &[Merge<'_>]) -> Result<Vec<Merged>>
     let sql = format!("WITH {} SELECT {}", parts.join(", "), counts.join(", "));
     let row = client.query_one(&sql, &[]).await;
     let row = row.pg("could not add the rows that are missing")?;
-    for (place, merged) in merged.iter_mut().enumerate() {
-        merged.added = row.get::<_, i64>(place).unsigned_abs();
+    for (place, table) in outcome.iter_mut().enumerate() {
+        table.added = row.get::<_, i64>(place).unsigned_abs();
     }
-    Ok(merged)
+    Ok(outcome)
 }
 
 /// Counts what is there already.

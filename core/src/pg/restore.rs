@@ -6,7 +6,6 @@ use tokio_postgres::Client;
 use crate::error::{Context as _, Result};
 use crate::ident::TableName;
 use crate::model::backup::Part;
-use crate::model::relation::RelationKind;
 use crate::pg::copy;
 use crate::pg::error::PgContext as _;
 use crate::pg::inspect;
@@ -84,7 +83,7 @@ pub async fn relations(client: &Client) -> Result<Vec<TableName>> {
     let member = |oid: &u32| storage.extensions.contains_key(oid);
     let relations = world.relations.values();
     let mut names: Vec<TableName> = relations
-        .filter(|r| !member(&r.oid) || r.kind == RelationKind::Partitioned)
+        .filter(|r| !member(&r.oid))
         .map(|r| r.name.clone())
         .collect();
     names.sort();
@@ -122,7 +121,7 @@ pub async fn fill(
     let mut done = 0;
     while let Some(piece) = rows.recv().await {
         let piece = piece.context("could not read saved rows")?;
-        done += piece.iter().filter(|b| **b == b'\n').count() as u64;
+        done += piece.split(|b| *b == b'\n').count() as u64 - 1;
         copy.send(piece).await?;
         progress(done);
     }
@@ -142,10 +141,7 @@ pub async fn refresh(client: &Client, view: &TableName, path: Option<&str>) -> R
             .pg("could not set the search path")?;
     }
     client
-        .batch_execute(&format!(
-            "REFRESH MATERIALIZED VIEW {}",
-            quote::table(view)
-        ))
+        .batch_execute(&format!("REFRESH MATERIALIZED VIEW {}", quote::table(view)))
         .await
         .pg(format!("could not refresh {view}"))
 }

@@ -56,7 +56,10 @@ impl Scratch {
             let name = &self.name;
             Error::failed(format!("the scratch database {name} is still there"))
                 .caused_by(e)
-                .hint(format!("drop it by hand: DROP DATABASE {}", quote::ident(name)))
+                .hint(format!(
+                    "drop it by hand: DROP DATABASE {}",
+                    quote::ident(name)
+                ))
         })
     }
 }

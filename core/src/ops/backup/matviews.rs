@@ -3,24 +3,17 @@
 use crate::error::Result;
 use crate::ident::TableName;
 use crate::ops::backup::restore::RestorePlan;
-use crate::ops::context::Context;
 use crate::pg::restore::{self, Settings};
 use crate::pg::session::Client;
 use crate::pg::transaction;
 
 /// Refreshes them. One may read another, even in ways that the catalog doesn't tell (in the body
 /// of a function): whichever fails is tried again after others, until nothing changes any more.
-pub async fn refresh(
-    ctx: &Context,
-    client: &Client,
-    plan: &RestorePlan,
-    settings: Settings<'_>,
-) -> Result<()> {
+pub async fn refresh(client: &Client, plan: &RestorePlan, settings: Settings<'_>) -> Result<()> {
     let views = plan.details.matviews.iter();
     let mut left: Vec<TableName> = views.map(|(s, n)| TableName::new(s, n)).collect();
     let path = settings.recorded.iter().find(|s| s.0 == "search_path");
     let path = path.map(|s| s.1.as_str());
-    let _ = ctx;
     loop {
         let mut failed = Vec::new();
         let mut first = None;

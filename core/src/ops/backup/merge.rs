@@ -63,7 +63,10 @@ async fn inside(ctx: &Context, client: &Client, plan: &RestorePlan) -> Result<Ou
     for merge in &merges {
         let same = now.relations.get(&merge.live.oid);
         if same.is_none_or(|r| r.columns != merge.live.columns || r.uniques != merge.live.uniques) {
-            return Err(Error::busy(format!("{} was being changed", merge.live.name)));
+            return Err(Error::busy(format!(
+                "{} was being changed",
+                merge.live.name
+            )));
         }
         let must_be_empty = plan.how == How::Rows || merge.key.is_empty();
         if must_be_empty && !merge::is_empty(client, &merge.live.name).await? {
@@ -73,14 +76,14 @@ async fn inside(ctx: &Context, client: &Client, plan: &RestorePlan) -> Result<Ou
     ctx.observer.observe(Event::Phase(Phase::Reconcile));
     let oids: Vec<Oid> = merges.iter().map(|m| m.live.oid).collect();
     let off = apply::switch_off(client, &oids).await?;
-    let merged = merge::apply(client, &merges).await?;
+    let counts = merge::apply(client, &merges).await?;
     off.back_on(client).await?;
     let mut owners = oids;
     owners.extend(merges.iter().flat_map(|m| above(&world, m.live)));
     let raised = sequences::raise(client, &plan.verified.sequences()?, &owners).await?;
     ctx.observer.observe(Event::Phase(Phase::Commit));
     transaction::commit(client).await?;
-    let tables = merges.iter().zip(merged).map(|(m, rows)| Restored {
+    let tables = merges.iter().zip(counts).map(|(m, rows)| Restored {
         table: m.live.name.clone(),
         added: rows.added,
         present: rows.present,
@@ -147,8 +150,8 @@ fn live<'a>(world: &'a World, part: &Part) -> Result<&'a Relation> {
                 "restore into another database with --into, or undo the rollback that dropped it",
             )
         })?;
-    let gone = (part.columns.iter())
-        .find(|c| !live.column(&c.name).is_some_and(|live| !live.generated));
+    let gone =
+        (part.columns.iter()).find(|c| live.column(&c.name).is_none_or(|live| live.generated));
     if let Some(column) = gone {
         return Err(Error::refused(format!(
             "{table} has no column {} any more, and the backup has values for it",
@@ -183,7 +186,7 @@ async fn stage_rows(
     });
     let name = merge.stage_name();
     let staged = Stage::like(client, &name, table, &merge.columns).await?;
-    let (pieces, reading) = stream::rows(Arc::clone(&plan.verified), number).split();
+    let (pieces, reading) = stream::rows(Arc::clone(&plan.verified), number);
     let loaded = stage::fill(client, &staged, &merge.columns, pieces).await;
     let ended = reading.end().await;
     loaded.map_err(|e| e.wrap(format!("could not load the rows of {table}")))?;

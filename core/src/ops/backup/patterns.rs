@@ -34,9 +34,8 @@ pub fn unmatched(pattern: &str) -> Error {
 
 /// True when `pattern` names `table`: by its own name, or by schema and name around a dot.
 pub fn matches(pattern: &str, table: &TableName) -> bool {
-    let split = |at: usize| {
-        like(&pattern[..at], &table.schema) && like(&pattern[at + 1..], &table.name)
-    };
+    let split =
+        |at: usize| like(&pattern[..at], &table.schema) && like(&pattern[at + 1..], &table.name);
     like(pattern, &table.name) || pattern.match_indices('.').any(|(at, _)| split(at))
 }
 

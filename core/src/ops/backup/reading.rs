@@ -107,8 +107,10 @@ pub async fn hold(ctx: &Context, client: &Client, options: &Create, standby: boo
                 ctx.observer.observe(Event::Note(text.to_owned()));
             }
             Ok(None) => {
-                return Err(Error::busy("definitions kept changing while they were read")
-                    .hint("run the command again when no migration is running"));
+                return Err(
+                    Error::busy("definitions kept changing while they were read")
+                        .hint("run the command again when no migration is running"),
+                );
             }
             Err(error) => {
                 transaction::abandon(client).await;
@@ -192,7 +194,9 @@ async fn look(client: &Client, options: &Create, standby: bool) -> Result<Conten
             None => {}
         }
     }
-    contents.tables.sort_by(|a, b| a.part.table.cmp(&b.part.table));
+    contents
+        .tables
+        .sort_by(|a, b| a.part.table.cmp(&b.part.table));
     Ok(contents)
 }
 

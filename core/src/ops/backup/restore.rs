@@ -134,7 +134,10 @@ fn only_parts(facts: &BackupFacts) -> Error {
         "{} holds only what a rollback was about to destroy, not the whole database",
         facts.id
     ))
-    .hint(format!("`rollback undo {}` reverses that rollback", facts.id))
+    .hint(format!(
+        "`rollback undo {}` reverses that rollback",
+        facts.id
+    ))
     .hint("--table adds rows of one of its tables that are missing")
 }
 
@@ -202,7 +205,9 @@ pub async fn apply(ctx: &Context, plan: RestorePlan, consent: Consent) -> Result
     }
     let session = connect::connect(&ctx.database, "pgbelay restore").await?;
     if session.database() != plan.database {
-        return Err(Error::refused("the connection leads to another database now"));
+        return Err(Error::refused(
+            "the connection leads to another database now",
+        ));
     }
     let mut locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
     let outcome = match plan.how {

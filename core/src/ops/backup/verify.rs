@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::clock::{self, Timestamp};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::backup::{BackupFacts, BackupKind, VerifyLevel};
 use crate::model::event::{Event, Phase};
+use crate::model::ledger::Record;
 use crate::ops::backup::open;
 use crate::ops::backup::restore;
 use crate::ops::backup::restore::How;
@@ -13,7 +14,7 @@ use crate::ops::backup::whole;
 use crate::ops::context::Context;
 use crate::pg::scratch::Scratch;
 use crate::pg::{connect, journal, lock, server, session};
-use crate::store::{Identities, Verified};
+use crate::store::{Backup, Identities, Verified};
 
 /// What was found: nothing wrong, down to a level.
 #[derive(Debug, Clone)]
@@ -40,11 +41,12 @@ pub async fn verify(
 ) -> Result<Verification> {
     ctx.observer.observe(Event::Phase(Phase::Verify));
     let backup = open::find(ctx, selector)?;
-    let level = match level {
-        Some(level) => level,
-        None if backup.opens_with(&Identities::load(&ctx.identities)?) => VerifyLevel::Decrypted,
-        None => VerifyLevel::Hashed,
-    };
+    let opens = backup.opens_with(&Identities::load(&ctx.identities)?);
+    let level = level.unwrap_or(if opens {
+        VerifyLevel::Decrypted
+    } else {
+        VerifyLevel::Hashed
+    });
     let facts = backup.facts().clone();
     let outcome = deep(ctx, backup, level).await;
     let noted = |passed: bool, version: Option<&str>| {
@@ -68,7 +70,7 @@ pub async fn verify(
         }
         Err(error) => {
             // A key or a server that is missing says nothing about the backup.
-            if error.to_string().contains("is damaged") {
+            if error.kind() == Kind::Damaged && (opens || level < VerifyLevel::Decrypted) {
                 noted(false, None);
             }
             Err(error)
@@ -76,11 +78,7 @@ pub async fn verify(
     }
 }
 
-async fn deep(
-    ctx: &Context,
-    backup: crate::store::Backup,
-    level: VerifyLevel,
-) -> Result<(Option<String>, bool)> {
+async fn deep(ctx: &Context, backup: Backup, level: VerifyLevel) -> Result<(Option<String>, bool)> {
     if level == VerifyLevel::Restored && backup.facts().kind == BackupKind::Prerollback {
         return Err(Error::usage(
             "a backup that a rollback made holds parts of tables, which can't be restored alone",
@@ -104,9 +102,8 @@ async fn in_journal(ctx: &Context, facts: &BackupFacts) -> Result<bool> {
     let records = match records(ctx).await {
         Ok(records) => records,
         Err(e) => {
-            ctx.observer.observe(Event::Note(format!(
-                "the journal was not compared: {e}"
-            )));
+            ctx.observer
+                .observe(Event::Note(format!("the journal was not compared: {e}")));
             return Ok(false);
         }
     };
@@ -128,7 +125,7 @@ async fn in_journal(ctx: &Context, facts: &BackupFacts) -> Result<bool> {
     Ok(false)
 }
 
-async fn records(ctx: &Context) -> Result<Vec<crate::model::ledger::Record>> {
+async fn records(ctx: &Context) -> Result<Vec<Record>> {
     let mut session = connect::connect(&ctx.database, "pgbelay verify").await?;
     let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
     journal::read(&transaction).await
@@ -149,8 +146,10 @@ async fn into(ctx: &Context, scratch: &Scratch, verified: Arc<Verified>) -> Resu
     let name = scratch.options().database.clone();
     let plan = restore::of(verified, &name, &[])?;
     if plan.how != How::Whole {
-        return Err(Error::usage("a backup without definitions can't be restored alone")
-            .hint("verify it with --level decrypted"));
+        return Err(
+            Error::usage("a backup without definitions can't be restored alone")
+                .hint("verify it with --level decrypted"),
+        );
     }
     let session = connect::connect(scratch.options(), "pgbelay verify").await?;
     let locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;

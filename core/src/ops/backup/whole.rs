@@ -13,7 +13,7 @@ use crate::ops::stream;
 use crate::pg::error::sqlstate;
 use crate::pg::restore::{self, Settings};
 use crate::pg::session::Client;
-use crate::pg::{copy, sequences};
+use crate::pg::{copy, sequences, transaction};
 use crate::schema::{Entry, dump_entries};
 use crate::store::{RowHash, StoredPart};
 
@@ -69,7 +69,11 @@ async fn definitions(
 }
 
 async fn make(client: &Client, entry: &Entry) -> Result<()> {
-    let what = format!("{} {}", entry.kind.to_lowercase(), entry.name.escape_debug());
+    let what = format!(
+        "{} {}",
+        entry.kind.to_lowercase(),
+        entry.name.escape_debug()
+    );
     let made = restore::run(client, &what, &entry.sql).await;
     made.map_err(|error| match sqlstate(&error).as_deref() {
         // Roles, tablespaces and foreign servers' programs belong to the server.
@@ -118,7 +122,7 @@ async fn fill(
             entry.kind == "EVENT TRIGGER" || entry.name.starts_with("EVENT TRIGGER ")
         });
     follow(ctx, client, plan, settings, &post, outcome).await?;
-    matviews::refresh(ctx, client, plan, settings).await?;
+    matviews::refresh(client, plan, settings).await?;
     follow(ctx, client, plan, settings, &events, outcome).await?;
     restore::analyze(client).await
 }
@@ -131,7 +135,7 @@ async fn table(
     number: usize,
     stored: &StoredPart,
 ) -> Result<u64> {
-    let (pieces, reading) = stream::rows(Arc::clone(&plan.verified), number).split();
+    let (pieces, reading) = stream::rows(Arc::clone(&plan.verified), number);
     let what = stored.part.table.to_string();
     let progress = |done| {
         ctx.observer.observe(Event::Progress {
@@ -186,7 +190,7 @@ async fn follow(
         match make(client, entry).await {
             Ok(()) => restore::commit(client).await?,
             Err(error) if !full && sqlstate(&error).as_deref() == Some("23503") => {
-                crate::pg::transaction::abandon(client).await;
+                transaction::abandon(client).await;
                 unvalidated(ctx, client, settings, entry, outcome).await?;
             }
             Err(error) => return Err(error),
@@ -210,7 +214,7 @@ async fn unvalidated(
         restore::commit(client).await?;
     } else {
         // Not possible on a partitioned table.
-        crate::pg::transaction::abandon(client).await;
+        transaction::abandon(client).await;
     }
     let name = entry.name.escape_debug().to_string();
     ctx.observer.observe(Event::Warning(format!(

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::error::{Error, Result};
 use crate::ident::TableName;
 use crate::model::backup::PartRole;
 use crate::model::event::{Event, Phase};
 use crate::ops::context::Context;
+use crate::ops::stream;
 use crate::pg::reconcile::stage_name;
 use crate::pg::record::TableRecord;
 use crate::pg::session::Client;
@@ -154,7 +153,7 @@ fn missing(table: &TableName) -> Error {
     .hint("all backups that the journal names are needed: `migrate history -v`")
 }
 
-/// Streams a part into a stage. Decryption runs on a thread of its own, a few pieces ahead.
+/// Streams a part into a stage.
 async fn load(
     ctx: &Context,
     client: &Client,
@@ -168,25 +167,14 @@ async fn load(
         done: 0,
         total: found.backup.parts().get(found.part).map_or(0, |p| p.rows),
     });
-    let (send, receive) = tokio::sync::mpsc::channel::<Result<Bytes>>(4);
     let Found {
         backup,
         part,
         columns,
     } = found;
-    let reader = tokio::task::spawn_blocking(move || {
-        let mut sink = |rows: &[u8]| {
-            send.blocking_send(Ok(Bytes::copy_from_slice(rows)))
-                .map_err(|_| Error::failed("loading stopped"))
-        };
-        let outcome = backup.read(part, &mut sink);
-        if let Err(error) = outcome {
-            // The loader must not take an early end for the end.
-            drop(send.blocking_send(Err(error)));
-        }
-    });
-    let loaded = stage::fill(client, stage, &columns, receive).await;
-    let ended = reader.await;
+    let (pieces, reading) = stream::rows(backup, part);
+    let loaded = stage::fill(client, stage, &columns, pieces).await;
+    let ended = reading.end().await;
     loaded?;
-    ended.map_err(|e| Error::failed("reading the backup stopped").caused_by(e))
+    ended
 }
