@@ -74,10 +74,7 @@ pub async fn run(client: &Client, what: &str, sql: &str) -> Result<()> {
 
 /// Relations that are there already and belong to no extension, by name.
 pub async fn relations(client: &Client) -> Result<Vec<TableName>> {
-    client
-        .batch_execute(inspect::SETTINGS)
-        .await
-        .pg("could not prepare for reading")?;
+    session::pin(client).await?;
     let world = inspect::whole_world(client, Vec::new()).await?;
     let storage = inspect::storage(client).await?;
     let member = |oid: &u32| storage.extensions.contains_key(oid);

@@ -124,7 +124,13 @@ async fn fill(
     follow(ctx, client, plan, settings, &post, outcome).await?;
     matviews::refresh(client, plan, settings).await?;
     follow(ctx, client, plan, settings, &events, outcome).await?;
-    restore::analyze(client).await
+    if let Err(error) = restore::analyze(client).await {
+        // Everything is there; autovacuum will see to it.
+        ctx.observer.observe(Event::Warning(format!(
+            "{error}: run ANALYZE in the restored database"
+        )));
+    }
+    Ok(())
 }
 
 /// Loads one table and reads it again.
