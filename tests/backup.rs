@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::harness::Sandbox;
 use crate::harness::cluster::Cluster;
-use crate::harness::state::{Catalog, content};
+use crate::harness::state::{Catalog, assert_same_content, content};
 
 /// Tables that are easy to get wrong.
 const HOSTILE: &str = r#"
@@ -96,13 +96,14 @@ impl Target {
     /// Panics unless it holds what the sandbox's database holds.
     fn assert_same(&self, sandbox: &Sandbox) {
         let session = sandbox.cluster.connect(&self.database, "postgres");
-        crate::harness::state::assert_same_content(&sandbox.content(), &content(&session));
+        assert_same_content(&sandbox.content(), &content(&session));
         let pg_dump = sandbox.cluster.installation.bin.join("pg_dump");
         let catalog = Catalog::of(&pg_dump, &self.url);
         sandbox.catalog().assert_same(&catalog);
         for view in ["m_0", "m_1", "watched"] {
             let sql = format!("select * from {view} order by 1");
-            if sandbox.query_text(&format!("select to_regclass('{view}')")) != "" {
+            let there = sandbox.query_text(&format!("select to_regclass('{view}')"));
+            if !there.is_empty() {
                 assert_eq!(sandbox.query_text(&sql), session.text(&sql), "{view}");
             }
         }

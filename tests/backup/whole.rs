@@ -54,7 +54,7 @@ fn what_a_backup_holds_is_listed_and_verified() {
     let left = "select count(*) from pg_database where datname like 'pgbelay_verify%'";
     assert_eq!(sandbox.query_text(left), "0");
 
-    // Without a level: as deep as the key at hand allows.
+    // Without a level: as deep as can be, with or without a key.
     let best = sandbox.run("backup", &["verify", &id, "--json"]);
     assert_eq!(best.assert_exit(0).last()["level"], "decrypted");
     let keyless = sandbox
@@ -152,5 +152,39 @@ fn a_snapshot_is_taken_while_everybody_writes() {
         .assert_exit(0);
     let torn = "select (select count(*) from x where n >= 0) - (select count(*) from y)";
     assert_eq!(target.text(&sandbox, torn), "0");
+    target.drop(&sandbox.cluster);
+}
+
+#[test]
+fn a_database_without_public_comes_back_without_it() {
+    let sandbox = Sandbox::new();
+    sandbox.sql("drop schema public; create schema shop; create table shop.t (id int primary key)");
+    let id = create(&sandbox, &[]);
+    let target = Target::new(&sandbox);
+    sandbox
+        .run("backup", &["restore", &id, "--into", &target.url, "--yes"])
+        .assert_exit(0);
+    target.assert_same(&sandbox);
+    target.drop(&sandbox.cluster);
+}
+
+#[test]
+fn an_unfinished_restore_says_what_was_done() {
+    let sandbox = Sandbox::new();
+    // A check that looks elsewhere holds in the original only.
+    sandbox.sql(
+        "create table rules (n int);
+         create function allowed(int) returns bool language plpgsql as
+             $$ begin return exists (select from public.rules where n = $1); end $$;
+         insert into rules values (1);
+         create table t (n int check (allowed(n))); insert into t values (1), (1), (1)",
+    );
+    let id = create(&sandbox, &[]);
+    let target = Target::new(&sandbox);
+    let output = sandbox.run("backup", &["restore", &id, "--into", &target.url, "--yes"]);
+    output
+        .assert_exit(1)
+        .assert_says("could not load public.t")
+        .assert_says("is incomplete: drop it");
     target.drop(&sandbox.cluster);
 }

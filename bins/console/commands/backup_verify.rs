@@ -22,7 +22,7 @@ pub struct Args {
     backup: String,
 
     /// How deep to look: listed, hashed, decrypted, or restored (into a scratch database)
-    /// [default: decrypted where a key for it is at hand, else hashed]
+    /// [default: decrypted, or hashed where there is no key]
     #[arg(long, value_parser = value::level)]
     level: Option<VerifyLevel>,
 }

@@ -14,8 +14,8 @@ pub struct Details {
     pub tables: Vec<TableDetails>,
     /// Materialized views that held rows.
     pub matviews: Vec<(String, String)>,
-    /// The schemas there were.
-    pub schemas: Vec<String>,
+    /// False when the database had no schema `public`, which every new one has.
+    pub public: Option<bool>,
 }
 
 /// What is to be known of one table.

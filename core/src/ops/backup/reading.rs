@@ -61,7 +61,7 @@ pub struct Contents {
     matviews: Vec<TableName>,
     /// Settings on which the text of values depends.
     pub settings: Vec<(String, String)>,
-    schemas: Vec<String>,
+    public: bool,
     chosen: BTreeSet<Oid>,
     extensions: BTreeSet<Oid>,
 }
@@ -81,7 +81,7 @@ impl Contents {
                 })
                 .collect(),
             matviews: self.matviews.iter().map(pair).collect(),
-            schemas: self.schemas.clone(),
+            public: Some(self.public),
         }
     }
 }
@@ -165,7 +165,7 @@ async fn look(client: &Client, options: &Create, standby: bool) -> Result<Conten
         skipped: Vec::new(),
         matviews: storage.populated.clone(),
         settings: storage.settings.clone(),
-        schemas: world.schemas.keys().cloned().collect(),
+        public: world.schemas.contains_key("public"),
         chosen,
         extensions: (storage.extensions.iter())
             .filter(|(_, condition)| condition.is_none())

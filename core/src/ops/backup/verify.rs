@@ -30,7 +30,7 @@ pub struct Verification {
 }
 
 /// Verifies the backup that `selector` names, and notes the result beside it. Without a level: as
-/// deep as the identities at hand allow, short of restoring it.
+/// deep as can be without restoring it, which is [`VerifyLevel::Hashed`] without any identity.
 ///
 /// The database of the context is asked for its journal, if there is one; for
 /// [`VerifyLevel::Restored`] a scratch database is made on its server.
@@ -41,12 +41,14 @@ pub async fn verify(
 ) -> Result<Verification> {
     ctx.observer.observe(Event::Phase(Phase::Verify));
     let backup = open::find(ctx, selector)?;
-    let opens = backup.opens_with(&Identities::load(&ctx.identities)?);
-    let level = level.unwrap_or(if opens {
-        VerifyLevel::Decrypted
-    } else {
+    let identities = Identities::load(&ctx.identities)?;
+    // A key that was given and doesn't fit is told, not passed over.
+    let level = level.unwrap_or(if identities.is_empty() {
         VerifyLevel::Hashed
+    } else {
+        VerifyLevel::Decrypted
     });
+    let opens = backup.opens_with(&identities);
     let facts = backup.facts().clone();
     let outcome = deep(ctx, backup, level).await;
     let noted = |passed: bool, version: Option<&str>| {

@@ -58,8 +58,7 @@ async fn definitions(
     pre: &str,
 ) -> Result<()> {
     restore::begin(client, settings).await?;
-    let schemas = &plan.details.schemas;
-    if !schemas.is_empty() && !schemas.iter().any(|s| s == "public") {
+    if plan.details.public == Some(false) {
         restore::drop_public(client).await?;
     }
     for entry in dump_entries(pre) {
