@@ -21,3 +21,9 @@ mod migrate;
 
 // What scripts rely on: exit codes, last lines, JSON, and that nobody is asked without a terminal.
 mod contract;
+
+// What the tests of faults begin with, and all that must stay as it was.
+mod scenes;
+
+// Bad input and bad circumstances: the promised exit code, and nothing touched.
+mod refusals;
