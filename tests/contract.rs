@@ -95,10 +95,10 @@ fn a_rollback_wants_consent_and_says_which_backup_it_took() {
     let args = ["downgrade", "base", "--json", "--confirm", &name];
     let down = sandbox.run("migrate", &args);
     down.assert_exit(0);
-    let last = down.last();
-    assert_eq!(last["backup"], last["backups"][0]);
-    assert_eq!(last["undone"], serde_json::json!(["0002", "0001"]));
-    assert!(last["revision"].is_null());
+    let closing = down.last();
+    assert_eq!(closing["backup"], closing["backups"][0]);
+    assert_eq!(closing["undone"], serde_json::json!(["0002", "0001"]));
+    assert!(closing["revision"].is_null());
 }
 
 #[test]

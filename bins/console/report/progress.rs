@@ -47,9 +47,9 @@ impl Bars {
 
     fn part(&mut self, what: String, done: u64, total: u64) {
         let bar = self.parts.entry(what).or_insert_with_key(|what| {
-            let bar = self.all.add(ProgressBar::no_length());
-            bar.set_message(safe(what));
-            bar
+            let bar = ProgressBar::no_length().with_message(safe(what));
+            self.all
+                .add(bar.with_style(style("  {wide_msg} {human_pos}")))
         });
         if total > 0 && bar.length() != Some(total) {
             bar.set_style(style("  {wide_msg} {bar:20} {human_pos}/{human_len}"));

@@ -208,7 +208,7 @@ fn refusals(refusals: &[RefusalView]) -> String {
         let way = if refusal.forceable {
             "--force skips it"
         } else {
-            "can't be skipped"
+            "--force does not skip it"
         };
         format!(
             "  {place}: {} [{}] ({way})\n",

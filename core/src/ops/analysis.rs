@@ -15,7 +15,7 @@ use crate::pg::session::Client;
 use crate::pg::transaction;
 use crate::planner::coverage::{self, Covered, Dependent, Measure};
 use crate::planner::reach;
-use crate::planner::touch::{Action, Place, Reach, Root, RootObject};
+use crate::planner::touch::{Place, Reach, Root, RootObject, Touch};
 use crate::sql::parse;
 use crate::sql::statement::{Name, Statement};
 
@@ -89,7 +89,7 @@ pub async fn analyse(
     for (place, reason) in &reach.failures {
         work.will_fail(*place, reason.clone());
     }
-    let dependents = work.dependents(&reach.roots).await?;
+    let dependents = work.dependents(&reach.roots, &reach.touches).await?;
     let covered = coverage::cover(&world, &reach, &dependents, everything);
     let mut losses = Vec::new();
     // Expressions of a script mean what they would mean to the script.
@@ -251,8 +251,27 @@ impl Work<'_> {
         self.find("RB-WILL-FAIL", Severity::Block, place, reason);
     }
 
+    /// True when `dependent` surely stands in the way of a DROP without CASCADE at `place`:
+    /// nothing before it dropped the table that it belongs to or changed its definition. Of what
+    /// belongs to no table, nobody can be sure.
+    fn still_there(
+        &self,
+        dependent: &inspect::Dependent,
+        gone: &BTreeSet<Address>,
+        place: Place,
+        touches: &[Touch],
+    ) -> bool {
+        let Some(table) = dependent.relation.or(dependent.table) else {
+            return false;
+        };
+        let dropped = gone.contains(&Address::new("pg_class", table, 0));
+        let mut earlier = touches.iter().filter(|t| t.place < place);
+        let changed = earlier.any(|t| self.world.family(t.table).contains(&table));
+        !gone.contains(&dependent.address) && !dropped && !changed
+    }
+
     /// Everything that goes with `roots`, they themselves included.
-    async fn dependents(&mut self, roots: &[Root]) -> Result<Vec<Dependent>> {
+    async fn dependents(&mut self, roots: &[Root], touches: &[Touch]) -> Result<Vec<Dependent>> {
         let mut gone: BTreeSet<Address> = BTreeSet::new();
         let mut all = Vec::new();
         for root in roots {
@@ -265,9 +284,9 @@ impl Work<'_> {
                 all.push(self.named(root, address));
             }
             let found = inspect::closure(self.client, &addresses).await?;
-            let stopper = found
-                .iter()
-                .find(|d| !root.cascade && !d.automatic && !gone.contains(&d.address));
+            let stopper = found.iter().find(|d| {
+                !root.cascade && !d.automatic && self.still_there(d, &gone, root.place, touches)
+            });
             if let Some(stopper) = stopper {
                 let reason = format!("{} {} depends on it", stopper.kind, stopper.identity);
                 self.will_fail(root.place, reason);
@@ -411,12 +430,4 @@ impl Work<'_> {
         self.find(measure.rule, severity, measure.place, message);
         Ok(Some(loss))
     }
-}
-
-/// True when any statement of `reach` changes rows: used to decide whether capture is needed.
-pub fn changes_rows(reach: &Reach) -> bool {
-    reach
-        .touches
-        .iter()
-        .any(|touch| touch.action != Action::Redefine)
 }

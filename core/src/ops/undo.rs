@@ -1,6 +1,7 @@
 //! `rollback undo`: a rollback reversed. The migrations are applied again, and every row and value
 //! that the rollback destroyed is put back, beside what was written since.
 
+mod again;
 mod apply;
 mod inside;
 mod plan;

@@ -1,8 +1,6 @@
 //! What a rollback writes into the journal for a later undo: names, numbers and digests, never a
 //! row value.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -24,8 +22,10 @@ pub struct Details {
     pub tables: Vec<TableRecord>,
     /// The rollback's own transaction: rows with a newer one were written since.
     pub transaction: String,
-    /// Sequence positions just after the rollback: schema, name, last value, called.
-    pub sequences: Vec<(String, String, i64, bool)>,
+    /// Sequence positions under the locks, before the scripts ran.
+    pub sequences_before: Vec<SequenceRecord>,
+    /// Sequence positions just after them.
+    pub sequences_after: Vec<SequenceRecord>,
 }
 
 /// A ledger row, to be put back as it was.
@@ -176,20 +176,25 @@ impl Details {
     pub fn fingerprint_before(&self) -> Result<Digest> {
         self.before.parse()
     }
+}
 
-    /// Sequence positions after the rollback, by name.
-    pub fn sequences_after(&self) -> BTreeMap<TableName, SequenceState> {
-        self.sequences
-            .iter()
-            .map(|(schema, name, last_value, is_called)| {
-                let name = TableName::new(schema, name);
-                let state = SequenceState {
-                    name: name.clone(),
-                    last_value: *last_value,
-                    is_called: *is_called,
-                };
-                (name, state)
-            })
-            .collect()
+/// Where a sequence stood: schema, name, last value, called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SequenceRecord(pub String, pub String, pub i64, pub bool);
+
+impl SequenceRecord {
+    /// The record of `state`.
+    pub fn of(state: &SequenceState) -> Self {
+        let TableName { schema, name } = state.name.clone();
+        Self(schema, name, state.last_value, state.is_called)
+    }
+
+    /// The state that was recorded.
+    pub fn state(&self) -> SequenceState {
+        SequenceState {
+            name: TableName::new(&self.0, &self.1),
+            last_value: self.2,
+            is_called: self.3,
+        }
     }
 }

@@ -16,7 +16,8 @@ pub fn again(error: &Error, attempt: u32) -> bool {
     attempt < ATTEMPTS && is_lock(error)
 }
 
-fn is_lock(error: &Error) -> bool {
+/// True when `error` is a lock that was not had in time, a deadlock or a conflict of transactions.
+pub fn is_lock(error: &Error) -> bool {
     matches!(
         error::sqlstate(error).as_deref(),
         Some("55P03" | "40P01" | "40001")

@@ -7,35 +7,48 @@ use tokio_postgres::Client;
 use crate::error::Result;
 use crate::ident::TableName;
 use crate::model::backup::SequenceState;
+use crate::model::relation::Oid;
 use crate::pg::error::PgContext as _;
 use crate::pg::inspect::{self, SequenceFacts};
-use crate::pg::record::Details;
+use crate::pg::record::{Details, SequenceRecord};
 use crate::sql::quote;
 
-/// Puts every sequence where it was before the rollback (`saved`), unless it was used since
-/// (`now`, compared with where the rollback left it): a live sequence never goes back.
+/// Puts every sequence where it was before the rollback, unless it was used since (`now` is not
+/// where the rollback left it): a live sequence never goes back. One that moved on during the
+/// rollback goes back only when it belongs to a table that was locked (`locked`): somebody else
+/// may have drawn from any other.
 pub async fn put_back(
     client: &Client,
     now: &[SequenceFacts],
     details: &Details,
-    saved: Vec<SequenceState>,
+    locked: &[Oid],
 ) -> Result<()> {
-    let left = details.sequences_after();
-    let before: BTreeMap<&TableName, &SequenceState> =
-        now.iter().map(|s| (&s.name, &s.state)).collect();
+    let find = |records: &[SequenceRecord], name: &TableName| {
+        let states = records.iter().map(SequenceRecord::state);
+        states.into_iter().find(|s| s.name == *name)
+    };
     let live = inspect::sequences(client).await?;
     let upwards = upwards(client).await?;
-    for wanted in saved {
-        let Some(current) = live.iter().find(|s| s.name == wanted.name) else {
-            continue; // reported by the comparison of schemas
+    for current in &live {
+        let Some(wanted) = find(&details.sequences_before, &current.name) else {
+            continue; // not there before: reported by the comparison of schemas
         };
         let up = upwards.get(&current.oid).copied().unwrap_or(true);
-        let target = match before.get(&wanted.name) {
-            Some(state) if left.get(&wanted.name) != Some(*state) => further(&wanted, state, up),
-            _ => &wanted,
+        let left = find(&details.sequences_after, &current.name);
+        let before = now
+            .iter()
+            .find(|s| s.name == current.name)
+            .map(|s| &s.state);
+        let used = before.is_some() && before != left.as_ref();
+        let alone = current
+            .owned_by
+            .is_some_and(|(table, _)| locked.contains(&table));
+        let target = match before {
+            Some(before) if used || !alone => further(&wanted, before, up).clone(),
+            _ => wanted,
         };
-        if *target != current.state {
-            set(client, target).await?;
+        if target != current.state {
+            set(client, &target).await?;
         }
     }
     Ok(())

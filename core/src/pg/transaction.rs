@@ -88,6 +88,21 @@ pub async fn commit(client: &Client) -> Result<()> {
     client.batch_execute("COMMIT").await.pg("could not commit")
 }
 
+/// Marks a point to which the transaction can go back.
+pub async fn savepoint(client: &Client) -> Result<()> {
+    client
+        .batch_execute("SAVEPOINT pgbelay")
+        .await
+        .pg("could not set a savepoint")
+}
+
+/// Goes back to the last [`savepoint`]. False when that is impossible: the transaction or the
+/// connection is gone.
+pub async fn back_to_savepoint(client: &Client) -> bool {
+    let back = client.batch_execute("ROLLBACK TO SAVEPOINT pgbelay; RELEASE SAVEPOINT pgbelay");
+    back.await.is_ok()
+}
+
 /// Takes everything back. A failure means that the connection is gone, and with it the
 /// transaction.
 pub async fn abandon(client: &Client) {

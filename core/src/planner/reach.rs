@@ -51,7 +51,14 @@ impl Walker<'_> {
             Kind::DropType(drop) => self.drop_types(drop),
             Kind::DropSequence(drop) => self.drop_others("sequence", drop),
             Kind::DropExtension(drop) => self.drop_others("extension", drop),
-            Kind::DropDefinition { what, drop, .. } => self.drop_definitions(what, drop),
+            Kind::DropDefinition { what, drop, on } => {
+                // Later statements may rely on the trigger, rule or policy being gone.
+                if let Some(on) = on {
+                    let (_, bound) = self.names.relation(on);
+                    self.redefine(bound);
+                }
+                self.drop_definitions(what, drop);
+            }
             Kind::AlterTable {
                 table,
                 only,

@@ -16,7 +16,7 @@ use crate::pg::capture::Captured;
 use crate::pg::guard::{self, State};
 use crate::pg::journal::{self, NewRecord};
 use crate::pg::lock::Locked;
-use crate::pg::record::{Details, EntryRecord};
+use crate::pg::record::{Details, EntryRecord, SequenceRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::{catalog, inspect, ledger, transaction};
@@ -66,6 +66,8 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         kept.recapture(&before, &planned.plan.coverage, taken)
             .await?;
     }
+    // Read under the locks: inserts of others can't take numbers any more.
+    let sequences_before = positions(client).await?;
     let mut captured = watch(client, planned, &before).await?;
     let marks = guard::marks(client).await?;
 
@@ -110,7 +112,6 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         .await?;
     let now = catalog::read(client).await?;
     let drift = check_fingerprint(context, &now)?;
-    let sequences = inspect::sequences(client).await?;
     let details = Details {
         version: 1,
         entries: planned
@@ -122,13 +123,8 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         after: now.fingerprint().to_string(),
         tables,
         transaction: transaction::id(client).await?,
-        sequences: sequences
-            .into_iter()
-            .map(|s| {
-                let TableName { schema, name } = s.name;
-                (schema, name, s.state.last_value, s.state.is_called)
-            })
-            .collect(),
+        sequences_before,
+        sequences_after: positions(client).await?,
     };
     let second = kept.commit(context.server, context.taken)?;
     let first = context.taken.map(|t| t.facts.clone());
@@ -145,6 +141,14 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         backups,
         drift,
     })
+}
+
+async fn positions(client: &Client) -> Result<Vec<SequenceRecord>> {
+    let sequences = inspect::sequences(client).await?;
+    Ok(sequences
+        .iter()
+        .map(|s| SequenceRecord::of(&s.state))
+        .collect())
 }
 
 async fn lock_tables(client: &Client, planned: &Planned) -> Result<()> {

@@ -4,16 +4,14 @@ use crate::error::{Error, Result};
 use crate::ident::{Digest, TableName};
 use crate::model::event::{Event, Phase};
 use crate::model::ledger::{Entry, Verb};
-use crate::model::plan::Fate;
 use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
-use crate::ops::run_scripts;
+use crate::ops::undo::again;
 use crate::ops::undo::apply::{Changed, Options, Outcome};
 use crate::ops::undo::plan::UndoPlan;
 use crate::ops::undo::repair;
 use crate::ops::undo::staging::{self, Backups};
 use crate::pg::capture::{Captured, Net};
-use crate::pg::guard::{self, State};
 use crate::pg::journal::{self, NewRecord};
 use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{Target, apply, before, values, wanted};
@@ -60,48 +58,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     observer.observe(Event::Phase(Phase::Restore));
     let now = inspect::sequences(client).await?;
     look(context, client, &earlier, &watched).await?;
-    let whole = |oid: &Oid| {
-        let coverage = plan.analysis.covered.coverage.get(oid);
-        coverage.is_some_and(|c| c.fate == Fate::Dropped)
-    };
-    let tables: Vec<(&Relation, bool)> = watched
-        .iter()
-        .filter(|oid| !whole(oid))
-        .filter_map(|oid| Some((earlier.relations.get(oid)?, false)))
-        .collect();
-    let mut captured = Captured::install(client, &tables).await?;
-    let marks = guard::marks(client).await?;
-
-    observer.observe(Event::Phase(Phase::Scripts));
-    for (step, statements) in plan.steps.iter().zip(&plan.analysis.statements) {
-        run_scripts::run(ctx, client, step, statements, &mut captured, false).await?;
-    }
-
-    observer.observe(Event::Phase(Phase::Guard));
-    transaction::ours(client).await?;
-    captured.remove(client).await?;
-    let after_marks = guard::marks(client).await?;
-    let applied = inspect::world(client, path.clone()).await?;
-    let oids: Vec<Oid> = captured.tables().collect();
-    let surplus = guard::surplus(
-        State {
-            world: &earlier,
-            marks: &marks,
-        },
-        State {
-            world: &applied,
-            marks: &after_marks,
-        },
-        &plan.analysis.covered.coverage,
-        &oids,
-    );
-    if !surplus.is_empty() {
-        return Err(Error::refused(format!(
-            "applying the migrations again did more than was announced and saved: {}",
-            surplus.join("; ")
-        ))
-        .hint("nothing was changed"));
-    }
+    let captured = again::apply(ctx, client, plan, &earlier, &watched).await?;
     let schema = repair::before(backups.first())?;
     let mut repaired = repair::begin(client, backups.first(), schema.as_ref()).await?;
     let live = inspect::world(client, path).await?;
@@ -109,7 +66,8 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     observer.observe(Event::Phase(Phase::Reconcile));
     let targets = targets(context, client, &earlier, &live, &captured).await?;
     let (changed, conflicts) = put_back(client, &live, &targets).await?;
-    sequences::put_back(client, &now, &plan.details, backups.first_sequences()?).await?;
+    let locked: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
+    sequences::put_back(client, &now, &plan.details, &locked).await?;
     let expected = plan.details.fingerprint_before()?;
     let accept = context.options.accept_drift;
     repair::finish(client, &mut repaired, schema.as_ref(), expected, accept).await?;
@@ -232,9 +190,10 @@ async fn targets<'a>(
         known.push(relation.oid);
         let before = earlier.relations.get(&relation.oid);
         let wants_rows = before.is_none() || record.reshaped() || record.truncated;
-        let saved = wants_rows
-            && record.saved != Saved::Nothing
-            && staging::saved(ctx, client, backups, index, record).await?;
+        let saved = wants_rows && record.saved != Saved::Nothing;
+        if saved {
+            staging::saved(ctx, client, backups, index, record).await?;
+        }
         let key: Vec<String> = record
             .key
             .iter()
@@ -253,15 +212,14 @@ async fn targets<'a>(
         });
     }
     let others = live.relations.values().filter(|r| {
-        let made = !earlier.relations.contains_key(&r.oid);
         let watched = captured.tables().any(|oid| oid == r.oid);
-        r.kind == RelationKind::Table && !known.contains(&r.oid) && (made || watched)
+        r.kind == RelationKind::Table && !known.contains(&r.oid) && watched
     });
     for (offset, relation) in others.enumerate() {
         let before = earlier.relations.get(&relation.oid);
         let key = relation.keys.first().cloned().unwrap_or_default();
         let up = net(captured, client, relation, &key).await?;
-        if before.is_none() || !up.is_empty() {
+        if !up.is_empty() {
             targets.push(Target {
                 index: plan.details.tables.len() + offset,
                 record: None,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use crate::ident::TableName;
-use crate::model::backup::{PartRole, SequenceState};
+use crate::model::backup::PartRole;
 use crate::model::event::{Event, Phase};
 use crate::ops::context::Context;
 use crate::pg::reconcile::stage_name;
@@ -39,11 +39,6 @@ impl Backups {
     /// The snapshot.
     pub fn first(&self) -> Option<&Verified> {
         self.all.first().map(AsRef::as_ref)
-    }
-
-    /// Sequence positions before the rollback.
-    pub fn first_sequences(&self) -> Result<Vec<SequenceState>> {
-        self.first().map_or(Ok(Vec::new()), Verified::sequences)
     }
 
     /// The newest part of `table` in one of `roles`: saved again under the lock, it stands for
@@ -115,18 +110,18 @@ async fn text(
 }
 
 /// Loads the rows that were there before the rollback, with the types that `table` has now, and
-/// brings them up to the moment of the lock. Returns false when none were saved.
+/// brings them up to the moment of the lock.
 pub async fn saved(
     ctx: &Context,
     client: &Client,
     backups: &Backups,
     index: usize,
     record: &TableRecord,
-) -> Result<bool> {
+) -> Result<()> {
     let table = record.name_before();
-    let Some(found) = backups.newest(&table, &[PartRole::Rows, PartRole::Values]) else {
-        return Ok(false);
-    };
+    let found = backups
+        .newest(&table, &[PartRole::Rows, PartRole::Values])
+        .ok_or_else(|| missing(&table))?;
     let columns = found.columns.clone();
     let name = stage_name("saved", index);
     let stage = Stage::like(client, &name, &table, &columns).await?;
@@ -149,8 +144,7 @@ pub async fn saved(
         load(ctx, client, &there, keys, &table).await?;
         stage.keep_only(client, &there, &key).await?;
     }
-    stage.analyze(client).await?;
-    Ok(true)
+    stage.analyze(client).await
 }
 
 fn missing(table: &TableName) -> Error {

@@ -1,0 +1,104 @@
+//! Applying the migrations again, watched and guarded.
+//!
+//! Scripts that ran well on yesterday's rows may fail on today's: a NOT NULL column without a
+//! default can only be added to an empty table, and an index that is built CONCURRENTLY can't be
+//! built in a transaction. Then nothing of the scripts is kept, and the definitions come back
+//! from the snapshot instead.
+
+use crate::error::{Error, Result};
+use crate::model::event::{Event, Phase};
+use crate::model::plan::Fate;
+use crate::model::relation::{Oid, Relation, World};
+use crate::ops::context::Context;
+use crate::ops::run_scripts;
+use crate::ops::undo::plan::UndoPlan;
+use crate::pg::capture::Captured;
+use crate::pg::guard::{self, State};
+use crate::pg::session::Client;
+use crate::pg::{inspect, retry, transaction};
+
+/// Runs the scripts of `plan` with capture triggers on the tables `watched`. What was captured is
+/// empty when the scripts could not run on the rows that are there.
+pub async fn apply(
+    ctx: &Context,
+    client: &Client,
+    plan: &UndoPlan,
+    earlier: &World,
+    watched: &[Oid],
+) -> Result<Captured> {
+    transaction::savepoint(client).await?;
+    let error = match run(ctx, client, plan, earlier, watched).await {
+        Ok(captured) => {
+            transaction::ours(client).await?;
+            return Ok(captured);
+        }
+        Err(error) => error,
+    };
+    if retry::is_lock(&error) || !transaction::back_to_savepoint(client).await {
+        return Err(error);
+    }
+    transaction::ours(client).await?;
+    ctx.observer.observe(Event::Warning(format!(
+        "the migrations can't be applied again to what is there now ({}); their definitions are \
+         put back from the snapshot instead",
+        reason(&error)
+    )));
+    Ok(Captured::default())
+}
+
+fn reason(error: &Error) -> String {
+    let mut reason = error.to_string();
+    for cause in error.causes() {
+        reason = format!("{reason}: {cause}");
+    }
+    reason
+}
+
+async fn run(
+    ctx: &Context,
+    client: &Client,
+    plan: &UndoPlan,
+    earlier: &World,
+    watched: &[Oid],
+) -> Result<Captured> {
+    let goes = |oid: &Oid| {
+        let coverage = plan.analysis.covered.coverage.get(oid);
+        coverage.is_some_and(|c| c.fate == Fate::Dropped)
+    };
+    let tables: Vec<(&Relation, bool)> = watched
+        .iter()
+        .filter(|oid| !goes(oid))
+        .filter_map(|oid| Some((earlier.relations.get(oid)?, false)))
+        .collect();
+    let mut captured = Captured::install(client, &tables).await?;
+    let marks = guard::marks(client).await?;
+
+    ctx.observer.observe(Event::Phase(Phase::Scripts));
+    for (step, statements) in plan.steps.iter().zip(&plan.analysis.statements) {
+        run_scripts::run(ctx, client, step, statements, &mut captured, false).await?;
+    }
+
+    ctx.observer.observe(Event::Phase(Phase::Guard));
+    transaction::ours(client).await?;
+    captured.remove(client).await?;
+    let after_marks = guard::marks(client).await?;
+    let applied = inspect::world(client, earlier.search_path.clone()).await?;
+    let oids: Vec<Oid> = captured.tables().collect();
+    let before = State {
+        world: earlier,
+        marks: &marks,
+    };
+    let after = State {
+        world: &applied,
+        marks: &after_marks,
+    };
+    let surplus = guard::surplus(before, after, &plan.analysis.covered.coverage, &oids);
+    if surplus.is_empty() {
+        return Ok(captured);
+    }
+    Err(Error::refused(format!(
+        "applying the migrations again did more than was announced and saved: {}",
+        surplus.join("; ")
+    ))
+    .hint("nothing was changed"))
+}
