@@ -45,7 +45,7 @@ fn keys_that_do_not_fit() {
     );
     assert_refused(
         &undo(&sandbox, &["--identity", "nowhere.txt"]).run(),
-        2,
+        6,
         &["nowhere.txt"],
     );
     let kept = sandbox.folder.join("kept.txt");

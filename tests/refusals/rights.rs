@@ -31,7 +31,9 @@ fn role(sandbox: &Sandbox, name: &str, rights: &str) -> String {
 }
 
 fn forget(sandbox: &Sandbox, role: &str) {
-    sandbox.sql(&format!("drop owned by {role}; drop role {role}"));
+    sandbox.sql(&format!(
+        "reassign owned by {role} to postgres; drop owned by {role}; drop role {role}"
+    ));
 }
 
 const OURS: &str = "grant usage on schema pgbelay to ROLE;
@@ -74,7 +76,7 @@ fn a_role_that_may_not_make_our_schema() {
         .args(&["upgrade"])
         .env("DATABASE_URL", url)
         .run();
-    assert_refused(&output, 1, &["GRANT CREATE ON DATABASE"]);
+    assert_refused(&output, 1, &["needs CREATE on the database"]);
     before.assert_untouched(&sandbox);
     forget(&sandbox, &role);
 }
@@ -99,6 +101,5 @@ fn rows_that_a_policy_hides_are_never_left_out_silently() {
     assert!(matches!(output.code, Some(1 | 3)), "{output}");
     assert_refused(&output, output.code.unwrap(), &["row-level security"]);
     before.assert_untouched(&sandbox);
-    sandbox.sql("drop table coupons");
     forget(&sandbox, &owner);
 }

@@ -139,6 +139,18 @@ pub async fn pin(client: &impl GenericClient) -> Result<()> {
         .pg("could not fix the settings for reading")
 }
 
+/// Keeps the server from ending the session while it only waits: for the rows that another one
+/// reads, for a person.
+pub async fn never_idle(client: &impl GenericClient) -> Result<()> {
+    client
+        .batch_execute(
+            "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+             WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout')",
+        )
+        .await
+        .pg("could not set a timeout")
+}
+
 /// Begins a read-only transaction that sees one state of the database, with [`pin`]ned settings
 /// and a bound on waiting for locks.
 pub async fn reading(client: &mut Client, lock_timeout: Duration) -> Result<Transaction<'_>> {

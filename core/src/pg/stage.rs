@@ -72,7 +72,13 @@ impl Stage {
     /// Starts loading rows with `columns`.
     pub async fn load(&self, client: &Client, columns: &[String]) -> Result<copy::In> {
         let columns = quote::idents(columns.iter().map(String::as_str));
-        copy::In::start(client, &format!("{} ({columns})", self.table)).await
+        // COPY takes no empty list: a table may have no columns at all.
+        let columns = if columns.is_empty() {
+            columns
+        } else {
+            format!(" ({columns})")
+        };
+        copy::In::start(client, &format!("{}{columns}", self.table)).await
     }
 
     /// Gathers statistics: the rows are about to be joined.

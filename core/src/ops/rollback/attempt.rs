@@ -8,6 +8,7 @@ use crate::model::ledger::{Entry, Verb};
 use crate::model::relation::{Oid, Relation, World};
 use crate::ops::context::Context;
 use crate::ops::keep::Continuation;
+use crate::ops::provisional::{self, Provisional};
 use crate::ops::rollback::apply::{Options, Outcome};
 use crate::ops::rollback::plan::Planned;
 use crate::ops::run_scripts;
@@ -19,7 +20,7 @@ use crate::pg::lock::Locked;
 use crate::pg::record::{Details, EntryRecord, SequenceRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
-use crate::pg::{catalog, inspect, ledger, transaction};
+use crate::pg::{catalog, inspect, ledger, retry, session, transaction};
 use crate::schema;
 
 /// Everything that the tries have in common.
@@ -36,6 +37,8 @@ pub struct Attempt<'a> {
     pub server: &'a Server,
     /// The snapshot.
     pub taken: Option<&'a Taken>,
+    /// The snapshot again, as what goes when nothing is committed.
+    pub snapshot: Option<&'a Provisional>,
     /// What a second backup would be for.
     pub purpose: Purpose,
 }
@@ -44,14 +47,31 @@ pub struct Attempt<'a> {
 pub async fn attempt(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {
     locked.check_held().await?;
     let client = &*locked.client();
-    let outcome = inside(client, context).await;
-    if outcome.is_err() {
-        transaction::abandon(client).await;
+    match inside(client, context).await {
+        Ok(ready) => {
+            let snapshot = context.snapshot.into_iter();
+            let backups = snapshot.chain(ready.second.as_ref()).collect();
+            context.ctx.observer.observe(Event::Phase(Phase::Commit));
+            provisional::commit(context.ctx, client, &ready.transaction, backups).await?;
+            Ok(ready.outcome)
+        }
+        Err(error) => {
+            transaction::abandon(client).await;
+            let locks = context.planned.plan.locks.iter();
+            let tables: Vec<TableName> = locks.map(|lock| lock.0.clone()).collect();
+            Err(retry::name_blockers(client, error, &tables).await)
+        }
     }
-    outcome
 }
 
-async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
+/// A transaction that only waits for its COMMIT.
+struct Ready {
+    outcome: Outcome,
+    second: Option<Provisional>,
+    transaction: String,
+}
+
+async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     let Attempt { ctx, planned, .. } = context;
     let observer = ctx.observer.as_ref();
     transaction::begin(client, ctx.lock_timeout, ctx.statement_timeout).await?;
@@ -76,6 +96,8 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         run_scripts::run(ctx, client, step, statements, &mut captured, true).await?;
     }
 
+    // What was deferred to the end belongs to the scripts: it is captured and compared too.
+    session::settle(client).await?;
     observer.observe(Event::Phase(Phase::Guard));
     transaction::ours(client).await?;
     let after_marks = guard::marks(client).await?;
@@ -112,6 +134,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         .await?;
     let now = catalog::read(client).await?;
     let drift = check_fingerprint(context, &now)?;
+    let transaction = transaction::id(client).await?;
     let details = Details {
         version: 1,
         entries: planned
@@ -122,24 +145,27 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         before: planned.plan.fingerprint.to_string(),
         after: now.fingerprint().to_string(),
         tables,
-        transaction: transaction::id(client).await?,
+        transaction: transaction.clone(),
         sequences_before,
         sequences_after: positions(client).await?,
     };
     let second = kept.commit(context.server, context.taken)?;
+    let second = second.map(|facts| Provisional::new(&ctx.backups, facts));
+    let second = second.transpose()?;
     let first = context.taken.map(|t| t.facts.clone());
-    let backups: Vec<_> = first.into_iter().chain(second).collect();
+    let continued = second.as_ref().map(|s| s.facts().clone());
+    let backups: Vec<_> = first.into_iter().chain(continued).collect();
     write_ledger(client, context, &backups, &details).await?;
 
-    observer.observe(Event::Phase(Phase::Commit));
-    transaction::commit(client)
-        .await
-        .map_err(|e| e.done("COMMIT was sent; whether it took effect is not known"))?;
-    Ok(Outcome {
-        to: planned.plan.to.clone(),
-        undone: planned.entries.iter().map(|e| e.revision.clone()).collect(),
-        backups,
-        drift,
+    Ok(Ready {
+        outcome: Outcome {
+            to: planned.plan.to.clone(),
+            undone: planned.entries.iter().map(|e| e.revision.clone()).collect(),
+            backups,
+            drift,
+        },
+        second,
+        transaction,
     })
 }
 

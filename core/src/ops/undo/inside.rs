@@ -6,6 +6,7 @@ use crate::model::event::{Event, Phase};
 use crate::model::ledger::{Entry, Verb};
 use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
+use crate::ops::provisional::{self, Provisional};
 use crate::ops::undo::again;
 use crate::ops::undo::apply::{Changed, Options, Outcome};
 use crate::ops::undo::plan::UndoPlan;
@@ -30,7 +31,7 @@ pub struct Attempt<'a> {
     /// How.
     pub options: &'a Options,
     /// A backup of what applying the migrations again destroys, if anything.
-    pub own: Vec<crate::model::backup::BackupFacts>,
+    pub own: Option<&'a Provisional>,
 }
 
 /// Tries once. On failure the transaction is rolled back.
@@ -73,10 +74,9 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     repair::finish(client, &mut repaired, schema.as_ref(), expected, accept).await?;
     refresh(client, &live, &repaired.made).await?;
     write_ledger(client, context).await?;
+    let id = transaction::id(client).await?;
     observer.observe(Event::Phase(Phase::Commit));
-    transaction::commit(client)
-        .await
-        .map_err(|e| e.done("COMMIT was sent; whether it took effect is not known"))?;
+    provisional::commit(ctx, client, &id, context.own.iter().copied().collect()).await?;
     Ok(Outcome {
         to: plan.record.from.clone(),
         applied: plan.steps.iter().map(|s| s.revision.clone()).collect(),
@@ -85,7 +85,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         made: repaired.made,
         reordered: repaired.reordered,
         drift: repaired.drift,
-        backups: context.own.clone(),
+        backups: context.own.iter().map(|b| b.facts().clone()).collect(),
     })
 }
 
@@ -322,7 +322,8 @@ async fn write_ledger(client: &Client, context: &Attempt<'_>) -> Result<()> {
         };
         ledger::insert(client, &entry).await?;
     }
-    let (backups, manifests) = crate::ops::rollback::Outcome::references(&context.own);
+    let own: Vec<_> = context.own.iter().map(|b| b.facts().clone()).collect();
+    let (backups, manifests) = crate::ops::rollback::Outcome::references(&own);
     let record = NewRecord {
         verb: Verb::Undo,
         from: plan.record.to.clone(),
