@@ -27,3 +27,9 @@ mod scenes;
 
 // Bad input and bad circumstances: the promised exit code, and nothing touched.
 mod refusals;
+
+// An application that never pauses while its tables are rolled back and restored.
+mod writers;
+
+// kill -9, servers that die, connections that break: all or nothing, and the next run goes on.
+mod faults;

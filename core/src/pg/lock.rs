@@ -82,7 +82,7 @@ pub async fn holder(client: &impl GenericClient) -> Result<Option<Holder>> {
 
 /// Takes the migration lock, waiting up to `wait` for whoever holds it.
 pub async fn acquire(session: Session, wait: Duration, observer: &dyn Observer) -> Result<Locked> {
-    session::never_idle(session.client()).await?;
+    session::patient(session.client()).await?;
     observer.observe(Event::Phase(Phase::Lock));
     let began = Instant::now();
     let mut sleep = Duration::from_millis(50);

@@ -139,13 +139,14 @@ pub async fn pin(client: &impl GenericClient) -> Result<()> {
         .pg("could not fix the settings for reading")
 }
 
-/// Keeps the server from ending the session while it only waits: for the rows that another one
-/// reads, for a person.
-pub async fn never_idle(client: &impl GenericClient) -> Result<()> {
+/// Keeps the server from ending the session while it only waits for the rows that another one
+/// reads, and statements of our own from being cut short. Scripts get bounds of their own.
+pub async fn patient(client: &impl GenericClient) -> Result<()> {
     client
         .batch_execute(
             "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
-             WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout')",
+             WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout', \
+                            'statement_timeout', 'transaction_timeout')",
         )
         .await
         .pg("could not set a timeout")

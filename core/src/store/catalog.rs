@@ -97,7 +97,7 @@ impl Store {
                 Err(e) if matches!(e.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
                 Err(e) => {
                     let message = format!("cannot make the folder {}", partial.display());
-                    return Err(Error::failed(message).caused_by(e));
+                    return Err(Error::failed(message).caused_by(e).hint(folder::ELSEWHERE));
                 }
             }
         }

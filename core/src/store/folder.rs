@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::ident::Digest;
 
 /// What to do when a place can't be written.
-const ELSEWHERE: &str =
+pub const ELSEWHERE: &str =
     "backups need a folder with room that may be written; --backups names another one";
 
 /// What lies in a backup's folder.
