@@ -380,6 +380,8 @@ impl Work<'_> {
         let upper = coverage::upper_bound(self.world, measure.table);
         let mut loss = Loss {
             rule: measure.rule,
+            path: self.steps[measure.place.step].script.path.clone(),
+            line: measure.place.line,
             table: relation.name.clone(),
             columns: measure.columns.clone(),
             rows: upper,

@@ -291,7 +291,7 @@ async fn write_ledger(
     let (ids, manifests) = Outcome::references(backups);
     let mut consent = context.consent.by().to_owned();
     for (given, flag) in [
-        (planned.request.force, " --force"),
+        (planned.request.force && consent != "--force", " --force"),
         (planned.request.accept_drift, " --accept-drift"),
         (context.options.without_snapshot, " --without-snapshot"),
     ] {
@@ -303,7 +303,7 @@ async fn write_ledger(
         verb: Verb::Rollback,
         from: planned.plan.from.clone(),
         to: planned.plan.to.clone(),
-        by: context.ctx.actor.clone(),
+        by: format!("{} ({})", session::role(client).await?, context.ctx.actor),
         reason: context.options.reason.clone(),
         consent,
         backups: ids,

@@ -18,7 +18,7 @@ use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{Target, apply, before, values, wanted};
 use crate::pg::record::{Saved, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::{inspect, ledger, sequences, transaction};
+use crate::pg::{inspect, ledger, sequences, session, transaction};
 
 /// Everything that the tries have in common.
 pub struct Attempt<'a> {
@@ -328,7 +328,7 @@ async fn write_ledger(client: &Client, context: &Attempt<'_>) -> Result<()> {
         verb: Verb::Undo,
         from: plan.record.to.clone(),
         to: plan.record.from.clone(),
-        by: context.ctx.actor.clone(),
+        by: format!("{} ({})", session::role(client).await?, context.ctx.actor),
         reason: context.options.reason.clone(),
         consent: context.options.consent.clone(),
         backups,
