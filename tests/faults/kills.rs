@@ -56,7 +56,7 @@ fn kill(run: Run, stretch: &Stretch, number: u32) -> Output {
 
 /// Kills rollbacks in a stretch of their work, and each time the undo at any moment.
 fn torment(phase: &str, from: &str, until: &str) {
-    let scene = Scene::new(8_000);
+    let scene = Scene::new(4_000);
     let sandbox = &scene.sandbox;
     let to = || scenes::to(sandbox, "0001", &["--json"]);
     let undo = || scenes::undo(sandbox, &["--json"]);

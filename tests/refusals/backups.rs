@@ -69,6 +69,7 @@ fn backups_that_are_damaged_gone_or_replaced() {
     let back = State::of(&sandbox);
     let check = |object: &str| {
         let output = undo(&sandbox, &[]).run();
+        assert_eq!(output.code, Some(6), "{object} is damaged\n{output}");
         assert_refused(&output, 6, &[object]);
         back.assert_database_untouched(&sandbox);
     };

@@ -83,7 +83,7 @@ fn force_saves_every_table_and_the_undo_puts_all_back() {
     sandbox.write(
         DOWN,
         "drop table coupons;\n\
-         do $$ begin update orders set note = 'gone' where id < 9; delete from orders where id > 70;\n\
+         do $$ begin update orders set note = 'secretvalue!' where id < 9; delete from orders where id > 70;\n\
          end $$;\nalter table customers drop points",
     );
     let before = State::of(&sandbox);
@@ -91,7 +91,7 @@ fn force_saves_every_table_and_the_undo_puts_all_back() {
     assert_refused(&output, 3, &["0002_points_rollback.sql:2", "--force"]);
     before.assert_untouched(&sandbox);
 
-    let output = to(&sandbox, "0001", &["--force", "--json"]).run();
+    let output = to(&sandbox, "0001", &["--force", "--json", "--echo-sql", "-v"]).run();
     output.assert_exit(0);
     assert_discreet(&output);
     assert_eq!(sandbox.query_text("select count(*) from orders"), "70");
@@ -190,6 +190,33 @@ fn a_schema_changed_by_hand_since() {
     to(&sandbox, "0001", &["--accept-drift"])
         .run()
         .assert_exit(0);
+    undo(&sandbox, &[]).run().assert_exit(0);
+    before.assert_restored(&sandbox);
+}
+
+/// What a trigger does when the transaction ends is part of what the script did.
+#[test]
+fn what_is_deferred_to_the_end_is_kept_too() {
+    let sandbox = shop();
+    sandbox.migration(
+        "0003_log",
+        "create table log (id int primary key, n int not null);
+         create function count_changes() returns trigger language plpgsql as $$
+         begin update log set n = n + 1 where id = 1; return null; end $$;
+         create constraint trigger counted after update on orders deferrable initially deferred
+         for each row execute function count_changes()",
+        "drop table log; drop trigger counted on orders; drop function count_changes()",
+    );
+    sandbox.migration(
+        "0004_index",
+        "create index orders_note on orders (note)",
+        "drop index orders_note;\nupdate orders set note = 'other' where id < 9",
+    );
+    sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+    sandbox.sql("insert into log values (1, 100), (2, 0)");
+    let before = State::of(&sandbox);
+    to(&sandbox, "0003", &["--force"]).run().assert_exit(0);
+    assert_eq!(sandbox.query_text("select n from log where id = 1"), "108");
     undo(&sandbox, &[]).run().assert_exit(0);
     before.assert_restored(&sandbox);
 }

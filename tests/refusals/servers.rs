@@ -64,6 +64,10 @@ fn a_table_lock_that_is_not_had_in_time() {
     assert!(run.wait_for_text("attempt 1 of 5"));
     reader.run("commit");
     run.wait().assert_exit(0);
+    reader.run("begin; select count(*) from customers");
+    let output = undo(&sandbox, &["--lock-timeout", "50ms"]).run();
+    assert_refused(&output, 5, &["attempt 1 of 5", &pid, "nothing was changed"]);
+    reader.run("commit");
     undo(&sandbox, &[]).run().assert_exit(0);
     before.assert_restored(&sandbox);
 }

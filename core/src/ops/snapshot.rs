@@ -210,22 +210,21 @@ pub async fn save(
     expected: u64,
 ) -> Result<u64> {
     let what = part.table.to_string();
-    let mut done = 0_u64;
     let mut told: Option<Instant> = None;
     let mut out = writer.part(part.clone())?;
     for query in queries {
         let mut sink = |rows: &[u8]| {
-            done += rows.iter().filter(|b| **b == b'\n').count() as u64;
+            out.rows(rows)?;
             if told.is_none_or(|told| told.elapsed() >= PACE) {
                 told = Some(Instant::now());
                 ctx.observer.observe(Event::Progress {
                     phase: Phase::Snapshot,
                     what: what.clone(),
-                    done,
+                    done: out.count(),
                     total: expected,
                 });
             }
-            out.rows(rows)
+            Ok(())
         };
         copy::out(client, query, &mut sink)
             .await

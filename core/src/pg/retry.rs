@@ -28,6 +28,11 @@ pub fn is_lock(error: &Error) -> bool {
     )
 }
 
+/// True when somebody cancelled the statement, or it took longer than it may.
+pub fn is_cancelled(error: &Error) -> bool {
+    error::sqlstate(error).as_deref() == Some("57014")
+}
+
 /// Adds to a failure about locks who holds `tables` at this moment. Outside a transaction.
 pub async fn name_blockers(client: &Client, error: Error, tables: &[TableName]) -> Error {
     if !is_lock(&error) {

@@ -189,14 +189,22 @@ fn purpose(ctx: &Context, planned: &Planned, options: &Options) -> Purpose {
 }
 
 /// Nothing was destroyed, so the snapshot protects nothing: it is taken away again. After a
-/// commit whose outcome is not known it stays.
+/// commit whose outcome is not known it stays, as it does when something happened nevertheless.
 fn clean_up(snapshot: Option<Provisional>, error: Error) -> Error {
     if transaction::may_have_committed(&error) {
         return error;
     }
     let Some(snapshot) = snapshot else {
-        return error.hint("nothing was changed");
+        return match error.already_done() {
+            [] => error.hint("nothing was changed"),
+            _ => error,
+        };
     };
+    if !error.already_done().is_empty() {
+        snapshot.keep(true);
+        let kept = format!("the snapshot {} was kept", snapshot.facts().id);
+        return error.hint(kept);
+    }
     let id = snapshot.facts().id.clone();
     match snapshot.discard() {
         Ok(()) => error.hint("nothing was changed; the snapshot was taken away again"),

@@ -1,26 +1,25 @@
 //! One try of the transaction that rolls back: locks, re-capture, scripts, guard, ledger, COMMIT.
 
 use crate::error::{Error, Result};
-use crate::ident::{Digest, TableName};
+use crate::ident::TableName;
 use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
-use crate::model::ledger::{Entry, Verb};
 use crate::model::relation::{Oid, Relation, World};
 use crate::ops::context::Context;
 use crate::ops::keep::Continuation;
 use crate::ops::provisional::{self, Provisional};
 use crate::ops::rollback::apply::{Options, Outcome};
 use crate::ops::rollback::plan::Planned;
+use crate::ops::rollback::record::{entry_record, write_ledger};
 use crate::ops::run_scripts;
 use crate::ops::snapshot::{Purpose, Taken};
 use crate::pg::capture::Captured;
 use crate::pg::guard::{self, State};
-use crate::pg::journal::{self, NewRecord};
 use crate::pg::lock::Locked;
-use crate::pg::record::{Details, EntryRecord, SequenceRecord};
+use crate::pg::record::{Details, SequenceRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
-use crate::pg::{catalog, inspect, ledger, retry, session, transaction};
+use crate::pg::{catalog, inspect, retry, session, transaction};
 use crate::schema;
 
 /// Everything that the tries have in common.
@@ -249,68 +248,4 @@ fn check_fingerprint(context: &Attempt<'_>, now: &schema::Catalog) -> Result<Opt
     Err(Error::refused(what)
         .hint("the transaction was rolled back; correct the rollback script")
         .hint("or pass --accept-drift to accept the schema as it ends"))
-}
-
-fn entry_record(entry: &Entry, planned: &Planned) -> EntryRecord {
-    let step = planned
-        .plan
-        .steps
-        .iter()
-        .find(|s| s.revision == entry.revision);
-    let text = |digest: Option<Digest>| digest.map(|d| d.to_string());
-    EntryRecord {
-        sequence: entry.sequence,
-        revision: entry.revision.to_string(),
-        name: entry.name.clone(),
-        up_text: entry.up_text.clone(),
-        down_text: entry
-            .down_text
-            .clone()
-            .or_else(|| step.map(|s| s.script.text.clone())),
-        transactional: entry.transactional,
-        batch: entry.batch,
-        applied_at: entry.applied_at.to_rfc3339(),
-        applied_by: entry.applied_by.clone(),
-        duration_ms: entry.duration_ms,
-        fingerprint_before: text(entry.fingerprint_before),
-        fingerprint_after: text(entry.fingerprint_after),
-    }
-}
-
-async fn write_ledger(
-    client: &Client,
-    context: &Attempt<'_>,
-    backups: &[crate::model::backup::BackupFacts],
-    details: &Details,
-) -> Result<()> {
-    let planned = context.planned;
-    ledger::ensure(client).await?;
-    for entry in &planned.entries {
-        ledger::remove(client, &entry.revision).await?;
-    }
-    let (ids, manifests) = Outcome::references(backups);
-    let mut consent = context.consent.by().to_owned();
-    for (given, flag) in [
-        (planned.request.force && consent != "--force", " --force"),
-        (planned.request.accept_drift, " --accept-drift"),
-        (context.options.without_snapshot, " --without-snapshot"),
-    ] {
-        if given {
-            consent += flag;
-        }
-    }
-    let record = NewRecord {
-        verb: Verb::Rollback,
-        from: planned.plan.from.clone(),
-        to: planned.plan.to.clone(),
-        by: format!("{} ({})", session::role(client).await?, context.ctx.actor),
-        reason: context.options.reason.clone(),
-        consent,
-        backups: ids,
-        manifests,
-        reverses: None,
-        details: details.to_json()?,
-    };
-    journal::append(client, record).await?;
-    Ok(())
 }

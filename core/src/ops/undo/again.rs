@@ -34,7 +34,10 @@ pub async fn apply(
         }
         Err(error) => error,
     };
-    if retry::is_lock(&error) || !transaction::back_to_savepoint(client).await {
+    if retry::is_lock(&error)
+        || retry::is_cancelled(&error)
+        || !transaction::back_to_savepoint(client).await
+    {
         return Err(error);
     }
     transaction::ours(client).await?;

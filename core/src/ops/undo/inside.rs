@@ -18,7 +18,7 @@ use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{Target, apply, before, values, wanted};
 use crate::pg::record::{Saved, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::{inspect, ledger, sequences, session, transaction};
+use crate::pg::{inspect, ledger, retry, sequences, session, transaction};
 
 /// Everything that the tries have in common.
 pub struct Attempt<'a> {
@@ -36,11 +36,15 @@ pub struct Attempt<'a> {
 
 /// Tries once. On failure the transaction is rolled back.
 pub async fn attempt(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
-    let outcome = inside(client, context).await;
-    if outcome.is_err() {
-        transaction::abandon(client).await;
+    match inside(client, context).await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => {
+            transaction::abandon(client).await;
+            let records = context.plan.details.tables.iter();
+            let tables: Vec<TableName> = records.filter_map(TableRecord::name_after).collect();
+            Err(retry::name_blockers(client, error, &tables).await)
+        }
     }
-    outcome
 }
 
 async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
