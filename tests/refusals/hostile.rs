@@ -28,7 +28,6 @@ const SETTINGS: &[&str] = &[
     "client_encoding = 'LATIN1'",
     "session_replication_role = 'replica'",
     "synchronize_seqscans = on",
-    "enable_seqscan = off",
     "check_function_bodies = off",
 ];
 
