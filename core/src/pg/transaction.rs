@@ -95,6 +95,11 @@ pub async fn commit(client: &Client) -> Result<()> {
         .batch_execute("SET CONSTRAINTS ALL IMMEDIATE")
         .await
         .pg("could not fulfil the deferred constraints")?;
+    // Temporary tables and functions would outlive a server that dies right after COMMIT.
+    client
+        .batch_execute("DISCARD TEMP")
+        .await
+        .pg("could not drop the temporary tables")?;
     let Err(failure) = client.batch_execute("COMMIT").await else {
         return Ok(());
     };
