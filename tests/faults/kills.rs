@@ -43,7 +43,7 @@ fn measure(run: Run, from: &str, until: &str) -> Stretch {
 /// time since its first.
 fn kill(run: Run, stretch: &Stretch, number: u32) -> Output {
     let mut running = run.start();
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         let lines = stretch.last - stretch.first + 1;
         // Steps through all lines, far from each other.
         let line = stretch.first + (number as usize / 2 * 7) % lines;
@@ -55,6 +55,10 @@ fn kill(run: Run, stretch: &Stretch, number: u32) -> Output {
 }
 
 /// Kills rollbacks in a stretch of their work, and each time the undo at any moment.
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures are what `scripts/crash-test` is run for"
+)]
 fn torment(phase: &str, from: &str, until: &str) {
     let scene = Scene::new(4_000);
     let sandbox = &scene.sandbox;

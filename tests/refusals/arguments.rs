@@ -144,8 +144,7 @@ fn what_can_be_undone_and_what_not() {
     let first = back
         .backups
         .keys()
-        .filter_map(|p| p.split('/').nth(1))
-        .next()
+        .find_map(|p| p.split('/').nth(1))
         .unwrap();
     undo(&sandbox, &[first]).run().assert_exit(0);
     before.assert_restored(&sandbox);

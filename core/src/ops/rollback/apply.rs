@@ -94,7 +94,7 @@ pub async fn apply(
         snapshot: snapshot.as_ref(),
         purpose,
     };
-    let outcome = tries(&mut locked, &context).await;
+    let outcome = Box::pin(tries(&mut locked, &context)).await;
     match outcome {
         Ok(outcome) => {
             // It goes with the connection anyway; what is committed is no failure.
