@@ -24,3 +24,15 @@ mod contract;
 
 // Backups: made, looked at, put back, and recovered without pgbelay.
 mod backup;
+
+// What the tests of faults begin with, and all that must stay as it was.
+mod scenes;
+
+// Bad input and bad circumstances: the promised exit code, and nothing touched.
+mod refusals;
+
+// An application that never pauses while its tables are rolled back and restored.
+mod writers;
+
+// kill -9, servers that die, connections that break: all or nothing, and the next run goes on.
+mod faults;

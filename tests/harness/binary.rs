@@ -183,6 +183,17 @@ impl Running {
         self.finish()
     }
 
+    /// Kills as soon as stdout is as `enough` wants it, or returns the run as it ended.
+    pub fn kill_when(mut self, enough: impl Fn(&str) -> bool) -> Output {
+        self.poll(|running| enough(&running.stdout.text()));
+        self.kill()
+    }
+
+    /// The process, for signals.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends what Ctrl-C sends.
     pub fn interrupt(&self) {
         send("INT", self.child.id());

@@ -107,7 +107,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         without_snapshot: args.without_snapshot,
         reason: args.reason,
     };
-    let outcome = rollback::apply(&context, planned, consent, options).await?;
+    let outcome = Box::pin(rollback::apply(&context, planned, consent, options)).await?;
     if let Some(drift) = &outcome.drift {
         let message = format!("accepted: {drift}");
         context.observer.observe(Event::Warning(message));

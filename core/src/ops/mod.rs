@@ -6,6 +6,7 @@ pub mod context;
 pub mod drift;
 pub mod forward;
 mod keep;
+mod provisional;
 pub mod revision;
 pub mod rollback;
 pub mod run;

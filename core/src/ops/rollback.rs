@@ -3,6 +3,7 @@
 mod apply;
 mod attempt;
 mod plan;
+mod record;
 
 pub use apply::{Options, Outcome, apply};
 pub use plan::{Ask, Planned, Request, plan};

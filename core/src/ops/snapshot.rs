@@ -1,8 +1,10 @@
 //! Saving what a plan is about to destroy, while everybody goes on working.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::ident::{Revision, TableName};
@@ -18,6 +20,9 @@ use crate::pg::session::Client;
 use crate::pg::{copy, inspect, lookup, session, snapshot};
 use crate::sql::quote;
 use crate::store::{CommitFacts, NewBackup, Scope, Selection, Store, Writer};
+
+/// Progress of a table is told at most this often.
+const PACE: Duration = Duration::from_millis(100);
 
 /// What was saved, and the marks by which later changes are found.
 #[derive(Debug)]
@@ -205,18 +210,21 @@ pub async fn save(
     expected: u64,
 ) -> Result<u64> {
     let what = part.table.to_string();
-    let mut done = 0_u64;
+    let mut told: Option<Instant> = None;
     let mut out = writer.part(part.clone())?;
     for query in queries {
         let mut sink = |rows: &[u8]| {
-            done += rows.iter().filter(|b| **b == b'\n').count() as u64;
-            ctx.observer.observe(Event::Progress {
-                phase: Phase::Snapshot,
-                what: what.clone(),
-                done,
-                total: expected,
-            });
-            out.rows(rows)
+            out.rows(rows)?;
+            if told.is_none_or(|told| told.elapsed() >= PACE) {
+                told = Some(Instant::now());
+                ctx.observer.observe(Event::Progress {
+                    phase: Phase::Snapshot,
+                    what: what.clone(),
+                    done: out.count(),
+                    total: expected,
+                });
+            }
+            Ok(())
         };
         copy::out(client, query, &mut sink)
             .await

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::model::event::{Event, Observer, Phase};
 
 use super::error::PgContext as _;
-use super::session::{Canceller, Session};
+use super::session::{self, Canceller, Session};
 
 /// Advisory locks are scoped by database in the server itself, so the key is a constant: it holds
 /// for a renamed or cloned database too. The first eight bytes of the SHA-256 of
@@ -82,6 +82,7 @@ pub async fn holder(client: &impl GenericClient) -> Result<Option<Holder>> {
 
 /// Takes the migration lock, waiting up to `wait` for whoever holds it.
 pub async fn acquire(session: Session, wait: Duration, observer: &dyn Observer) -> Result<Locked> {
+    session::patient(session.client()).await?;
     observer.observe(Event::Phase(Phase::Lock));
     let began = Instant::now();
     let mut sleep = Duration::from_millis(50);

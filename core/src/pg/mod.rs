@@ -1,5 +1,6 @@
 //! All that speaks to PostgreSQL.
 
+pub mod blockers;
 pub mod capture;
 pub mod catalog;
 pub mod config;

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use tokio_postgres::Client;
+
 use crate::error::Error;
+use crate::ident::TableName;
 use crate::model::event::{Event, Observer};
 
+use super::blockers;
 use super::error;
 
 /// How often a transaction is tried in all.
@@ -24,12 +28,30 @@ pub fn is_lock(error: &Error) -> bool {
     )
 }
 
+/// True when somebody cancelled the statement, or it took longer than it may.
+pub fn is_cancelled(error: &Error) -> bool {
+    error::sqlstate(error).as_deref() == Some("57014")
+}
+
+/// Adds to a failure about locks who holds `tables` at this moment. Outside a transaction.
+pub async fn name_blockers(client: &Client, error: Error, tables: &[TableName]) -> Error {
+    if !is_lock(&error) {
+        return error;
+    }
+    // It is help only: a failure to ask must not hide the failure itself.
+    let blockers = blockers::of(client, tables).await.unwrap_or_default();
+    blockers.into_iter().fold(error, Error::hint)
+}
+
 /// Tells about the failure and waits, longer each time and never in step with others.
 pub async fn pause(error: &Error, attempt: u32, observer: &dyn Observer) {
     let longest = 250_u64 << attempt.min(5);
     let pause = Duration::from_millis(rand::random_range(longest / 2..=longest));
+    let mut blockers = error.hints().iter().filter(|h| h.contains(blockers::SAYS));
+    let blocker = blockers.next().map(|hint| format!(" ({hint})"));
     observer.observe(Event::Warning(format!(
-        "{error}; attempt {attempt} of {ATTEMPTS}, trying again in {:.1} s",
+        "{error}{}; attempt {attempt} of {ATTEMPTS}, trying again in {:.1} s",
+        blocker.unwrap_or_default(),
         pause.as_secs_f32()
     )));
     tokio::time::sleep(pause).await;
@@ -40,9 +62,11 @@ pub fn give_up(error: Error, attempts: u32) -> Error {
     if !is_lock(&error) {
         return error;
     }
-    Error::busy(format!(
+    let busy = Error::busy(format!(
         "a table lock was not had in time, in {attempts} attempts"
-    ))
-    .caused_by(error)
-    .hint("look in pg_stat_activity for long transactions, or allow more with --lock-timeout")
+    ));
+    let hints = error.hints().to_vec();
+    let busy = hints.into_iter().fold(busy, Error::hint);
+    busy.caused_by(error)
+        .hint("look in pg_stat_activity for long transactions, or allow more with --lock-timeout")
 }

@@ -149,6 +149,19 @@ pub async fn pin_values(client: &impl GenericClient) -> Result<()> {
         .pg("could not fix the time zone for reading")
 }
 
+/// Keeps the server from ending the session while it only waits for the rows that another one
+/// reads, and statements of our own from being cut short. Scripts get bounds of their own.
+pub async fn patient(client: &impl GenericClient) -> Result<()> {
+    client
+        .batch_execute(
+            "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+             WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout', \
+                            'statement_timeout', 'transaction_timeout')",
+        )
+        .await
+        .pg("could not set a timeout")
+}
+
 /// Begins a read-only transaction that sees one state of the database, with [`pin`]ned settings
 /// and a bound on waiting for locks.
 pub async fn reading(client: &mut Client, lock_timeout: Duration) -> Result<Transaction<'_>> {

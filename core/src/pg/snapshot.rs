@@ -30,7 +30,8 @@ pub async fn begin(
     lock_timeout: Duration,
 ) -> Result<ExportedSnapshot> {
     let start = format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}; \
+         SET LOCAL statement_timeout = 0",
         lock_timeout.as_millis()
     );
     client

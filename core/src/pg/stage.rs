@@ -76,7 +76,13 @@ impl Stage {
             return copy::In::start(client, &self.table).await;
         }
         let columns = quote::idents(columns.iter().map(String::as_str));
-        copy::In::start(client, &format!("{} ({columns})", self.table)).await
+        // COPY takes no empty list: a table may have no columns at all.
+        let columns = if columns.is_empty() {
+            columns
+        } else {
+            format!(" ({columns})")
+        };
+        copy::In::start(client, &format!("{}{columns}", self.table)).await
     }
 
     /// Gathers statistics: the rows are about to be joined.

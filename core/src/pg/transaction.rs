@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use tokio_postgres::Client;
+use tokio_postgres::error::Severity;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ident::TableName;
 use crate::pg::error::PgContext as _;
-use crate::pg::session;
+use crate::pg::options::ConnectOptions;
+use crate::pg::{connect, error, session};
 use crate::sql::quote;
 
 /// Begins a transaction with bounds on waiting for locks and on each statement.
@@ -78,6 +80,14 @@ pub async fn lock(client: &Client, tables: &[TableName], mode: &str) -> Result<(
     Ok(())
 }
 
+/// Lets constraints that may wait wait until the end.
+pub async fn defer(client: &Client) -> Result<()> {
+    client
+        .batch_execute("SET CONSTRAINTS ALL DEFERRED")
+        .await
+        .pg("could not defer constraints")
+}
+
 /// Makes everything final. Deferred constraints are checked first, so that their failure is told
 /// from a failure of the commit itself.
 pub async fn commit(client: &Client) -> Result<()> {
@@ -85,7 +95,59 @@ pub async fn commit(client: &Client) -> Result<()> {
         .batch_execute("SET CONSTRAINTS ALL IMMEDIATE")
         .await
         .pg("could not fulfil the deferred constraints")?;
-    client.batch_execute("COMMIT").await.pg("could not commit")
+    // Temporary tables and functions would outlive a server that dies right after COMMIT.
+    client
+        .batch_execute("DISCARD TEMP")
+        .await
+        .pg("could not drop the temporary tables")?;
+    let Err(failure) = client.batch_execute("COMMIT").await else {
+        return Ok(());
+    };
+    // What the server answers with an ordinary error it has not committed. A connection that
+    // ends, with or without a last word, says nothing.
+    let answered = failure
+        .as_db_error()
+        .is_some_and(|answer| answer.parsed_severity() == Some(Severity::Error));
+    let error = error::failed("could not commit", &failure);
+    Err(if answered { error } else { error.done(UNKNOWN) })
+}
+
+/// What is done when the answer to COMMIT never came.
+const UNKNOWN: &str = "COMMIT was sent; whether it took effect is not known";
+
+/// True for a failure of [`commit`] after which the transaction may have committed.
+pub fn may_have_committed(error: &Error) -> bool {
+    error.already_done().iter().any(|done| done == UNKNOWN)
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It took effect.
+    Committed,
+    /// It did not, and never will.
+    Aborted,
+}
+
+/// Asks the server, on a connection of its own, what became of transaction `id`. `None` when it
+/// can't be asked.
+pub async fn fate(options: &ConnectOptions, id: &str) -> Option<Fate> {
+    for pause in [0, 100, 400, 1000, 2000] {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let Ok(session) = connect::connect(options, "pgbelay").await else {
+            continue;
+        };
+        let question = "SELECT pg_catalog.pg_xact_status($1::text::xid8)";
+        let Ok(row) = session.client().query_one(question, &[&id]).await else {
+            continue;
+        };
+        match row.get::<_, Option<&str>>(0) {
+            Some("committed") => return Some(Fate::Committed),
+            Some("aborted") => return Some(Fate::Aborted),
+            _ => {} // its backend has not noticed yet that we are gone
+        }
+    }
+    None
 }
 
 /// Marks a point to which the transaction can go back.

@@ -82,8 +82,8 @@ impl Store {
         started: clock::Timestamp,
     ) -> Result<(BackupId, Folder, PathBuf)> {
         let database = layout::database_folder(&self.root, &new.database);
-        folder::make_folders(&database)?;
         for _ in 0..ATTEMPTS {
+            folder::make_folders(&database)?;
             let (kind, label) = (new.kind.as_str(), new.label.as_deref());
             let id: BackupId = layout::id(started, kind, label, rand::random()).parse()?;
             let target = database.join(id.as_str());
@@ -93,10 +93,11 @@ impl Store {
             }
             match folder::make_folder(&partial) {
                 Ok(()) => return Ok((id, Folder::new(partial), target)),
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                // The other run that had the id, or that found the folder empty and removed it.
+                Err(e) if matches!(e.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
                 Err(e) => {
                     let message = format!("cannot make the folder {}", partial.display());
-                    return Err(Error::failed(message).caused_by(e));
+                    return Err(Error::failed(message).caused_by(e).hint(folder::ELSEWHERE));
                 }
             }
         }
@@ -175,7 +176,9 @@ impl Store {
         Folder::new(path.clone()).remove(layout::MANIFEST)?;
         fs::remove_dir_all(&path).context(format!("cannot remove {}", path.display()))?;
         let parent = folder::parent_of(&path);
-        folder::sync_folder(&parent).context(format!("cannot sync {}", parent.display()))
+        folder::sync_folder(&parent).context(format!("cannot sync {}", parent.display()))?;
+        folder::remove_if_empty(&parent);
+        Ok(())
     }
 
     fn path_of(&self, facts: &BackupFacts) -> PathBuf {

@@ -22,6 +22,10 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::ident::Digest;
 
+/// What to do when a place can't be written.
+pub const ELSEWHERE: &str =
+    "backups need a folder with room that may be written; --backups names another one";
+
 /// What lies in a backup's folder.
 #[derive(Debug)]
 pub struct Entry {
@@ -54,7 +58,9 @@ impl Folder {
         if let Some(parent) = path.parent() {
             make_folders(parent)?;
         }
-        write_new(&path, bytes).context(format!("cannot write {name} in {}", self.path.display()))
+        write_new(&path, bytes)
+            .context(format!("cannot write {name} in {}", self.path.display()))
+            .map_err(|e| e.hint(ELSEWHERE))
     }
 
     /// Removes the object `name`, which need not exist.
@@ -169,7 +175,9 @@ pub fn make_folders(path: &Path) -> Result<()> {
     for folder in missing.into_iter().rev() {
         match make_folder(folder) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-            result => result.context(format!("cannot make the folder {}", folder.display()))?,
+            result => result
+                .context(format!("cannot make the folder {}", folder.display()))
+                .map_err(|e| e.hint(ELSEWHERE))?,
         }
     }
     Ok(())
@@ -179,6 +187,14 @@ pub fn make_folders(path: &Path) -> Result<()> {
 pub fn make_folder(path: &Path) -> std::io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)?;
     sync_folder(&parent_of(path))
+}
+
+/// Removes the folder `path` when nothing is in it: a failed run leaves no trace.
+pub fn remove_if_empty(path: &Path) {
+    // The system refuses while anything is in it, and nobody minds an empty folder.
+    if fs::remove_dir(path).is_ok() {
+        let _ = sync_folder(&parent_of(path));
+    }
 }
 
 /// Writes and syncs a file that must not exist yet.

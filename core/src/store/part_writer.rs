@@ -66,6 +66,11 @@ impl<'a> PartWriter<'a> {
         self.write(bytes)
     }
 
+    /// The rows so far.
+    pub const fn count(&self) -> u64 {
+        self.rows
+    }
+
     /// Ends the part; returns the number of its rows.
     pub fn finish(mut self) -> Result<u64> {
         if let Some(mut chunk) = self.chunk.take() {

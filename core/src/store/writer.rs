@@ -19,6 +19,7 @@ use crate::store::chunk::LIMITS;
 use crate::store::chunk::Limits;
 use crate::store::codec::Codec;
 use crate::store::facts::NewBackup;
+use crate::store::folder;
 use crate::store::folder::Folder;
 use crate::store::layout;
 use crate::store::part_writer::PartWriter;
@@ -209,6 +210,7 @@ impl Drop for Writer {
         if !self.done {
             // Best effort: what stays behind is named .partial and counts as incomplete.
             let _ = std::fs::remove_dir_all(self.folder.path());
+            folder::remove_if_empty(&folder::parent_of(&self.target));
         }
     }
 }

@@ -8,13 +8,14 @@ use crate::model::backup::{BackupFacts, BackupKind};
 use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
 use crate::ops::context::Context;
+use crate::ops::provisional::Provisional;
 use crate::ops::rollback::attempt::{Attempt, attempt};
 use crate::ops::rollback::plan::{self, Planned};
-use crate::ops::snapshot::{self, Purpose, Taken};
+use crate::ops::snapshot::{self, Purpose};
 use crate::ops::stored_catalog;
 use crate::pg::lock::{self, Locked};
-use crate::pg::{connect, retry, server};
-use crate::store::{NewBackup, Store};
+use crate::pg::{connect, retry, server, transaction};
+use crate::store::NewBackup;
 
 /// How to carry it out.
 #[derive(Debug, Clone, Default)]
@@ -76,9 +77,13 @@ pub async fn apply(
                 coverage,
                 purpose.clone(),
             )
-            .await?,
+            .await
+            .map_err(|e| e.hint("nothing was changed"))?,
         )
     };
+    let snapshot = taken.as_ref().map(|t| t.facts.clone());
+    let snapshot = snapshot.map(|facts| Provisional::new(&ctx.backups, facts));
+    let snapshot = snapshot.transpose()?;
     let context = Attempt {
         ctx,
         planned: &planned,
@@ -86,15 +91,17 @@ pub async fn apply(
         options: &options,
         server: &server,
         taken: taken.as_ref(),
+        snapshot: snapshot.as_ref(),
         purpose,
     };
-    let outcome = tries(&mut locked, &context).await;
+    let outcome = Box::pin(tries(&mut locked, &context)).await;
     match outcome {
         Ok(outcome) => {
-            locked.release().await?;
+            // It goes with the connection anyway; what is committed is no failure.
+            drop(locked.release().await);
             Ok(outcome)
         }
-        Err(error) => Err(clean_up(ctx, taken, error)),
+        Err(error) => Err(clean_up(snapshot, error)),
     }
 }
 
@@ -182,21 +189,27 @@ fn purpose(ctx: &Context, planned: &Planned, options: &Options) -> Purpose {
 }
 
 /// Nothing was destroyed, so the snapshot protects nothing: it is taken away again. After a
-/// commit whose outcome is not known it stays.
-fn clean_up(ctx: &Context, taken: Option<Taken>, error: Error) -> Error {
-    let Some(taken) = taken else { return error };
-    if error.already_done().iter().any(|d| d.contains("COMMIT")) {
-        return error.hint(format!(
-            "the snapshot {} was kept; `migrate current` tells where the database is",
-            taken.facts.id
-        ));
+/// commit whose outcome is not known it stays, as it does when something happened nevertheless.
+fn clean_up(snapshot: Option<Provisional>, error: Error) -> Error {
+    if transaction::may_have_committed(&error) {
+        return error;
     }
-    let removed = Store::open(&ctx.backups).and_then(|store| store.remove(&taken.facts));
-    match removed {
+    let Some(snapshot) = snapshot else {
+        return match error.already_done() {
+            [] => error.hint("nothing was changed"),
+            _ => error,
+        };
+    };
+    if !error.already_done().is_empty() {
+        snapshot.keep(true);
+        let kept = format!("the snapshot {} was kept", snapshot.facts().id);
+        return error.hint(kept);
+    }
+    let id = snapshot.facts().id.clone();
+    match snapshot.discard() {
         Ok(()) => error.hint("nothing was changed; the snapshot was taken away again"),
         Err(_) => error.hint(format!(
-            "nothing was changed; the snapshot {} is still there",
-            taken.facts.id
+            "nothing was changed; the snapshot {id} is still there"
         )),
     }
 }

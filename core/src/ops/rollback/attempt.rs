@@ -1,25 +1,25 @@
 //! One try of the transaction that rolls back: locks, re-capture, scripts, guard, ledger, COMMIT.
 
 use crate::error::{Error, Result};
-use crate::ident::{Digest, TableName};
+use crate::ident::TableName;
 use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
-use crate::model::ledger::{Entry, Verb};
 use crate::model::relation::{Oid, Relation, World};
 use crate::ops::context::Context;
 use crate::ops::keep::Continuation;
+use crate::ops::provisional::{self, Provisional};
 use crate::ops::rollback::apply::{Options, Outcome};
 use crate::ops::rollback::plan::Planned;
+use crate::ops::rollback::record::{entry_record, write_ledger};
 use crate::ops::run_scripts;
 use crate::ops::snapshot::{Purpose, Taken};
 use crate::pg::capture::Captured;
 use crate::pg::guard::{self, State};
-use crate::pg::journal::{self, NewRecord};
 use crate::pg::lock::Locked;
-use crate::pg::record::{Details, EntryRecord, SequenceRecord};
+use crate::pg::record::{Details, SequenceRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
-use crate::pg::{catalog, inspect, ledger, session, transaction};
+use crate::pg::{catalog, inspect, retry, session, transaction};
 use crate::schema;
 
 /// Everything that the tries have in common.
@@ -36,6 +36,8 @@ pub struct Attempt<'a> {
     pub server: &'a Server,
     /// The snapshot.
     pub taken: Option<&'a Taken>,
+    /// The snapshot again, as what goes when nothing is committed.
+    pub snapshot: Option<&'a Provisional>,
     /// What a second backup would be for.
     pub purpose: Purpose,
 }
@@ -44,14 +46,31 @@ pub struct Attempt<'a> {
 pub async fn attempt(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {
     locked.check_held().await?;
     let client = &*locked.client();
-    let outcome = inside(client, context).await;
-    if outcome.is_err() {
-        transaction::abandon(client).await;
+    match inside(client, context).await {
+        Ok(ready) => {
+            let snapshot = context.snapshot.into_iter();
+            let backups = snapshot.chain(ready.second.as_ref()).collect();
+            context.ctx.observer.observe(Event::Phase(Phase::Commit));
+            provisional::commit(context.ctx, client, &ready.transaction, backups).await?;
+            Ok(ready.outcome)
+        }
+        Err(error) => {
+            transaction::abandon(client).await;
+            let locks = context.planned.plan.locks.iter();
+            let tables: Vec<TableName> = locks.map(|lock| lock.0.clone()).collect();
+            Err(retry::name_blockers(client, error, &tables).await)
+        }
     }
-    outcome
 }
 
-async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
+/// A transaction that only waits for its COMMIT.
+struct Ready {
+    outcome: Outcome,
+    second: Option<Provisional>,
+    transaction: String,
+}
+
+async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     let Attempt { ctx, planned, .. } = context;
     let observer = ctx.observer.as_ref();
     transaction::begin(client, ctx.lock_timeout, ctx.statement_timeout).await?;
@@ -76,6 +95,8 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         run_scripts::run(ctx, client, step, statements, &mut captured, true).await?;
     }
 
+    // What was deferred to the end belongs to the scripts: it is captured and compared too.
+    session::settle(client).await?;
     observer.observe(Event::Phase(Phase::Guard));
     transaction::ours(client).await?;
     let after_marks = guard::marks(client).await?;
@@ -112,6 +133,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         .await?;
     let now = catalog::read(client).await?;
     let drift = check_fingerprint(context, &now)?;
+    let transaction = transaction::id(client).await?;
     let details = Details {
         version: 1,
         entries: planned
@@ -122,24 +144,27 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         before: planned.plan.fingerprint.to_string(),
         after: now.fingerprint().to_string(),
         tables,
-        transaction: transaction::id(client).await?,
+        transaction: transaction.clone(),
         sequences_before,
         sequences_after: positions(client).await?,
     };
     let second = kept.commit(context.server, context.taken)?;
+    let second = second.map(|facts| Provisional::new(&ctx.backups, facts));
+    let second = second.transpose()?;
     let first = context.taken.map(|t| t.facts.clone());
-    let backups: Vec<_> = first.into_iter().chain(second).collect();
+    let continued = second.as_ref().map(|s| s.facts().clone());
+    let backups: Vec<_> = first.into_iter().chain(continued).collect();
     write_ledger(client, context, &backups, &details).await?;
 
-    observer.observe(Event::Phase(Phase::Commit));
-    transaction::commit(client)
-        .await
-        .map_err(|e| e.done("COMMIT was sent; whether it took effect is not known"))?;
-    Ok(Outcome {
-        to: planned.plan.to.clone(),
-        undone: planned.entries.iter().map(|e| e.revision.clone()).collect(),
-        backups,
-        drift,
+    Ok(Ready {
+        outcome: Outcome {
+            to: planned.plan.to.clone(),
+            undone: planned.entries.iter().map(|e| e.revision.clone()).collect(),
+            backups,
+            drift,
+        },
+        second,
+        transaction,
     })
 }
 
@@ -223,68 +248,4 @@ fn check_fingerprint(context: &Attempt<'_>, now: &schema::Catalog) -> Result<Opt
     Err(Error::refused(what)
         .hint("the transaction was rolled back; correct the rollback script")
         .hint("or pass --accept-drift to accept the schema as it ends"))
-}
-
-fn entry_record(entry: &Entry, planned: &Planned) -> EntryRecord {
-    let step = planned
-        .plan
-        .steps
-        .iter()
-        .find(|s| s.revision == entry.revision);
-    let text = |digest: Option<Digest>| digest.map(|d| d.to_string());
-    EntryRecord {
-        sequence: entry.sequence,
-        revision: entry.revision.to_string(),
-        name: entry.name.clone(),
-        up_text: entry.up_text.clone(),
-        down_text: entry
-            .down_text
-            .clone()
-            .or_else(|| step.map(|s| s.script.text.clone())),
-        transactional: entry.transactional,
-        batch: entry.batch,
-        applied_at: entry.applied_at.to_rfc3339(),
-        applied_by: entry.applied_by.clone(),
-        duration_ms: entry.duration_ms,
-        fingerprint_before: text(entry.fingerprint_before),
-        fingerprint_after: text(entry.fingerprint_after),
-    }
-}
-
-async fn write_ledger(
-    client: &Client,
-    context: &Attempt<'_>,
-    backups: &[crate::model::backup::BackupFacts],
-    details: &Details,
-) -> Result<()> {
-    let planned = context.planned;
-    ledger::ensure(client).await?;
-    for entry in &planned.entries {
-        ledger::remove(client, &entry.revision).await?;
-    }
-    let (ids, manifests) = Outcome::references(backups);
-    let mut consent = context.consent.by().to_owned();
-    for (given, flag) in [
-        (planned.request.force && consent != "--force", " --force"),
-        (planned.request.accept_drift, " --accept-drift"),
-        (context.options.without_snapshot, " --without-snapshot"),
-    ] {
-        if given {
-            consent += flag;
-        }
-    }
-    let record = NewRecord {
-        verb: Verb::Rollback,
-        from: planned.plan.from.clone(),
-        to: planned.plan.to.clone(),
-        by: format!("{} ({})", session::role(client).await?, context.ctx.actor),
-        reason: context.options.reason.clone(),
-        consent,
-        backups: ids,
-        manifests,
-        reverses: None,
-        details: details.to_json()?,
-    };
-    journal::append(client, record).await?;
-    Ok(())
 }

@@ -87,21 +87,17 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
     for entry in &entries {
         let file = migrations.iter().find(|m| m.revision == entry.revision);
         compare(entry, file, &request, &mut refusals, &mut findings);
-        match script(entry, file) {
-            Some(script) => steps.push(Step {
+        if let Some(script) = script(entry, file) {
+            steps.push(Step {
                 revision: entry.revision.clone(),
                 name: entry.name.clone(),
                 script,
                 transactional: file.map_or(entry.transactional, |m| m.down_transactional),
-            }),
-            None => {
-                missing = true;
-                refusals.push(no_way_back(
-                    entry,
-                    "there is no rollback script",
-                    "RB-MISSING",
-                ));
-            }
+            });
+        } else {
+            missing = true;
+            let why = "there is no rollback script";
+            refusals.push(no_way_back(entry, why, "RB-MISSING"));
         }
     }
     for step in &steps {

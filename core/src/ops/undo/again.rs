@@ -15,7 +15,7 @@ use crate::ops::undo::plan::UndoPlan;
 use crate::pg::capture::Captured;
 use crate::pg::guard::{self, State};
 use crate::pg::session::Client;
-use crate::pg::{inspect, retry, transaction};
+use crate::pg::{inspect, retry, session, transaction};
 
 /// Runs the scripts of `plan` with capture triggers on the tables `watched`. What was captured is
 /// empty when the scripts could not run on the rows that are there.
@@ -34,7 +34,10 @@ pub async fn apply(
         }
         Err(error) => error,
     };
-    if retry::is_lock(&error) || !transaction::back_to_savepoint(client).await {
+    if retry::is_lock(&error)
+        || retry::is_cancelled(&error)
+        || !transaction::back_to_savepoint(client).await
+    {
         return Err(error);
     }
     transaction::ours(client).await?;
@@ -78,6 +81,9 @@ async fn run(
         run_scripts::run(ctx, client, step, statements, &mut captured, false).await?;
     }
 
+    // What was deferred to the end belongs to the scripts; rows put back may come in any order.
+    session::settle(client).await?;
+    transaction::defer(client).await?;
     ctx.observer.observe(Event::Phase(Phase::Guard));
     transaction::ours(client).await?;
     captured.remove(client).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::ident::{Revision, TableName};
 use crate::model::backup::{BackupFacts, BackupKind, VerifyLevel};
 use crate::model::consent::Consent;
@@ -12,6 +12,7 @@ use crate::model::event::{Event, Phase};
 use crate::model::plan::Coverage;
 use crate::model::relation::Oid;
 use crate::ops::context::Context;
+use crate::ops::provisional::Provisional;
 use crate::ops::snapshot::{self, Purpose};
 use crate::ops::stored_catalog;
 use crate::ops::undo::inside::{Attempt, attempt};
@@ -81,7 +82,7 @@ pub async fn apply(
         )));
     }
     consent.by().clone_into(&mut options.consent);
-    let backups = open(ctx, &plan)?;
+    let backups = open(ctx, &plan).map_err(|e| e.hint("nothing was changed"))?;
     let session = connect::connect(&ctx.database, "pgbelay undo").await?;
     let mut locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
     let selector = plan.record.backups.first().map(ToString::to_string);
@@ -90,27 +91,25 @@ pub async fn apply(
         return Err(Error::refused("another run changed the journal meanwhile")
             .hint("nothing was changed; run the command again"));
     }
+    // Until something is committed it protects nothing, and goes when this fails.
     let own = save_first(ctx, &plan, &locked).await?;
+    let own = own.map(|facts| Provisional::new(&ctx.backups, facts));
+    let own = own.transpose()?;
     let context = Attempt {
         ctx,
         plan: &now,
         backups: &backups,
         options: &options,
-        own: own.clone().into_iter().collect(),
+        own: own.as_ref(),
     };
     match tries(&mut locked, &context).await {
         Ok(outcome) => {
-            locked.release().await?;
+            // It goes with the connection anyway; what is committed is no failure.
+            drop(locked.release().await);
             Ok(outcome)
         }
-        Err(error) => {
-            let unsure = error.already_done().iter().any(|d| d.contains("COMMIT"));
-            if let (Some(own), false) = (own, unsure) {
-                // Nothing was taken away, so this protects nothing; a leftover does no harm.
-                drop(Store::open(&ctx.backups).and_then(|store| store.remove(&own)));
-            }
-            Err(error)
-        }
+        Err(error) if transaction::may_have_committed(&error) => Err(error),
+        Err(error) => Err(error.hint("nothing was changed")),
     }
 }
 
@@ -142,7 +141,7 @@ fn open(ctx: &Context, plan: &UndoPlan) -> Result<Backups> {
     let identities = Identities::load(&ctx.identities)?;
     let mut all = Vec::new();
     for (place, id) in plan.record.backups.iter().enumerate() {
-        let backup = store.find(id.as_str(), None)?;
+        let backup = store.find(id.as_str(), None).map_err(gone)?;
         if backup.facts().manifest != plan.record.manifests.get(place).copied() {
             return Err(Error::damaged(format!(
                 "the backup {id} is not the one that the rollback wrote: its manifest differs \
@@ -154,6 +153,16 @@ fn open(ctx: &Context, plan: &UndoPlan) -> Result<Backups> {
         all.push(backup.verify(VerifyLevel::Decrypted, &identities, observer)?);
     }
     Ok(Backups::new(all))
+}
+
+/// What the journal names has to be there: that it is not is no mistake of whoever asks.
+fn gone(error: Error) -> Error {
+    if error.kind() != Kind::Usage {
+        return error;
+    }
+    let message = format!("a backup that the rollback wrote is gone: {error}");
+    Error::damaged(message)
+        .hint("look for it in another copy of the store, and name that with --backups")
 }
 
 /// An undo destroys nothing: what applying the migrations again would take away is saved first.

@@ -6,6 +6,7 @@ use crate::model::event::{Event, Phase};
 use crate::model::ledger::{Entry, Verb};
 use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
+use crate::ops::provisional::{self, Provisional};
 use crate::ops::undo::again;
 use crate::ops::undo::apply::{Changed, Options, Outcome};
 use crate::ops::undo::plan::UndoPlan;
@@ -17,7 +18,7 @@ use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{Target, apply, before, values, wanted};
 use crate::pg::record::{Saved, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::{inspect, ledger, sequences, session, transaction};
+use crate::pg::{inspect, ledger, retry, sequences, session, transaction};
 
 /// Everything that the tries have in common.
 pub struct Attempt<'a> {
@@ -30,16 +31,20 @@ pub struct Attempt<'a> {
     /// How.
     pub options: &'a Options,
     /// A backup of what applying the migrations again destroys, if anything.
-    pub own: Vec<crate::model::backup::BackupFacts>,
+    pub own: Option<&'a Provisional>,
 }
 
 /// Tries once. On failure the transaction is rolled back.
 pub async fn attempt(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
-    let outcome = inside(client, context).await;
-    if outcome.is_err() {
-        transaction::abandon(client).await;
+    match inside(client, context).await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => {
+            transaction::abandon(client).await;
+            let records = context.plan.details.tables.iter();
+            let tables: Vec<TableName> = records.filter_map(TableRecord::name_after).collect();
+            Err(retry::name_blockers(client, error, &tables).await)
+        }
     }
-    outcome
 }
 
 async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
@@ -73,10 +78,9 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     repair::finish(client, &mut repaired, schema.as_ref(), expected, accept).await?;
     refresh(client, &live, &repaired.made).await?;
     write_ledger(client, context).await?;
+    let id = transaction::id(client).await?;
     observer.observe(Event::Phase(Phase::Commit));
-    transaction::commit(client)
-        .await
-        .map_err(|e| e.done("COMMIT was sent; whether it took effect is not known"))?;
+    provisional::commit(ctx, client, &id, context.own.iter().copied().collect()).await?;
     Ok(Outcome {
         to: plan.record.from.clone(),
         applied: plan.steps.iter().map(|s| s.revision.clone()).collect(),
@@ -85,7 +89,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         made: repaired.made,
         reordered: repaired.reordered,
         drift: repaired.drift,
-        backups: context.own.clone(),
+        backups: context.own.iter().map(|b| b.facts().clone()).collect(),
     })
 }
 
@@ -322,7 +326,8 @@ async fn write_ledger(client: &Client, context: &Attempt<'_>) -> Result<()> {
         };
         ledger::insert(client, &entry).await?;
     }
-    let (backups, manifests) = crate::ops::rollback::Outcome::references(&context.own);
+    let own: Vec<_> = context.own.iter().map(|b| b.facts().clone()).collect();
+    let (backups, manifests) = crate::ops::rollback::Outcome::references(&own);
     let record = NewRecord {
         verb: Verb::Undo,
         from: plan.record.to.clone(),

@@ -98,7 +98,8 @@ fn choose(records: &[Record], selector: Option<&str>) -> Result<Record> {
         .hint("`backup list` shows the backups, `migrate history -v` the runs")
     })?;
     if undone(record) {
-        return Err(Error::usage("that rollback has been undone already"));
+        return Err(Error::usage("that rollback has been undone already")
+            .hint("`migrate history -v` shows every run"));
     }
     Ok(record.clone())
 }

@@ -52,7 +52,11 @@ pub async fn apply(client: &Client, targets: &[Target<'_>]) -> Result<Vec<Applie
 fn parts(target: &Target<'_>) -> Vec<String> {
     let (index, table, wanted) = (target.index, target.table(), target.wanted());
     let written: Vec<&str> = target.written().map(|c| c.name.as_str()).collect();
-    let names = quote::idents(written.iter().copied());
+    // A table may have no columns, and an empty list is none.
+    let names = match quote::idents(written.iter().copied()) {
+        none if none.is_empty() => none,
+        names => format!(" ({names})"),
+    };
     let selected: Vec<String> = written
         .iter()
         .map(|c| format!("w.{}", quote::ident(c)))
@@ -74,7 +78,7 @@ fn parts(target: &Target<'_>) -> Vec<String> {
             format!("d{index} AS (DELETE FROM ONLY {table} AS t{leaving} RETURNING 1)"),
             format!("u{index} AS (SELECT 1 WHERE false)"),
             format!(
-                "i{index} AS (INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE \
+                "i{index} AS (INSERT INTO {table}{names} OVERRIDING SYSTEM VALUE \
                  SELECT {selected} FROM {wanted} AS w WHERE NOT w.{GONE} AND {after} RETURNING 1)"
             ),
         ];
@@ -115,7 +119,7 @@ fn parts(target: &Target<'_>) -> Vec<String> {
         ),
         update,
         format!(
-            "i{index} AS (INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE \
+            "i{index} AS (INSERT INTO {table}{names} OVERRIDING SYSTEM VALUE \
              SELECT {selected} FROM {wanted} AS w WHERE NOT w.{GONE} \
              AND NOT EXISTS (SELECT FROM ONLY {table} AS t WHERE {by_key}) AND {after} RETURNING 1)"
         ),

@@ -1,0 +1,79 @@
+//! What the ledger and the journal are told of a rollback.
+
+use crate::error::Result;
+use crate::ident::Digest;
+use crate::model::backup::BackupFacts;
+use crate::model::ledger::{Entry, Verb};
+use crate::ops::rollback::apply::Outcome;
+use crate::ops::rollback::attempt::Attempt;
+use crate::ops::rollback::plan::Planned;
+use crate::pg::journal::{self, NewRecord};
+use crate::pg::ledger;
+use crate::pg::record::{Details, EntryRecord};
+use crate::pg::session::{self, Client};
+
+/// An entry of the ledger, for whoever undoes this.
+pub fn entry_record(entry: &Entry, planned: &Planned) -> EntryRecord {
+    let step = planned
+        .plan
+        .steps
+        .iter()
+        .find(|s| s.revision == entry.revision);
+    let text = |digest: Option<Digest>| digest.map(|d| d.to_string());
+    EntryRecord {
+        sequence: entry.sequence,
+        revision: entry.revision.to_string(),
+        name: entry.name.clone(),
+        up_text: entry.up_text.clone(),
+        down_text: entry
+            .down_text
+            .clone()
+            .or_else(|| step.map(|s| s.script.text.clone())),
+        transactional: entry.transactional,
+        batch: entry.batch,
+        applied_at: entry.applied_at.to_rfc3339(),
+        applied_by: entry.applied_by.clone(),
+        duration_ms: entry.duration_ms,
+        fingerprint_before: text(entry.fingerprint_before),
+        fingerprint_after: text(entry.fingerprint_after),
+    }
+}
+
+/// Takes the entries back and writes the journal, in the same transaction.
+pub async fn write_ledger(
+    client: &Client,
+    context: &Attempt<'_>,
+    backups: &[BackupFacts],
+    details: &Details,
+) -> Result<()> {
+    let planned = context.planned;
+    ledger::ensure(client).await?;
+    for entry in &planned.entries {
+        ledger::remove(client, &entry.revision).await?;
+    }
+    let (ids, manifests) = Outcome::references(backups);
+    let mut consent = context.consent.by().to_owned();
+    for (given, flag) in [
+        (planned.request.force && consent != "--force", " --force"),
+        (planned.request.accept_drift, " --accept-drift"),
+        (context.options.without_snapshot, " --without-snapshot"),
+    ] {
+        if given {
+            consent += flag;
+        }
+    }
+    let record = NewRecord {
+        verb: Verb::Rollback,
+        from: planned.plan.from.clone(),
+        to: planned.plan.to.clone(),
+        by: format!("{} ({})", session::role(client).await?, context.ctx.actor),
+        reason: context.options.reason.clone(),
+        consent,
+        backups: ids,
+        manifests,
+        reverses: None,
+        details: details.to_json()?,
+    };
+    journal::append(client, record).await?;
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! Bad input and bad circumstances: one clear message, the promised exit code, and a database and
+//! a folder of backups that nobody has touched.
+
+// What is typed, and consent.
+mod arguments;
+// Backups that are damaged, gone or somebody else's, and keys.
+mod backups;
+// Settings of roles and servers that must change nothing.
+mod hostile;
+// Rights that are missing, and rows that a role may not see.
+mod rights;
+// Rollback scripts that can't be judged, can't run, or end elsewhere.
+mod scripts;
+// Servers and locks.
+mod servers;
