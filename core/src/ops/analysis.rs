@@ -91,6 +91,19 @@ pub async fn analyse(
     }
     let dependents = work.dependents(&reach.roots, &reach.touches).await?;
     let covered = coverage::cover(&world, &reach, &dependents, everything);
+    if !everything && !reach.opaque {
+        let blurred = coverage::blurred(&world, &reach, &covered);
+        reach.refusals.extend(blurred.into_iter().map(|(place, table)| Refusal {
+            rule: "RB-NO-KEY",
+            path: steps[place.step].script.path.clone(),
+            line: place.line,
+            reason: format!(
+                "both columns and rows of {table} change, and no key survives by which its old \
+                 rows could be told apart: give it a primary key, or split the migration"
+            ),
+            forceable: true,
+        }));
+    }
     let mut losses = Vec::new();
     // Expressions of a script mean what they would mean to the script.
     transaction::script(client).await?;
@@ -274,16 +287,21 @@ impl Work<'_> {
     async fn dependents(&mut self, roots: &[Root], touches: &[Touch]) -> Result<Vec<Dependent>> {
         let mut gone: BTreeSet<Address> = BTreeSet::new();
         let mut all = Vec::new();
+        let mut named = Vec::with_capacity(roots.len());
         for root in roots {
-            let addresses = self.addresses(root).await?;
+            named.push(self.addresses(root).await?);
+        }
+        for (root, addresses) in roots.iter().zip(&named) {
             if addresses.is_empty() {
                 continue;
             }
-            gone.extend(addresses.iter().cloned());
-            for address in &addresses {
+            // All that one statement names goes at once: none of it stands in the way.
+            let together = roots.iter().zip(&named).filter(|r| r.0.place == root.place);
+            gone.extend(together.flat_map(|r| r.1.iter().cloned()));
+            for address in addresses {
                 all.push(self.named(root, address));
             }
-            let found = inspect::closure(self.client, &addresses).await?;
+            let found = inspect::closure(self.client, addresses).await?;
             let stopper = found.iter().find(|d| {
                 !root.cascade && !d.automatic && self.still_there(d, &gone, root.place, touches)
             });

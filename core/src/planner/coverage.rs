@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::ident::TableName;
 use crate::model::loss::Certainty;
 use crate::model::plan::{Capture, Coverage, Extent, Fate};
 use crate::model::relation::{ForeignKey, Oid, Relation, RelationKind, World};
@@ -87,6 +88,23 @@ pub fn cover(world: &World, reach: &Reach, dependents: &[Dependent], everything:
         }
     }
     cover.finish(everything || reach.opaque)
+}
+
+/// Tables whose columns and rows both change and that have no key by which an undo could tell
+/// their old rows apart, with the statement that changes the columns.
+pub fn blurred(world: &World, reach: &Reach, covered: &Covered) -> Vec<(Place, TableName)> {
+    let mut blurred = Vec::new();
+    for (oid, coverage) in &covered.coverage {
+        let reshaped = !coverage.dropped.is_empty() || !coverage.retyped.is_empty();
+        let kept = coverage.fate == Fate::Kept;
+        if kept && reshaped && coverage.rows_change && coverage.key.is_empty() {
+            let touches = reach.touches.iter();
+            let mut touches = touches.filter(|t| world.family(t.table).contains(oid));
+            let place = touches.next().map_or_else(Place::default, |t| t.place);
+            blurred.push((place, coverage.table.clone()));
+        }
+    }
+    blurred
 }
 
 /// What the statements need of one table, gathered before it is decided how to save it.

@@ -1,0 +1,1 @@
+//! What somebody wrote between a rollback and its undo is never overwritten.
