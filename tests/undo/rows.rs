@@ -130,7 +130,16 @@ fn update_of_a_key() {
     exact(
         TREE,
         &[("select 1", "update p set id = id + 1000 where id > 10")],
-        &FILL.replace("n % 21", "n % 9").replace("n % 20 + 1 from generate_series(1, 60) n;\n", "n % 9 + 1 from generate_series(1, 60) n;\n").replace("insert into d select n, n % 20", "insert into d select n, n % 9"),
+        &FILL
+            .replace("n % 21", "n % 9")
+            .replace(
+                "n % 20 + 1 from generate_series(1, 60) n;\n",
+                "n % 9 + 1 from generate_series(1, 60) n;\n",
+            )
+            .replace(
+                "insert into d select n, n % 20",
+                "insert into d select n, n % 9",
+            ),
     );
 }
 
@@ -150,10 +159,7 @@ fn update_that_shifts_keys() {
 fn update_that_exchanges_unique_values() {
     exact(
         "create table t (id int primary key, n int unique deferrable initially deferred)",
-        &[(
-            "select 1",
-            "update t set n = 21 - n",
-        )],
+        &[("select 1", "update t set n = 21 - n")],
         "insert into t select n, n from generate_series(1, 20) n",
     );
     exact(

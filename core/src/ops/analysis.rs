@@ -93,16 +93,18 @@ pub async fn analyse(
     let covered = coverage::cover(&world, &reach, &dependents, everything);
     if !everything && !reach.opaque {
         let blurred = coverage::blurred(&world, &reach, &covered);
-        reach.refusals.extend(blurred.into_iter().map(|(place, table)| Refusal {
-            rule: "RB-NO-KEY",
-            path: steps[place.step].script.path.clone(),
-            line: place.line,
-            reason: format!(
-                "both columns and rows of {table} change, and no key survives by which its old \
+        reach
+            .refusals
+            .extend(blurred.into_iter().map(|(place, table)| Refusal {
+                rule: "RB-NO-KEY",
+                path: steps[place.step].script.path.clone(),
+                line: place.line,
+                reason: format!(
+                    "both columns and rows of {table} change, and no key survives by which its old \
                  rows could be told apart: give it a primary key, or split the migration"
-            ),
-            forceable: true,
-        }));
+                ),
+                forceable: true,
+            }));
     }
     let mut losses = Vec::new();
     // Expressions of a script mean what they would mean to the script.

@@ -24,6 +24,11 @@ pub fn is_lock(error: &Error) -> bool {
     )
 }
 
+/// True when a value was not unique, or an exclusion constraint was violated.
+pub fn is_clash(error: &Error) -> bool {
+    matches!(error::sqlstate(error).as_deref(), Some("23505" | "23P01"))
+}
+
 /// Tells about the failure and waits, longer each time and never in step with others.
 pub async fn pause(error: &Error, attempt: u32, observer: &dyn Observer) {
     let longest = 250_u64 << attempt.min(5);

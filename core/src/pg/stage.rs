@@ -71,6 +71,9 @@ impl Stage {
 
     /// Starts loading rows with `columns`.
     pub async fn load(&self, client: &Client, columns: &[String]) -> Result<copy::In> {
+        if columns.is_empty() {
+            return copy::In::start(client, &self.table).await;
+        }
         let columns = quote::idents(columns.iter().map(String::as_str));
         copy::In::start(client, &format!("{} ({columns})", self.table)).await
     }

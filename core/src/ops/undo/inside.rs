@@ -14,10 +14,10 @@ use crate::ops::undo::staging::{self, Backups};
 use crate::pg::capture::{Captured, Net};
 use crate::pg::journal::{self, NewRecord};
 use crate::pg::reconcile::conflicts::{self, Conflict};
-use crate::pg::reconcile::{Target, apply, before, values, wanted};
+use crate::pg::reconcile::{Target, Way, apply, before, derived, references, room, values, wanted};
 use crate::pg::record::{Saved, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::{inspect, ledger, sequences, transaction};
+use crate::pg::{inspect, ledger, retry, sequences, transaction};
 
 /// Everything that the tries have in common.
 pub struct Attempt<'a> {
@@ -65,8 +65,10 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
 
     observer.observe(Event::Phase(Phase::Reconcile));
     let targets = targets(context, client, &earlier, &live, &captured).await?;
-    let (changed, conflicts) = put_back(client, &live, &targets).await?;
+    sequences::ahead(client, &now, &plan.details).await?;
+    let (changed, conflicts) = put_back(context, client, &earlier, &live, &targets).await?;
     let locked: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
+    sequences::put_back_new(client, &now, &plan.details).await?;
     sequences::put_back(client, &now, &plan.details, &locked).await?;
     let expected = plan.details.fingerprint_before()?;
     let accept = context.options.accept_drift;
@@ -156,7 +158,9 @@ async fn look(
             before::there(client, index, record, &name).await?;
         }
     }
-    for oid in watched {
+    let redefined = plan.analysis.covered.coverage.iter();
+    let redefined = redefined.filter(|(_, c)| c.redefined).map(|(oid, _)| oid);
+    for oid in watched.iter().chain(redefined) {
         if let Some(relation) = earlier.relations.get(oid)
             && let Some(key) = relation.keys.first()
         {
@@ -248,40 +252,67 @@ async fn net(
     captured.net(client, relation.oid, &numbers).await
 }
 
+/// Works out what every table must hold, and makes it so.
 async fn put_back(
+    context: &Attempt<'_>,
     client: &Client,
+    earlier: &World,
     live: &World,
     targets: &[Target<'_>],
 ) -> Result<(Vec<Changed>, Vec<Conflict>)> {
     let oids: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
+    let off = apply::switch_off(client, &oids).await?;
+    let mut conflicts = Vec::new();
+    for target in targets {
+        room::among_values(client, target, &mut conflicts).await?;
+    }
+    let xid = &context.plan.details.transaction;
+    conflicts.extend(derived::find(client, earlier, live, targets, xid).await?);
     for target in targets {
         wanted::work_out(client, target).await?;
         values::into_wanted(client, target).await?;
     }
-    let mut conflicts = conflicts::set_aside(client, live, targets).await?;
-    let off = apply::switch_off(client, &oids).await?;
-    let applied = apply::apply(client, targets).await?;
+    conflicts::set_aside(client, live, targets, &mut conflicts).await?;
+    transaction::savepoint(client).await?;
+    let mut changed = match write(client, live, targets, Way::Update, &mut conflicts).await {
+        Err(error) if retry::is_clash(&error) && transaction::back_to_savepoint(client).await => {
+            let keys = references::drop_acting(client, &oids).await?;
+            let changed = write(client, live, targets, Way::Replace, &mut conflicts).await?;
+            keys.make_again(client).await?;
+            changed
+        }
+        other => other?,
+    };
+    off.back_on(client).await?;
+    changed.retain(|c| c.values > 0 || c.rows != apply::Applied::default());
+    Ok((changed, conflicts))
+}
+
+/// Writes wanted rows and saved values.
+async fn write(
+    client: &Client,
+    live: &World,
+    targets: &[Target<'_>],
+    way: Way,
+    conflicts: &mut Vec<Conflict>,
+) -> Result<Vec<Changed>> {
+    let mut found = Vec::new();
+    let applied = apply::apply(client, targets, way).await?;
     let mut changed = Vec::new();
     for (target, applied) in targets.iter().zip(applied) {
-        let values = values::into_live(client, target).await?;
+        room::without_parents(client, live, target, &mut found).await?;
+        let values = values::into_live(client, target, way).await?;
         let newer = values::kept_newer(client, target).await?;
-        if newer > 0 {
-            conflicts.push(Conflict {
-                table: target.name().clone(),
-                rows: newer,
-                reason: "somebody changed the converted value since; the newer one was kept"
-                    .to_owned(),
-            });
-        }
+        let reason = "somebody changed the converted value since; the newer one was kept";
+        conflicts::note(&mut found, target.name(), newer, reason.to_owned());
         changed.push(Changed {
             table: target.name().clone(),
             rows: applied,
             values,
         });
     }
-    off.back_on(client).await?;
-    changed.retain(|c| c.values > 0 || c.rows != apply::Applied::default());
-    Ok((changed, conflicts))
+    conflicts.append(&mut found);
+    Ok(changed)
 }
 
 /// Materialized views that came back from their definition alone are filled.
