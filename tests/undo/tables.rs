@@ -109,11 +109,11 @@ fn rules_and_triggers_do_not_fire() {
 #[test]
 fn with_what_somebody_added_by_hand() {
     exact(
-        KEPT,
+        "create table kept (id int primary key, v text);
+         create function by_hand() returns trigger language plpgsql as $$ begin raise 'fired'; end $$",
         &[("create table t (id int primary key, v text); create table u (v text)", "drop table t; drop table u")],
         "insert into t select n, 'v' || n from generate_series(1, 9) n; insert into u select 'u' from generate_series(1, 3);
          create index by_hand on t (v) where id > 3; grant select, update (v) on t to public; comment on table t is 'it''s mine';
-         create function by_hand() returns trigger language plpgsql as $$ begin raise 'fired'; end $$;
          create trigger hand before insert or update or delete on t for each row execute function by_hand();
          alter table t enable always trigger hand; alter table t add constraint hand check (id > 0);
          create unique index on u ((v || 'x')) where v is null; alter table u set (fillfactor = 50)",

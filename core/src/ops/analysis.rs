@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::ident::TableName;
 use crate::model::loss::{Certainty, Finding, Loss, Severity, Verdict};
 use crate::model::plan::{Refusal, Step};
-use crate::model::relation::{Relation, World};
+use crate::model::relation::{Relation, RelationKind, World};
 use crate::pg::inspect::{self, Address, FunctionFacts, Volatility};
 use crate::pg::lookup::{self, Counted};
 use crate::pg::session::Client;
@@ -105,6 +105,15 @@ pub async fn analyse(
                 ),
                 forceable: true,
             }));
+    }
+    for dependent in dependents.iter().filter(|d| d.column == 0) {
+        let relation = dependent.relation.and_then(|oid| world.relations.get(&oid));
+        if let Some(view) = relation.filter(|r| r.kind == RelationKind::Matview) {
+            work.not_evaluated.push(format!(
+                "the rows of materialized view {} can't be saved; an undo computes them anew",
+                view.name
+            ));
+        }
     }
     let mut losses = Vec::new();
     // Expressions of a script mean what they would mean to the script.

@@ -14,6 +14,7 @@ pub mod journal;
 pub mod ledger;
 pub mod lock;
 pub mod lookup;
+pub mod matviews;
 pub mod options;
 mod passfile;
 pub mod progress;

@@ -49,12 +49,17 @@ pub async fn ahead(client: &Client, now: &[SequenceFacts], details: &Details) ->
 }
 
 /// Puts new sequences where they were before the rollback, unless rows that are newer have got
-/// numbers beyond that.
-pub async fn put_back_new(client: &Client, now: &[SequenceFacts], details: &Details) -> Result<()> {
+/// numbers beyond that: `newer` are the tables that have such rows.
+pub async fn put_back_new(
+    client: &Client,
+    now: &[SequenceFacts],
+    details: &Details,
+    newer: &[Oid],
+) -> Result<()> {
     let upwards = upwards(client).await?;
     for (current, mut wanted) in made(client, now, details).await? {
         let up = upwards.get(&current.oid).copied().unwrap_or(true);
-        if let Some((table, column)) = current.owned_by {
+        if let Some((table, column)) = current.owned_by.filter(|o| newer.contains(&o.0)) {
             let beyond = beyond(client, (table, column), &wanted, &current.state, up).await?;
             if let Some(value) = beyond {
                 wanted.last_value = value;

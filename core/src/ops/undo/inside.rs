@@ -17,7 +17,7 @@ use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{Target, Way, apply, before, derived, references, room, values, wanted};
 use crate::pg::record::{Saved, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::{inspect, ledger, retry, sequences, transaction};
+use crate::pg::{inspect, ledger, matviews, retry, sequences, transaction};
 
 /// Everything that the tries have in common.
 pub struct Attempt<'a> {
@@ -57,6 +57,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
 
     observer.observe(Event::Phase(Phase::Restore));
     let now = inspect::sequences(client).await?;
+    let filled = matviews::all(client).await?;
     look(context, client, &earlier, &watched).await?;
     let captured = again::apply(ctx, client, plan, &earlier, &watched).await?;
     let schema = repair::before(backups.first())?;
@@ -66,14 +67,20 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     observer.observe(Event::Phase(Phase::Reconcile));
     let targets = targets(context, client, &earlier, &live, &captured).await?;
     sequences::ahead(client, &now, &plan.details).await?;
+    let mut newer = Vec::new();
+    for target in &targets {
+        if room::has_newer(client, target).await? {
+            newer.push(target.live.oid);
+        }
+    }
     let (changed, conflicts) = put_back(context, client, &earlier, &live, &targets).await?;
     let locked: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
-    sequences::put_back_new(client, &now, &plan.details).await?;
+    sequences::put_back_new(client, &now, &plan.details, &newer).await?;
     sequences::put_back(client, &now, &plan.details, &locked).await?;
     let expected = plan.details.fingerprint_before()?;
     let accept = context.options.accept_drift;
     repair::finish(client, &mut repaired, schema.as_ref(), expected, accept).await?;
-    refresh(client, &live, &repaired.made).await?;
+    matviews::refresh(client, &filled, &plan.details.populated).await?;
     write_ledger(client, context).await?;
     observer.observe(Event::Phase(Phase::Commit));
     transaction::commit(client)
@@ -313,18 +320,6 @@ async fn write(
     }
     conflicts.append(&mut found);
     Ok(changed)
-}
-
-/// Materialized views that came back from their definition alone are filled.
-async fn refresh(client: &Client, live: &World, made: &[String]) -> Result<()> {
-    for relation in live.relations.values() {
-        let again = format!("materialized view {}", relation.name.name);
-        if relation.kind == RelationKind::Matview && made.contains(&again) {
-            let name = crate::sql::quote::table(&relation.name);
-            transaction::define(client, &format!("REFRESH MATERIALIZED VIEW {name}")).await?;
-        }
-    }
-    Ok(())
 }
 
 async fn write_ledger(client: &Client, context: &Attempt<'_>) -> Result<()> {

@@ -114,6 +114,29 @@ pub async fn among_values(
     Ok(())
 }
 
+/// True when `target` holds rows that were not there before the rollback and got values from the
+/// scripts. Ask before anything is put back.
+pub async fn has_newer(client: &Client, target: &Target<'_>) -> Result<bool> {
+    let table = target.table();
+    let saved = target.stage("saved");
+    let sql = if !target.saved || target.record.is_none_or(|r| r.truncated) {
+        return Ok(false);
+    } else if target.key.is_empty() {
+        format!(
+            "SELECT (SELECT pg_catalog.count(*) FROM ONLY {table}) \
+             > (SELECT pg_catalog.count(*) FROM {saved})"
+        )
+    } else {
+        format!(
+            "SELECT EXISTS (SELECT FROM ONLY {table} AS t \
+             WHERE NOT EXISTS (SELECT FROM {saved} AS s WHERE {}))",
+            target.same_key("s", "t")
+        )
+    };
+    let row = client.query_one(&sql, &[]).await;
+    Ok(row.pg("could not look for newer rows")?.get(0))
+}
+
 /// Saved values that refer to rows which are gone since become NULL.
 pub async fn without_parents(
     client: &Client,
