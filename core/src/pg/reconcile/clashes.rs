@@ -147,6 +147,31 @@ pub async fn needed(
         let Some(child) = world.relations.get(&oid).filter(|r| r.stores_rows()) else {
             continue;
         };
+        let reason = format!("newer rows of {} refer to them; they were kept", child.name);
+        let coming = targets.iter().find(|t| t.live.oid == oid);
+        if let Some(coming) = coming.filter(|t| !t.key.is_empty()) {
+            // The scripts took both away; what was written since comes back, so both do.
+            let refers: Vec<String> = columns
+                .iter()
+                .map(|(from, to)| format!("c.{} = w.{}", quote::ident(from), quote::ident(to)))
+                .collect();
+            let sql = format!(
+                "UPDATE {wanted} AS w SET {GONE} = false WHERE w.{GONE} \
+                 AND NOT EXISTS (SELECT FROM ONLY {table} AS t WHERE {own}) \
+                 AND EXISTS (SELECT FROM {children} AS c WHERE {refers} AND NOT c.{GONE} \
+                 AND NOT EXISTS (SELECT FROM ONLY {child} AS l WHERE {child_own}))",
+                wanted = target.wanted(),
+                table = target.table(),
+                own = target.same_key("t", "w"),
+                children = coming.wanted(),
+                refers = refers.join(" AND "),
+                child = quote::table(&child.name),
+                child_own = coming.same_key("l", "c"),
+            );
+            let rows = take(client, &sql).await?;
+            note(conflicts, target.name(), rows, reason.clone());
+            moved += rows;
+        }
         let stays = match targets.iter().find(|t| t.live.oid == oid) {
             None => "true".to_owned(),
             Some(child) if child.key.is_empty() => {
@@ -176,7 +201,6 @@ pub async fn needed(
             own = target.same_key("t", "w"),
         );
         let rows = take(client, &sql).await?;
-        let reason = format!("newer rows of {} refer to them; they were kept", child.name);
         note(conflicts, target.name(), rows, reason);
         moved += rows;
     }

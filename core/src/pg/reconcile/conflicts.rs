@@ -8,7 +8,8 @@ use crate::ident::TableName;
 use crate::model::relation::World;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::wanted::untouched;
-use crate::pg::reconcile::{Target, clashes};
+use crate::pg::reconcile::{Target, clashes, pairs};
+use crate::sql::quote;
 
 /// Saved rows or values that were not put back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Conflict {
     /// Why, as a sentence fragment.
     pub reason: String,
 }
+
+const KEY_TAKEN: &str = "their key was given to a new row since; the new row was kept";
 
 /// Takes rows that can't be put back out of the wanted rows of all `targets`.
 pub async fn set_aside(
@@ -39,15 +42,21 @@ pub async fn set_aside(
             for unique in &target.live.uniques {
                 moved += clashes::taken(client, target, unique, conflicts).await?;
             }
-            for key in &world.foreign_keys {
-                if key.from == target.live.oid {
-                    moved +=
-                        clashes::orphans(client, world, targets, target, key, conflicts).await?;
-                }
-                if key.to == target.live.oid {
-                    moved +=
-                        clashes::needed(client, world, targets, target, key, conflicts).await?;
-                }
+            for key in world
+                .foreign_keys
+                .iter()
+                .filter(|k| k.to == target.live.oid)
+            {
+                moved += clashes::needed(client, world, targets, target, key, conflicts).await?;
+            }
+        }
+        for target in targets {
+            for key in world
+                .foreign_keys
+                .iter()
+                .filter(|k| k.from == target.live.oid)
+            {
+                moved += clashes::orphans(client, world, targets, target, key, conflicts).await?;
             }
         }
         if moved == 0 {
@@ -91,6 +100,20 @@ async fn changed_since(
     let Some(record) = target.record else {
         return Ok(());
     };
+    if record.truncated && target.saved && !target.key.is_empty() {
+        let there = pairs(&target.key, |k| {
+            let number = record.columns.iter().find(|c| c.name == k);
+            let number = number.map(|c| c.number).unwrap_or_default();
+            format!("t.k{number} = s.{}::pg_catalog.text", quote::ident(k))
+        });
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM {} AS s WHERE EXISTS (SELECT FROM {} AS t WHERE {there})",
+            target.stage("saved"),
+            target.stage("there"),
+        );
+        let rows = one(client, &sql).await?;
+        note(conflicts, target.name(), rows, KEY_TAKEN.to_owned());
+    }
     if record.effects.is_empty() || target.remade() {
         return Ok(());
     }
@@ -130,7 +153,7 @@ async fn changed_since(
     let questions = [
         (
             format!("e.had AND NOT e.has AND e.present AND ({differs})"),
-            "their key was given to a new row since; the new row was kept",
+            KEY_TAKEN,
         ),
         (
             format!("e.had AND e.has AND e.present AND ({changed})"),
