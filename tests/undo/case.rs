@@ -115,6 +115,12 @@ impl Case {
         let output = self.try_back();
         output.assert_exit(3);
         output.assert_says(words);
+        self.assert_unchanged(&before);
+    }
+
+    /// Nothing at all was changed.
+    #[track_caller]
+    pub fn assert_unchanged(&self, before: &State) {
         let now = self.state();
         assert_same_content(&before.content, &now.content);
         before.catalog.assert_same(&now.catalog);
