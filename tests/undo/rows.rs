@@ -119,7 +119,7 @@ fn update_many_to_one() {
         "create table t (id int primary key, v text, n numeric)",
         &[(
             "update t set n = n * 100",
-            "update t set v = '' where v is null; update t set n = round(n / 100)",
+            "update t set v = coalesce(v, ''); update t set n = round(n / 100)",
         )],
         "insert into t select n, (array['', null, 'a'])[n % 3 + 1], n * 33.3 from generate_series(1, 30) n",
     );

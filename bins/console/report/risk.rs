@@ -74,6 +74,9 @@ struct StepWire<'a> {
 
 #[derive(Serialize)]
 struct LossWire<'a> {
+    rule: &'static str,
+    path: &'a str,
+    line: u32,
     table: String,
     columns: &'a [String],
     rows: Option<u64>,
@@ -91,6 +94,9 @@ struct LockWire<'a> {
 /// The report for machines.
 pub fn wire<'a>(view: &'a RiskView<'_>) -> impl Serialize + 'a {
     let loss = |loss: &'a Loss| LossWire {
+        rule: loss.rule,
+        path: &loss.path,
+        line: loss.line,
         table: loss.table.to_string(),
         columns: &loss.columns,
         rows: (loss.certainty != Certainty::Unknown).then_some(loss.rows),
@@ -134,7 +140,13 @@ pub fn human(view: &RiskView<'_>, paint: Paint) -> String {
     section("taken back, in this order", steps(&view.steps));
     section("what goes", losses(view.losses));
     section("dropped along with it", list(&view.definitions));
-    section("findings", findings::human(view.findings, paint));
+    // What is lost has just been told, with numbers.
+    let told = |f: &&Finding| {
+        let mut losses = view.losses.iter();
+        losses.any(|l| (l.rule, &l.path, l.line) == (f.rule, &f.path, f.line))
+    };
+    let others: Vec<Finding> = view.findings.iter().filter(|f| !told(f)).cloned().collect();
+    section("findings", findings::human(&others, paint));
     section("in the way", refusals(&view.refusals));
     section("locks", locks(&view.locks));
     section("not evaluated", list(&view.not_evaluated));
@@ -174,7 +186,7 @@ fn losses(losses: &[Loss]) -> String {
     if losses.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(&["table", "columns", ">rows", ">size", "why"]);
+    let mut table = Table::new(&["table", "columns", ">rows", ">size", "why", "where"]);
     for loss in losses {
         let columns = loss.columns.join(", ");
         table.row([
@@ -187,9 +199,15 @@ fn losses(losses: &[Loss]) -> String {
             rows(loss),
             size(loss.bytes),
             loss.why.clone(),
+            findings::place(file_name(&loss.path), loss.line),
         ]);
     }
     table.render()
+}
+
+/// The last part of `path`: the folder is the same for all.
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn rows(loss: &Loss) -> String {

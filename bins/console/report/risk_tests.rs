@@ -7,6 +7,8 @@ use crate::report::lines;
 fn losses() -> [Loss; 2] {
     let loss = |name: &str, columns: &[&str], rows, certainty| Loss {
         rule: "RB-DROP-COLUMN",
+        path: "migrations/0042_rollback.sql".to_owned(),
+        line: 3,
         table: TableName::new("public", name),
         columns: columns.iter().map(|c| (*c).to_owned()).collect(),
         rows,

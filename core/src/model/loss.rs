@@ -32,6 +32,10 @@ impl Certainty {
 pub struct Loss {
     /// The rule that it falls under, such as `RB-DROP-COLUMN`.
     pub rule: &'static str,
+    /// The script.
+    pub path: String,
+    /// One-based line of the statement.
+    pub line: u32,
     /// The table whose rows or values go.
     pub table: TableName,
     /// The columns whose values go; empty when whole rows go.

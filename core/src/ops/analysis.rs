@@ -204,6 +204,26 @@ const GENERATORS: [&str; 6] = [
     "crypt",
 ];
 
+/// What is written like a call and is part of the grammar: the catalog has no function for it.
+const GRAMMAR: [&str; 16] = [
+    "coalesce",
+    "nullif",
+    "greatest",
+    "least",
+    "row",
+    "grouping",
+    "cube",
+    "rollup",
+    "trim",
+    "cast",
+    "treat",
+    "extract",
+    "xmlconcat",
+    "xmlelement",
+    "xmlforest",
+    "merge_action",
+];
+
 /// Refuses statements that call functions which may do anything.
 async fn judge_functions(
     client: &Client,
@@ -219,6 +239,7 @@ async fn judge_functions(
     let known = inspect::function_volatility(client, &names, &world.search_path).await?;
     for (place, name) in &reach.functions {
         let reason = match known.get(name) {
+            None if name.schema.is_none() && GRAMMAR.contains(&name.name.as_str()) => None,
             None => Some("is not known to the server, so what it does can't be judged"),
             Some(candidates) => candidates.iter().find_map(|f| dangerous(name, f)),
         };
@@ -409,6 +430,8 @@ impl Work<'_> {
         let upper = coverage::upper_bound(self.world, measure.table);
         let mut loss = Loss {
             rule: measure.rule,
+            path: self.steps[measure.place.step].script.path.clone(),
+            line: measure.place.line,
             table: relation.name.clone(),
             columns: measure.columns.clone(),
             rows: upper,

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::ident::{Revision, TableName};
-use crate::model::backup::{BackupFacts, Part, PartColumn, PartRole, SequenceState};
+use crate::model::backup::{BackupFacts, Part, PartColumn, PartRole, SequenceState, VerifyLevel};
 use crate::model::event::{Event, Phase};
 use crate::model::plan::{Coverage, Extent, Fate};
 use crate::model::relation::{Column, Oid, Relation, World};
@@ -152,6 +152,10 @@ pub async fn take(
     snapshot::end(reader).await?;
     ctx.observer.observe(Event::Phase(Phase::Verify));
     let facts = writer.commit(commit_facts(server, &purpose, Some(dump.version)))?;
+    // The commit has read every object back and compared its digest.
+    let backup = Store::open(&ctx.backups)?.find(facts.id.as_str(), Some(&facts.database))?;
+    let version = Some(server.version.as_str());
+    backup.record_verification(VerifyLevel::Hashed, true, &ctx.actor, version)?;
     ctx.observer.observe(Event::BackupComplete {
         id: facts.id.clone(),
         rows: rows.values().sum(),

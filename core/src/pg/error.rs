@@ -7,9 +7,9 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use tokio_postgres::error::{DbError, ErrorPosition};
+use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// An error that the server reported: SQLSTATE and message, fit to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub fn failed(message: impl Into<String>, error: &tokio_postgres::Error) -> Erro
 
 /// As [`failed`], for the statement `text`: what the script spells out may be shown.
 pub fn within(message: impl Into<String>, error: &tokio_postgres::Error, text: &str) -> Error {
-    let outer = Error::failed(message);
+    let outer = Error::new(kind_of(error), message);
     let Some(server) = error.as_db_error() else {
         let outer = outer.caused_by(Cause::of(error));
         return if error.is_closed() {
@@ -83,6 +83,14 @@ pub fn within(message: impl Into<String>, error: &tokio_postgres::Error, text: &
         };
     };
     hinted(outer.caused_by(describe(server, text)), server)
+}
+
+/// A table lock that was not had in time is no failure of anything.
+fn kind_of(error: &tokio_postgres::Error) -> Kind {
+    match error.code().map(SqlState::code) {
+        Some("55P03") => Kind::Busy,
+        _ => Kind::Failed,
+    }
 }
 
 /// Adds to `outer` what a person can do about the server's error.

@@ -423,8 +423,10 @@ impl Cover<'_> {
     }
 
     fn finish(self, everything: bool) -> Covered {
+        let mut measures = self.measures;
+        measures.sort_by_key(|m| m.place);
         let mut covered = Covered {
-            measures: self.measures,
+            measures,
             ..Covered::default()
         };
         for (oid, need) in &self.needs {

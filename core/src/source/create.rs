@@ -150,7 +150,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::scratch::Scratch;
+    use crate::source::folder_for_tests::Scratch;
 
     fn created(files: &[&str], message: &str) -> String {
         let files: Vec<(&str, &str)> = files.iter().map(|f| (*f, "")).collect();

@@ -192,7 +192,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::scratch::Scratch;
+    use crate::source::folder_for_tests::Scratch;
 
     fn names(files: &[(&str, &str)]) -> String {
         let scratch = Scratch::with(files);

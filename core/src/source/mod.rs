@@ -3,11 +3,11 @@
 mod create;
 mod file_name;
 mod folder;
+#[cfg(test)]
+mod folder_for_tests;
 mod header;
 mod order;
 mod resolve;
-#[cfg(test)]
-mod scratch;
 
 pub use create::create;
 pub use folder::read;

@@ -19,7 +19,7 @@ use crate::pg::lock::Locked;
 use crate::pg::record::{Details, EntryRecord, SequenceRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
-use crate::pg::{catalog, inspect, ledger, matviews, transaction};
+use crate::pg::{catalog, inspect, ledger, matviews, session, transaction};
 use crate::schema;
 
 /// Everything that the tries have in common.
@@ -270,7 +270,7 @@ async fn write_ledger(
     let (ids, manifests) = Outcome::references(backups);
     let mut consent = context.consent.by().to_owned();
     for (given, flag) in [
-        (planned.request.force, " --force"),
+        (planned.request.force && consent != "--force", " --force"),
         (planned.request.accept_drift, " --accept-drift"),
         (context.options.without_snapshot, " --without-snapshot"),
     ] {
@@ -282,7 +282,7 @@ async fn write_ledger(
         verb: Verb::Rollback,
         from: planned.plan.from.clone(),
         to: planned.plan.to.clone(),
-        by: context.ctx.actor.clone(),
+        by: format!("{} ({})", session::role(client).await?, context.ctx.actor),
         reason: context.options.reason.clone(),
         consent,
         backups: ids,

@@ -232,7 +232,7 @@ fn full_name(revision: &Revision, name: &str) -> String {
 fn explain(error: Error, arg: &str, migrations: &[Migration], head: Option<&Revision>) -> Error {
     let pending = migrations
         .iter()
-        .any(|m| m.revision.as_str() == arg || m.full_name() == arg);
+        .any(|m| arg.parse().is_ok_and(|r: Revision| r == m.revision) || m.full_name() == arg);
     if error.kind() == Kind::Usage && pending {
         let at = head.map_or("nothing is applied".to_owned(), |h| format!("it is at {h}"));
         Error::usage(format!(

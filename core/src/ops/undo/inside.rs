@@ -17,7 +17,7 @@ use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{Target, Way, apply, before, derived, references, room, values, wanted};
 use crate::pg::record::{Saved, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::{inspect, ledger, matviews, retry, sequences, transaction};
+use crate::pg::{inspect, ledger, matviews, retry, sequences, session, transaction};
 
 /// Everything that the tries have in common.
 pub struct Attempt<'a> {
@@ -353,7 +353,7 @@ async fn write_ledger(client: &Client, context: &Attempt<'_>) -> Result<()> {
         verb: Verb::Undo,
         from: plan.record.to.clone(),
         to: plan.record.from.clone(),
-        by: context.ctx.actor.clone(),
+        by: format!("{} ({})", session::role(client).await?, context.ctx.actor),
         reason: context.options.reason.clone(),
         consent: context.options.consent.clone(),
         backups,
