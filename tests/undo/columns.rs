@@ -127,6 +127,21 @@ fn serial_with_unique_values_without_key() {
 }
 
 #[test]
+fn serial_with_unique_values_of_deleted_rows() {
+    exact(
+        "create table t (id int primary key, v text)",
+        &[
+            ("alter table t add n serial unique", "alter table t drop n"),
+            (
+                "insert into t (id, v) values (100, 'seed'), (101, 'seed')",
+                "delete from t where id >= 100",
+            ),
+        ],
+        "insert into t (id, v) select g, 'v' from generate_series(1, 9) g; delete from t where id = 4",
+    );
+}
+
+#[test]
 fn unique_backfill_in_another_order() {
     exact(
         ITEMS,

@@ -292,6 +292,11 @@ fn try_seed(seed: u64) -> bool {
         output.assert_exit(0);
         let done = case.undo();
         case.assert_as(&before, &done);
+        assert_eq!(
+            done["conflicts"].as_array().map(Vec::len),
+            Some(0),
+            "{done}"
+        );
     }
     true
 }

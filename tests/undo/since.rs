@@ -198,6 +198,25 @@ fn new_rows_draw_numbers_that_no_saved_row_has() {
 }
 
 #[test]
+fn a_unique_value_that_the_migration_gave_to_a_new_row() {
+    let (case, done) = since(
+        "create table t (id int primary key, v text)",
+        &[(
+            "alter table t add code text; update t set code = v; alter table t add unique (code)",
+            "alter table t drop code",
+        )],
+        "insert into t values (1, 'a', 'own'), (2, 'b', 'taken')",
+        "insert into t values (3, 'taken')",
+    );
+    assert_conflict(&done, 1, "the same unique value (code)");
+    assert_rows(
+        &case,
+        "select * from t order by 1",
+        "1|a|own\n2|b|b\n3|taken|taken",
+    );
+}
+
+#[test]
 fn rows_made_for_new_parents_stay() {
     let base = "create table users (id int primary key, v text)";
     let up = "create table profiles (user_id int primary key references users (id) on delete cascade, made timestamptz default clock_timestamp());

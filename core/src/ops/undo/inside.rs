@@ -271,7 +271,7 @@ async fn put_back(
     let off = apply::switch_off(client, &oids).await?;
     let mut conflicts = Vec::new();
     for target in targets {
-        room::among_values(client, target, &mut conflicts).await?;
+        room::among_values(client, target).await?;
     }
     let xid = &context.plan.details.transaction;
     conflicts.extend(derived::find(client, earlier, live, targets, xid).await?);

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::relation::{ForeignKey, World};
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::conflicts::{Conflict, note};
-use crate::pg::reconcile::{GONE, Target, pairs};
+use crate::pg::reconcile::{GONE, Target, pairs, values};
 use crate::sql::quote;
 
 async fn take(client: &Client, sql: &str) -> Result<u64> {
@@ -36,10 +36,27 @@ pub async fn taken(
         let c = quote::ident(c);
         format!("x.{c}::pg_catalog.text IS NOT DISTINCT FROM t.{c}::pg_catalog.text")
     });
+    let comes_back = values::concerned(target);
+    let and_saved = if unique.iter().any(|c| comes_back.contains(c)) {
+        format!(
+            ", left_out AS (DELETE FROM {} AS s USING moved AS m WHERE {})",
+            target.stage("saved"),
+            target.same_key("s", "m")
+        )
+    } else {
+        String::new()
+    };
+    let keys: Vec<String> = target
+        .key
+        .iter()
+        .map(|k| format!("w.{}", quote::ident(k)))
+        .collect();
     let sql = format!(
-        "DELETE FROM {wanted} AS w WHERE NOT w.{GONE} \
+        "WITH moved AS (DELETE FROM {wanted} AS w WHERE NOT w.{GONE} \
          AND EXISTS (SELECT FROM ONLY {table} AS t WHERE {same} AND NOT ({own}) \
-         AND NOT EXISTS (SELECT FROM {wanted} AS x WHERE {x_key} AND (x.{GONE} OR NOT ({stays}))))",
+         AND NOT EXISTS (SELECT FROM {wanted} AS x WHERE {x_key} AND (x.{GONE} OR NOT ({stays})))) \
+         RETURNING {keys}){and_saved} SELECT 1 FROM moved",
+        keys = keys.join(", "),
         table = target.table(),
         own = target.same_key("t", "w"),
         x_key = target.same_key("x", "t"),

@@ -7,8 +7,7 @@ use crate::error::Result;
 use crate::model::relation::{Oid, World};
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::conflicts::{Conflict, note};
-use crate::pg::reconcile::values::concerned;
-use crate::pg::reconcile::{Target, pairs};
+use crate::pg::reconcile::{Target, values};
 use crate::sql::quote;
 
 async fn run(client: &Client, sql: &str) -> Result<u64> {
@@ -34,82 +33,37 @@ async fn numbered(client: &Client, table: Oid) -> Result<Vec<String>> {
 }
 
 /// A unique column that comes back got values from the scripts in rows that are newer than the
-/// rollback. Where such a value belongs to a saved row, the newer row draws another one; where it
-/// can't, the saved value is left out.
-pub async fn among_values(
-    client: &Client,
-    target: &Target<'_>,
-    conflicts: &mut Vec<Conflict>,
-) -> Result<()> {
-    let columns = concerned(target);
-    let uniques: Vec<&Vec<String>> = target
+/// rollback. Where such a value belongs to a saved row, the newer row draws another one, if it
+/// can.
+pub async fn among_values(client: &Client, target: &Target<'_>) -> Result<()> {
+    if !values::shares_unique(target) {
+        return Ok(());
+    }
+    let columns = values::concerned(target);
+    let numbered = numbered(client, target.live.oid).await?;
+    let (saved, table) = (target.stage("saved"), target.table());
+    // Without a key any row may be the newer one; all of them can draw again.
+    let newer = if target.key.is_empty() {
+        "true".to_owned()
+    } else {
+        format!(
+            "NOT EXISTS (SELECT FROM {saved} AS x WHERE {})",
+            target.same_key("x", "t")
+        )
+    };
+    let alone = target
         .live
         .uniques
         .iter()
-        .filter(|u| u.iter().any(|c| columns.contains(c)))
-        .collect();
-    if uniques.is_empty() {
-        return Ok(());
-    }
-    let numbered = numbered(client, target.live.oid).await?;
-    let saved = target.stage("saved");
-    let table = target.table();
-    for unique in uniques {
-        let whole = unique.iter().all(|c| columns.contains(c));
-        if target.key.is_empty() && !whole {
-            continue;
-        }
-        let same = pairs(unique, |c| {
-            let from = if columns.iter().any(|x| x == c) {
-                "s"
-            } else {
-                "l"
-            };
-            let c = quote::ident(c);
-            format!("t.{c} = {from}.{c}")
-        });
-        // Without a key any row may be the newer one; all of them can draw again.
-        let (row, newer) = if target.key.is_empty() {
-            (format!("{saved} AS s"), "true".to_owned())
-        } else {
-            (
-                format!(
-                    "{saved} AS s JOIN ONLY {table} AS l ON {}",
-                    target.same_key("l", "s")
-                ),
-                format!(
-                    "NOT EXISTS (SELECT FROM {saved} AS x WHERE {})",
-                    target.same_key("x", "t")
-                ),
-            )
-        };
-        let draws = unique
-            .iter()
-            .find(|c| columns.contains(c) && numbered.contains(c));
-        if let Some(column) = draws {
-            let column = quote::ident(column);
-            run(
-                client,
-                &format!(
-                    "UPDATE ONLY {table} AS t SET {column} = DEFAULT \
-                     WHERE {newer} AND EXISTS (SELECT FROM {row} WHERE {same})"
-                ),
-            )
-            .await?;
-        } else if !target.key.is_empty() {
-            let by_key = target.same_key("s", "v");
-            let rows = run(
-                client,
-                &format!(
-                    "DELETE FROM {saved} AS v USING ONLY {table} AS t, {row} \
-                     WHERE {by_key} AND {newer} AND {same}"
-                ),
-            )
-            .await?;
-            let columns = unique.join(", ");
-            let reason = format!("a newer row has the same unique value ({columns}); it was kept");
-            note(conflicts, target.name(), rows, reason);
-        }
+        .filter(|u| u.len() == 1)
+        .flatten();
+    for column in alone.filter(|c| columns.contains(c) && numbered.contains(c)) {
+        let column = quote::ident(column);
+        let sql = format!(
+            "UPDATE ONLY {table} AS t SET {column} = DEFAULT WHERE {newer} \
+             AND EXISTS (SELECT FROM {saved} AS s WHERE s.{column} = t.{column})"
+        );
+        run(client, &sql).await?;
     }
     Ok(())
 }
@@ -144,7 +98,7 @@ pub async fn without_parents(
     target: &Target<'_>,
     conflicts: &mut Vec<Conflict>,
 ) -> Result<()> {
-    let columns = concerned(target);
+    let columns = values::concerned(target);
     let keys = live.foreign_keys.iter();
     for key in keys.filter(|k| k.from == target.live.oid) {
         let all = key.from_columns.iter().all(|c| columns.contains(c));

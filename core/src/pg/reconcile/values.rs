@@ -32,6 +32,13 @@ pub fn concerned(target: &Target<'_>) -> Vec<String> {
     columns.iter().map(|c| c.1.to_owned()).collect()
 }
 
+/// True when a column that comes back is part of a unique constraint.
+pub fn shares_unique(target: &Target<'_>) -> bool {
+    let columns = concerned(target);
+    let mut uniques = target.live.uniques.iter().flatten();
+    uniques.any(|c| columns.contains(c))
+}
+
 /// The saved value, or what is there where a converted value was changed since.
 fn value(alias: &str, number: i16, name: &str, retyped: bool, checked: bool) -> String {
     let name = quote::ident(name);
