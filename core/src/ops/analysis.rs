@@ -439,17 +439,16 @@ impl Work<'_> {
             bytes: relation.bytes.unsigned_abs(),
             why: measure.why.clone(),
         };
-        let counted = match &measure.query {
-            Some(query) => lookup::count(self.client, query).await?,
-            None => {
-                let all = crate::planner::count::count(&crate::planner::count::all(relation));
-                match lookup::count(self.client, &all).await? {
-                    Counted::Rows(rows) => {
-                        loss.rows = rows;
-                        Counted::Not(String::new())
-                    }
-                    other => other,
+        let counted = if let Some(query) = &measure.query {
+            lookup::count(self.client, query).await?
+        } else {
+            let all = crate::planner::count::count(&crate::planner::count::all(relation));
+            match lookup::count(self.client, &all).await? {
+                Counted::Rows(rows) => {
+                    loss.rows = rows;
+                    Counted::Not(String::new())
                 }
+                other => other,
             }
         };
         match counted {

@@ -41,7 +41,7 @@ struct Walker<'a> {
     names: Names<'a>,
     reach: Reach,
     place: Place,
-    /// A script set search_path: names in expressions no longer mean what they mean to us.
+    /// A script set `search_path`: names in expressions no longer mean what they mean to us.
     path_set: bool,
 }
 

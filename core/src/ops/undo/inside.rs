@@ -1,23 +1,22 @@
 //! The transaction of an undo: look, apply again, compare, put back.
 
 use crate::error::{Error, Result};
-use crate::ident::{Digest, TableName};
+use crate::ident::TableName;
 use crate::model::event::{Event, Phase};
-use crate::model::ledger::{Entry, Verb};
 use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
 use crate::ops::undo::again;
 use crate::ops::undo::apply::{Changed, Options, Outcome};
 use crate::ops::undo::plan::UndoPlan;
+use crate::ops::undo::record;
 use crate::ops::undo::repair;
 use crate::ops::undo::staging::{self, Backups};
 use crate::pg::capture::{Captured, Net};
-use crate::pg::journal::{self, NewRecord};
 use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{Target, Way, apply, before, derived, references, room, values, wanted};
 use crate::pg::record::{Saved, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::{inspect, ledger, matviews, retry, sequences, session, transaction};
+use crate::pg::{inspect, matviews, retry, sequences, transaction};
 
 /// Everything that the tries have in common.
 pub struct Attempt<'a> {
@@ -81,7 +80,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let accept = context.options.accept_drift;
     repair::finish(client, &mut repaired, schema.as_ref(), expected, accept).await?;
     matviews::refresh(client, &filled, &plan.details.populated).await?;
-    write_ledger(client, context).await?;
+    record::write(client, context).await?;
     observer.observe(Event::Phase(Phase::Commit));
     transaction::commit(client)
         .await
@@ -320,47 +319,4 @@ async fn write(
     }
     conflicts.append(&mut found);
     Ok(changed)
-}
-
-async fn write_ledger(client: &Client, context: &Attempt<'_>) -> Result<()> {
-    let plan = context.plan;
-    ledger::ensure(client).await?;
-    for entry in plan.details.entries.iter().rev() {
-        let digest = |text: &Option<String>| text.as_ref().map(|t| t.parse::<Digest>()).transpose();
-        let down = entry.down_text.as_ref();
-        let applied_at = chrono::DateTime::parse_from_rfc3339(&entry.applied_at)
-            .map_err(|e| Error::failed("the journal's record holds a bad date").caused_by(e))?;
-        let entry = Entry {
-            sequence: 0,
-            revision: entry.revision.parse()?,
-            name: entry.name.clone(),
-            up_checksum: Digest::of(&entry.up_text),
-            up_text: entry.up_text.clone(),
-            down_checksum: down.map(Digest::of),
-            down_text: down.cloned(),
-            transactional: entry.transactional,
-            batch: entry.batch,
-            applied_at: applied_at.to_utc(),
-            applied_by: entry.applied_by.clone(),
-            duration_ms: entry.duration_ms,
-            fingerprint_before: digest(&entry.fingerprint_before)?,
-            fingerprint_after: digest(&entry.fingerprint_after)?,
-        };
-        ledger::insert(client, &entry).await?;
-    }
-    let (backups, manifests) = crate::ops::rollback::Outcome::references(&context.own);
-    let record = NewRecord {
-        verb: Verb::Undo,
-        from: plan.record.to.clone(),
-        to: plan.record.from.clone(),
-        by: format!("{} ({})", session::role(client).await?, context.ctx.actor),
-        reason: context.options.reason.clone(),
-        consent: context.options.consent.clone(),
-        backups,
-        manifests,
-        reverses: Some(plan.record.sequence),
-        details: "{}".to_owned(),
-    };
-    journal::append(client, record).await?;
-    Ok(())
 }
