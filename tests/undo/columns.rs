@@ -142,6 +142,26 @@ fn serial_with_unique_values_of_deleted_rows() {
 }
 
 #[test]
+fn unique_values_exchanged_in_rows_that_others_hang_on() {
+    exact(
+        "create table p (id int primary key, v text);
+         create table c (id int primary key, p_id int references p (id) on delete cascade);
+         create table n (id int primary key, p_id int references p (id) on delete set null);
+         create table m (id int, p_id int references p (id) on delete restrict) partition by range (id);
+         create table m1 partition of m default;
+         comment on constraint c_p_id_fkey on c is 'kept'",
+        &[
+            ("alter table p add n serial unique", "alter table p drop n"),
+            ("select 1", "update p set v = v || '!'"),
+        ],
+        "insert into p (id, v, n) select g, 'v', 21 - g from generate_series(1, 20) g;
+         insert into c select g, g % 20 + 1 from generate_series(1, 60) g;
+         insert into n select g, g % 20 + 1 from generate_series(1, 60) g;
+         insert into m select g, g % 20 + 1 from generate_series(1, 60) g",
+    );
+}
+
+#[test]
 fn unique_backfill_in_another_order() {
     exact(
         ITEMS,

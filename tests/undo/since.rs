@@ -238,6 +238,27 @@ fn rows_made_for_new_parents_stay() {
 }
 
 #[test]
+fn rows_made_for_new_parents_give_way_to_saved_ones() {
+    let (case, done) = since(
+        "create table users (id int primary key, v text)",
+        &[(
+            "create table notes (id serial primary key, user_id int references users (id)); insert into notes (user_id) select id from users order by id",
+            "drop table notes",
+        )],
+        "insert into users values (1), (2); insert into notes (user_id) values (1), (2), (1)",
+        "insert into users values (3), (4), (5), (6)",
+    );
+    // Numbers 1 to 3 belong to saved rows, one of which the scripts had given to a newer user.
+    assert_conflict(&done, 1, "the migrations made them for newer rows");
+    assert_rows(
+        &case,
+        "select * from notes order by 1",
+        "1|1\n2|2\n3|1\n4|4\n5|5\n6|6",
+    );
+    case.sandbox.sql("insert into notes (user_id) values (1)");
+}
+
+#[test]
 fn seeds_that_new_rows_refer_to_stay() {
     let (case, done) = since(
         "create table kinds (id int primary key, name text); create table t (id int primary key, kind int references kinds (id) on delete cascade)",
