@@ -19,6 +19,9 @@ mod layering;
 // Going forward, and seeing where a database stands.
 mod migrate;
 
+// A rollback undone: every value comes back, and nothing newer is overwritten.
+mod undo;
+
 // What scripts rely on: exit codes, last lines, JSON, and that nobody is asked without a terminal.
 mod contract;
 

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::ident::TableName;
 use crate::model::loss::{Certainty, Finding, Loss, Severity, Verdict};
 use crate::model::plan::{Refusal, Step};
-use crate::model::relation::{Relation, World};
+use crate::model::relation::{Relation, RelationKind, World};
 use crate::pg::inspect::{self, Address, FunctionFacts, Volatility};
 use crate::pg::lookup::{self, Counted};
 use crate::pg::session::Client;
@@ -91,6 +91,30 @@ pub async fn analyse(
     }
     let dependents = work.dependents(&reach.roots, &reach.touches).await?;
     let covered = coverage::cover(&world, &reach, &dependents, everything);
+    if !everything && !reach.opaque {
+        let blurred = coverage::blurred(&world, &reach, &covered);
+        reach
+            .refusals
+            .extend(blurred.into_iter().map(|(place, table)| Refusal {
+                rule: "RB-NO-KEY",
+                path: steps[place.step].script.path.clone(),
+                line: place.line,
+                reason: format!(
+                    "both columns and rows of {table} change, and no key survives by which its old \
+                 rows could be told apart: give it a primary key, or split the migration"
+                ),
+                forceable: true,
+            }));
+    }
+    for dependent in dependents.iter().filter(|d| d.column == 0) {
+        let relation = dependent.relation.and_then(|oid| world.relations.get(&oid));
+        if let Some(view) = relation.filter(|r| r.kind == RelationKind::Matview) {
+            work.not_evaluated.push(format!(
+                "the rows of materialized view {} can't be saved; an undo computes them anew",
+                view.name
+            ));
+        }
+    }
     let mut losses = Vec::new();
     // Expressions of a script mean what they would mean to the script.
     transaction::script(client).await?;
@@ -180,6 +204,26 @@ const GENERATORS: [&str; 6] = [
     "crypt",
 ];
 
+/// What is written like a call and is part of the grammar: the catalog has no function for it.
+const GRAMMAR: [&str; 16] = [
+    "coalesce",
+    "nullif",
+    "greatest",
+    "least",
+    "row",
+    "grouping",
+    "cube",
+    "rollup",
+    "trim",
+    "cast",
+    "treat",
+    "extract",
+    "xmlconcat",
+    "xmlelement",
+    "xmlforest",
+    "merge_action",
+];
+
 /// Refuses statements that call functions which may do anything.
 async fn judge_functions(
     client: &Client,
@@ -195,6 +239,7 @@ async fn judge_functions(
     let known = inspect::function_volatility(client, &names, &world.search_path).await?;
     for (place, name) in &reach.functions {
         let reason = match known.get(name) {
+            None if name.schema.is_none() && GRAMMAR.contains(&name.name.as_str()) => None,
             None => Some("is not known to the server, so what it does can't be judged"),
             Some(candidates) => candidates.iter().find_map(|f| dangerous(name, f)),
         };
@@ -274,16 +319,21 @@ impl Work<'_> {
     async fn dependents(&mut self, roots: &[Root], touches: &[Touch]) -> Result<Vec<Dependent>> {
         let mut gone: BTreeSet<Address> = BTreeSet::new();
         let mut all = Vec::new();
+        let mut named = Vec::with_capacity(roots.len());
         for root in roots {
-            let addresses = self.addresses(root).await?;
+            named.push(self.addresses(root).await?);
+        }
+        for (root, addresses) in roots.iter().zip(&named) {
             if addresses.is_empty() {
                 continue;
             }
-            gone.extend(addresses.iter().cloned());
-            for address in &addresses {
+            // All that one statement names goes at once: none of it stands in the way.
+            let together = roots.iter().zip(&named).filter(|r| r.0.place == root.place);
+            gone.extend(together.flat_map(|r| r.1.iter().cloned()));
+            for address in addresses {
                 all.push(self.named(root, address));
             }
-            let found = inspect::closure(self.client, &addresses).await?;
+            let found = inspect::closure(self.client, addresses).await?;
             let stopper = found.iter().find(|d| {
                 !root.cascade && !d.automatic && self.still_there(d, &gone, root.place, touches)
             });
@@ -389,17 +439,16 @@ impl Work<'_> {
             bytes: relation.bytes.unsigned_abs(),
             why: measure.why.clone(),
         };
-        let counted = match &measure.query {
-            Some(query) => lookup::count(self.client, query).await?,
-            None => {
-                let all = crate::planner::count::count(&crate::planner::count::all(relation));
-                match lookup::count(self.client, &all).await? {
-                    Counted::Rows(rows) => {
-                        loss.rows = rows;
-                        Counted::Not(String::new())
-                    }
-                    other => other,
+        let counted = if let Some(query) = &measure.query {
+            lookup::count(self.client, query).await?
+        } else {
+            let all = crate::planner::count::count(&crate::planner::count::all(relation));
+            match lookup::count(self.client, &all).await? {
+                Counted::Rows(rows) => {
+                    loss.rows = rows;
+                    Counted::Not(String::new())
                 }
+                other => other,
             }
         };
         match counted {

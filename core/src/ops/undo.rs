@@ -5,6 +5,7 @@ mod again;
 mod apply;
 mod inside;
 mod plan;
+mod record;
 mod repair;
 mod staging;
 

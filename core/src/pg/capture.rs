@@ -33,12 +33,16 @@ pub struct Captured {
     tables: BTreeMap<Oid, Watched>,
 }
 
+/// A column: number, name, type. A changed type changes no name, but functions have to be made
+/// again.
+type Shape = (i16, String, String);
+
 #[derive(Debug)]
 struct Watched {
     /// TRUNCATE is only noted: all rows are saved already.
     saved_whole: bool,
-    /// The columns (number, name) by generation.
-    shapes: Vec<Vec<(i16, String)>>,
+    /// The columns by generation.
+    shapes: Vec<Vec<Shape>>,
 }
 
 impl Captured {
@@ -54,7 +58,7 @@ impl Captured {
             .pg("could not prepare to record changed rows")?;
         let mut captured = Self::default();
         for (relation, saved_whole) in tables {
-            let shape: Vec<(i16, String)> = relation.columns.iter().map(column).collect();
+            let shape: Vec<Shape> = relation.columns.iter().map(column).collect();
             let sql = format!(
                 "{recorder}\
                  CREATE TRIGGER {trigger} AFTER INSERT OR UPDATE OR DELETE ON {table} \
@@ -93,18 +97,19 @@ impl Captured {
         let oids: Vec<Oid> = self.tables.keys().copied().collect();
         let rows = client
             .query(
-                "SELECT a.attrelid, a.attnum, a.attname::text FROM pg_catalog.pg_attribute a \
+                "SELECT a.attrelid, a.attnum, a.attname::text, \
+                 pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a \
                  WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped \
                  ORDER BY a.attrelid, a.attnum",
                 &[&oids],
             )
             .await
             .pg("could not read the columns of watched tables")?;
-        let mut now: BTreeMap<Oid, Vec<(i16, String)>> = BTreeMap::new();
+        let mut now: BTreeMap<Oid, Vec<Shape>> = BTreeMap::new();
         for row in rows {
             now.entry(row.get(0))
                 .or_default()
-                .push((row.get(1), row.get(2)));
+                .push((row.get(1), row.get(2), row.get(3)));
         }
         for (oid, shape) in now {
             let Some(watched) = self.tables.get_mut(&oid) else {
@@ -228,27 +233,27 @@ fn effects(oid: Oid, generation: usize) -> String {
     format!("pg_temp.pgbelay_effects_{oid}_{generation}")
 }
 
-fn column(column: &Column) -> (i16, String) {
-    (column.number, column.name.clone())
+fn column(column: &Column) -> Shape {
+    (column.number, column.name.clone(), column.type_name.clone())
 }
 
 /// The table and functions that record changes of a table of this shape.
-fn recorder(oid: Oid, generation: usize, shape: &[(i16, String)], saved_whole: bool) -> String {
+fn recorder(oid: Oid, generation: usize, shape: &[Shape], saved_whole: bool) -> String {
     let columns = |letter: char| -> String {
         shape
             .iter()
-            .map(|(number, _)| format!(", {letter}{number}"))
+            .map(|(number, ..)| format!(", {letter}{number}"))
             .collect()
     };
     let values = |row: &str| -> String {
         shape
             .iter()
-            .map(|(_, name)| format!(", {row}.{}::pg_catalog.text", quote::ident(name)))
+            .map(|(_, name, _)| format!(", {row}.{}::pg_catalog.text", quote::ident(name)))
             .collect()
     };
     let definition: String = shape
         .iter()
-        .map(|(number, _)| format!(", o{number} text, n{number} text"))
+        .map(|(number, ..)| format!(", o{number} text, n{number} text"))
         .collect();
     let table = effects(oid, generation);
     let (old, new) = (columns('o'), columns('n'));
@@ -296,7 +301,7 @@ fn dollar_tag(code: &str) -> String {
 
 fn net_sql(
     oid: Oid,
-    shapes: &[Vec<(i16, String)>],
+    shapes: &[Vec<Shape>],
     numbers: &[i16],
     key: &[i16],
     truncated_at: i64,
@@ -306,7 +311,7 @@ fn net_sql(
         let values: String = numbers
             .iter()
             .map(|n| {
-                if shape.iter().any(|(number, _)| number == n) {
+                if shape.iter().any(|(number, ..)| number == n) {
                     format!(", {letter}{n} AS v{n}")
                 } else {
                     format!(", NULL::text AS v{n}")

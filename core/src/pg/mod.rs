@@ -15,6 +15,7 @@ pub mod journal;
 pub mod ledger;
 pub mod lock;
 pub mod lookup;
+pub mod matviews;
 pub mod merge;
 pub mod options;
 mod passfile;

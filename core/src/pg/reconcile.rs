@@ -15,12 +15,26 @@ use crate::sql::quote;
 
 pub mod apply;
 pub mod before;
+pub mod clashes;
 pub mod conflicts;
+pub mod derived;
+pub mod keyless;
+pub mod references;
+pub mod room;
 pub mod values;
 pub mod wanted;
 
 /// Marks a wanted row that is to go. A blank keeps it apart from sensible column names.
 pub const GONE: &str = "\"pgbelay gone\"";
+
+/// How rows that are there get other values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By UPDATE. Uniqueness is checked row by row.
+    Update,
+    /// By DELETE and INSERT in one statement: rows may exchange unique values.
+    Replace,
+}
 
 /// One table of an undo.
 #[derive(Debug, Clone)]
@@ -116,6 +130,48 @@ pub fn pairs(names: &[String], f: impl Fn(&str) -> String) -> String {
     }
     let parts: Vec<String> = names.iter().map(|n| f(n)).collect();
     parts.join(" AND ")
+}
+
+/// A statement that sets columns (name, expression) of the rows `w` of `target` that `from` and
+/// `condition` select. As many rows are affected as are changed.
+pub fn change(
+    target: &Target<'_>,
+    way: Way,
+    set: &[(&str, String)],
+    from: &str,
+    condition: &str,
+) -> String {
+    let table = target.table();
+    if way == Way::Update {
+        let set: Vec<String> = set
+            .iter()
+            .map(|(name, value)| format!("{} = {value}", quote::ident(name)))
+            .collect();
+        let set = set.join(", ");
+        return format!("UPDATE ONLY {table} AS w SET {set} FROM {from} WHERE {condition}");
+    }
+    let written: Vec<&str> = target.written().map(|c| c.name.as_str()).collect();
+    let values: Vec<String> = written
+        .iter()
+        .enumerate()
+        .map(|(place, name)| {
+            let new = set.iter().find(|s| s.0 == *name);
+            let value = new.map_or_else(|| format!("w.{}", quote::ident(name)), |s| s.1.clone());
+            format!("{value} AS c{place}")
+        })
+        .collect();
+    let again: Vec<String> = (0..written.len())
+        .map(|place| format!("c{place}"))
+        .collect();
+    format!(
+        "WITH gone AS (DELETE FROM ONLY {table} AS w USING {from} WHERE {condition} \
+         RETURNING {values}) \
+         INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {again} FROM gone \
+         WHERE (SELECT pg_catalog.count(*) FROM gone) >= 0",
+        values = values.join(", "),
+        names = quote::idents(written.iter().copied()),
+        again = again.join(", "),
+    )
 }
 
 /// A digest of `columns` of `alias` as text: the identity of a row without a key.

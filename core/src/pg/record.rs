@@ -22,6 +22,9 @@ pub struct Details {
     pub tables: Vec<TableRecord>,
     /// The rollback's own transaction: rows with a newer one were written since.
     pub transaction: String,
+    /// Materialized views that held rows before.
+    #[serde(default)]
+    pub populated: Vec<(String, String)>,
     /// Sequence positions under the locks, before the scripts ran.
     pub sequences_before: Vec<SequenceRecord>,
     /// Sequence positions just after them.

@@ -43,6 +43,11 @@ pub async fn name_blockers(client: &Client, error: Error, tables: &[TableName]) 
     blockers.into_iter().fold(error, Error::hint)
 }
 
+/// True when a value was not unique, or an exclusion constraint was violated.
+pub fn is_clash(error: &Error) -> bool {
+    matches!(error::sqlstate(error).as_deref(), Some("23505" | "23P01"))
+}
+
 /// Tells about the failure and waits, longer each time and never in step with others.
 pub async fn pause(error: &Error, attempt: u32, observer: &dyn Observer) {
     let longest = 250_u64 << attempt.min(5);

@@ -14,7 +14,106 @@ use crate::pg::inspect::{self, SequenceFacts};
 use crate::pg::record::{Details, SequenceRecord};
 use crate::sql::quote;
 
-/// Puts every sequence where it was before the rollback, unless it was used since (`now` is not
+fn find(records: &[SequenceRecord], name: &TableName) -> Option<SequenceState> {
+    let mut states = records.iter().map(SequenceRecord::state);
+    states.find(|s| s.name == *name)
+}
+
+/// Sequences that were made in this very transaction (`now` lists the older ones) and where they
+/// stood before the rollback.
+async fn made(
+    client: &Client,
+    now: &[SequenceFacts],
+    details: &Details,
+) -> Result<Vec<(SequenceFacts, SequenceState)>> {
+    let live = inspect::sequences(client).await?.into_iter();
+    let new = live.filter(|s| now.iter().all(|older| older.name != s.name));
+    Ok(new
+        .filter_map(|s| {
+            let wanted = find(&details.sequences_before, &s.name)?;
+            Some((s, wanted))
+        })
+        .collect())
+}
+
+/// Moves new sequences so far that no number is given that a saved row has, nor one that the
+/// scripts have given.
+pub async fn ahead(client: &Client, now: &[SequenceFacts], details: &Details) -> Result<()> {
+    let upwards = upwards(client).await?;
+    for (current, wanted) in made(client, now, details).await? {
+        let up = upwards.get(&current.oid).copied().unwrap_or(true);
+        if *further(&wanted, &current.state, up) != current.state {
+            set(client, &wanted).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts new sequences where they were before the rollback, unless rows that are newer have got
+/// numbers beyond that: `newer` are the tables that have such rows.
+pub async fn put_back_new(
+    client: &Client,
+    now: &[SequenceFacts],
+    details: &Details,
+    newer: &[Oid],
+) -> Result<()> {
+    let upwards = upwards(client).await?;
+    for (current, mut wanted) in made(client, now, details).await? {
+        let up = upwards.get(&current.oid).copied().unwrap_or(true);
+        if let Some((table, column)) = current.owned_by.filter(|o| newer.contains(&o.0)) {
+            let beyond = beyond(client, (table, column), &wanted, &current.state, up).await?;
+            if let Some(value) = beyond {
+                wanted.last_value = value;
+                wanted.is_called = true;
+            }
+        }
+        if wanted != current.state {
+            set(client, &wanted).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The furthest number in a column that lies beyond `wanted` and not beyond `current`.
+async fn beyond(
+    client: &Client,
+    (table, column): (Oid, i16),
+    wanted: &SequenceState,
+    current: &SequenceState,
+    up: bool,
+) -> Result<Option<i64>> {
+    let (furthest, least, most) = if up {
+        ("max", wanted.last_value, current.last_value)
+    } else {
+        ("min", current.last_value, wanted.last_value)
+    };
+    if least >= most {
+        return Ok(None);
+    }
+    let name = client
+        .query_opt(
+            "SELECT pg_catalog.format('%I', a.attname), \
+             pg_catalog.format('%I.%I', n.nspname, c.relname) \
+             FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE a.attrelid = $1 AND a.attnum = $2",
+            &[&table, &column],
+        )
+        .await
+        .pg("could not read the owner of a sequence")?;
+    let Some(name) = name else { return Ok(None) };
+    let (column, table): (String, String) = (name.get(0), name.get(1));
+    let bounds = if up {
+        format!("{column} > {least} AND {column} <= {most}")
+    } else {
+        format!("{column} >= {least} AND {column} < {most}")
+    };
+    let sql = format!("SELECT pg_catalog.{furthest}({column})::bigint FROM {table} WHERE {bounds}");
+    let row = client.query_one(&sql, &[]).await;
+    Ok(row.pg("could not read the numbers of a table")?.get(0))
+}
+
+/// Puts every other sequence where it was before the rollback, unless it was used since (`now` is not
 /// where the rollback left it): a live sequence never goes back. One that moved on during the
 /// rollback goes back only when it belongs to a table that was locked (`locked`): somebody else
 /// may have drawn from any other.
@@ -24,13 +123,10 @@ pub async fn put_back(
     details: &Details,
     locked: &[Oid],
 ) -> Result<()> {
-    let find = |records: &[SequenceRecord], name: &TableName| {
-        let states = records.iter().map(SequenceRecord::state);
-        states.into_iter().find(|s| s.name == *name)
-    };
     let live = inspect::sequences(client).await?;
     let upwards = upwards(client).await?;
-    for current in &live {
+    let older = |s: &&SequenceFacts| now.iter().any(|o| o.name == s.name);
+    for current in live.iter().filter(older) {
         let Some(wanted) = find(&details.sequences_before, &current.name) else {
             continue; // not there before: reported by the comparison of schemas
         };

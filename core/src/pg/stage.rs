@@ -71,18 +71,11 @@ impl Stage {
 
     /// Starts loading rows with `columns`.
     pub async fn load(&self, client: &Client, columns: &[String]) -> Result<copy::In> {
-        // COPY takes no empty column list.
         if columns.is_empty() {
             return copy::In::start(client, &self.table).await;
         }
         let columns = quote::idents(columns.iter().map(String::as_str));
-        // COPY takes no empty list: a table may have no columns at all.
-        let columns = if columns.is_empty() {
-            columns
-        } else {
-            format!(" ({columns})")
-        };
-        copy::In::start(client, &format!("{}{columns}", self.table)).await
+        copy::In::start(client, &format!("{} ({columns})", self.table)).await
     }
 
     /// Gathers statistics: the rows are about to be joined.

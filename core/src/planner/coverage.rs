@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::ident::TableName;
 use crate::model::loss::Certainty;
 use crate::model::plan::{Capture, Coverage, Extent, Fate};
 use crate::model::relation::{ForeignKey, Oid, Relation, RelationKind, World};
@@ -89,7 +90,28 @@ pub fn cover(world: &World, reach: &Reach, dependents: &[Dependent], everything:
     cover.finish(everything || reach.opaque)
 }
 
+/// Tables whose columns and rows both change and that have no key by which an undo could tell
+/// their old rows apart, with the statement that changes the columns.
+pub fn blurred(world: &World, reach: &Reach, covered: &Covered) -> Vec<(Place, TableName)> {
+    let mut blurred = Vec::new();
+    for (oid, coverage) in &covered.coverage {
+        let reshaped = !coverage.dropped.is_empty() || !coverage.retyped.is_empty();
+        let kept = coverage.fate == Fate::Kept;
+        if kept && reshaped && coverage.rows_change && coverage.key.is_empty() {
+            let touches = reach.touches.iter();
+            let mut touches = touches.filter(|t| world.family(t.table).contains(oid));
+            let place = touches.next().map_or_else(Place::default, |t| t.place);
+            blurred.push((place, coverage.table.clone()));
+        }
+    }
+    blurred
+}
+
 /// What the statements need of one table, gathered before it is decided how to save it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own, asked once"
+)]
 #[derive(Debug, Default)]
 struct Need {
     dropped: bool,
@@ -212,7 +234,14 @@ impl Cover<'_> {
                 let rows = relation
                     .zip(countable.as_deref())
                     .map(|(relation, dml)| count::matching(relation, dml));
-                self.delete(table, members, rows, "deleted", place, &mut Vec::new());
+                self.delete(
+                    table,
+                    members,
+                    rows.as_deref(),
+                    "deleted",
+                    place,
+                    &mut Vec::new(),
+                );
             }
             Action::Update { countable, columns } => {
                 let relation = self.world.relations.get(&table);
@@ -223,7 +252,7 @@ impl Cover<'_> {
                     table,
                     members,
                     columns,
-                    rows,
+                    rows.as_deref(),
                     "updated",
                     place,
                     &mut Vec::new(),
@@ -271,27 +300,35 @@ impl Cover<'_> {
         &mut self,
         table: Oid,
         members: &[Oid],
-        rows: Option<String>,
+        rows: Option<&str>,
         why: &str,
         place: Place,
         path: &mut Vec<String>,
     ) {
-        self.rows_change(table, members, rows.as_deref(), None);
-        self.measure("RB-DELETE", table, Vec::new(), why, place, rows.as_deref());
+        self.rows_change(table, members, rows, None);
+        self.measure("RB-DELETE", table, Vec::new(), why, place, rows);
         for key in self.keys_to(members, |key| key.on_delete) {
             if path.contains(&key.name) {
                 continue; // a cycle of cascades: counted once, captured as it happens
             }
             path.push(key.name.clone());
-            let child_rows = self.referring(&key, rows.as_deref());
+            let child_rows = self.referring(&key, rows);
             let members = self.world.family(key.from);
             if key.on_delete == 'c' {
                 let why = format!("deleted through {}", key.name);
-                self.delete(key.from, &members, child_rows, &why, place, path);
+                self.delete(key.from, &members, child_rows.as_deref(), &why, place, path);
             } else {
                 let why = format!("emptied through {}", key.name);
                 let columns = &key.from_columns;
-                self.update(key.from, &members, columns, child_rows, &why, place, path);
+                self.update(
+                    key.from,
+                    &members,
+                    columns,
+                    child_rows.as_deref(),
+                    &why,
+                    place,
+                    path,
+                );
             }
             path.pop();
         }
@@ -306,31 +343,32 @@ impl Cover<'_> {
         table: Oid,
         members: &[Oid],
         columns: &[String],
-        rows: Option<String>,
+        rows: Option<&str>,
         why: &str,
         place: Place,
         path: &mut Vec<String>,
     ) {
-        self.rows_change(table, members, rows.as_deref(), Some(columns));
-        self.measure(
-            "RB-UPDATE",
-            table,
-            columns.to_vec(),
-            why,
-            place,
-            rows.as_deref(),
-        );
+        self.rows_change(table, members, rows, Some(columns));
+        self.measure("RB-UPDATE", table, columns.to_vec(), why, place, rows);
         for key in self.keys_to(members, |key| key.on_update) {
             let hit = columns.is_empty() || key.to_columns.iter().any(|c| columns.contains(c));
             if !hit || path.contains(&key.name) {
                 continue;
             }
             path.push(key.name.clone());
-            let child_rows = self.referring(&key, rows.as_deref());
+            let child_rows = self.referring(&key, rows);
             let members = self.world.family(key.from);
             let why = format!("updated through {}", key.name);
             let columns = &key.from_columns;
-            self.update(key.from, &members, columns, child_rows, &why, place, path);
+            self.update(
+                key.from,
+                &members,
+                columns,
+                child_rows.as_deref(),
+                &why,
+                place,
+                path,
+            );
             path.pop();
         }
     }
@@ -373,7 +411,7 @@ impl Cover<'_> {
             match (rows, columns) {
                 // The query selects rows of the whole family, which have the parent's columns.
                 (Some(rows), _) if alone && members.len() == 1 => {
-                    need.matching.push(rows.to_owned())
+                    need.matching.push(rows.to_owned());
                 }
                 (_, Some(columns)) if !triggers && !columns.is_empty() => {
                     need.columns.extend(columns.iter().cloned());

@@ -14,14 +14,19 @@ pub fn walk(world: &World, steps: &[Step], scripts: &[Vec<Statement>]) -> Reach 
         steps,
         names: Names::new(world),
         reach: Reach::default(),
-        place: Place { step: 0, line: 0 },
+        place: Place {
+            step: 0,
+            statement: 0,
+            line: 0,
+        },
         path_set: false,
     };
     for (step, statements) in scripts.iter().enumerate() {
         walker.names.set_path(None);
-        for statement in statements {
+        for (number, statement) in statements.iter().enumerate() {
             walker.place = Place {
                 step,
+                statement: number,
                 line: statement.line,
             };
             walker.statement(statement);
@@ -36,7 +41,7 @@ struct Walker<'a> {
     names: Names<'a>,
     reach: Reach,
     place: Place,
-    /// A script set search_path: names in expressions no longer mean what they mean to us.
+    /// A script set `search_path`: names in expressions no longer mean what they mean to us.
     path_set: bool,
 }
 

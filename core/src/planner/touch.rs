@@ -5,10 +5,12 @@ use crate::model::relation::Oid;
 use crate::sql::statement::{Dml, Name};
 
 /// Where a statement stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// Index of the step.
     pub step: usize,
+    /// Index of the statement in its script: several may stand on one line.
+    pub statement: usize,
     /// One-based line in its script.
     pub line: u32,
 }

@@ -19,7 +19,7 @@ use crate::pg::lock::Locked;
 use crate::pg::record::{Details, SequenceRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
-use crate::pg::{catalog, inspect, retry, session, transaction};
+use crate::pg::{catalog, inspect, matviews, retry, session, transaction};
 use crate::schema;
 
 /// Everything that the tries have in common.
@@ -87,6 +87,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     }
     // Read under the locks: inserts of others can't take numbers any more.
     let sequences_before = positions(client).await?;
+    let populated = matviews::populated(client).await?;
     let mut captured = watch(client, planned, &before).await?;
     let marks = guard::marks(client).await?;
 
@@ -145,6 +146,10 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
         after: now.fingerprint().to_string(),
         tables,
         transaction: transaction.clone(),
+        populated: populated
+            .into_iter()
+            .map(|m| (m.name.schema, m.name.name))
+            .collect(),
         sequences_before,
         sequences_after: positions(client).await?,
     };

@@ -1,24 +1,23 @@
 //! The transaction of an undo: look, apply again, compare, put back.
 
 use crate::error::{Error, Result};
-use crate::ident::{Digest, TableName};
+use crate::ident::TableName;
 use crate::model::event::{Event, Phase};
-use crate::model::ledger::{Entry, Verb};
 use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
 use crate::ops::provisional::{self, Provisional};
 use crate::ops::undo::again;
 use crate::ops::undo::apply::{Changed, Options, Outcome};
 use crate::ops::undo::plan::UndoPlan;
+use crate::ops::undo::record;
 use crate::ops::undo::repair;
 use crate::ops::undo::staging::{self, Backups};
 use crate::pg::capture::{Captured, Net};
-use crate::pg::journal::{self, NewRecord};
 use crate::pg::reconcile::conflicts::{self, Conflict};
-use crate::pg::reconcile::{Target, apply, before, values, wanted};
+use crate::pg::reconcile::{Target, Way, apply, before, derived, references, room, values, wanted};
 use crate::pg::record::{Saved, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::{inspect, ledger, retry, sequences, session, transaction};
+use crate::pg::{inspect, matviews, retry, sequences, transaction};
 
 /// Everything that the tries have in common.
 pub struct Attempt<'a> {
@@ -62,6 +61,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
 
     observer.observe(Event::Phase(Phase::Restore));
     let now = inspect::sequences(client).await?;
+    let filled = matviews::all(client).await?;
     look(context, client, &earlier, &watched).await?;
     let captured = again::apply(ctx, client, plan, &earlier, &watched).await?;
     let schema = repair::before(backups.first())?;
@@ -70,14 +70,22 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
 
     observer.observe(Event::Phase(Phase::Reconcile));
     let targets = targets(context, client, &earlier, &live, &captured).await?;
-    let (changed, conflicts) = put_back(client, &live, &targets).await?;
+    sequences::ahead(client, &now, &plan.details).await?;
+    let mut newer = Vec::new();
+    for target in &targets {
+        if room::has_newer(client, target).await? {
+            newer.push(target.live.oid);
+        }
+    }
+    let (changed, conflicts) = put_back(context, client, &earlier, &live, &targets).await?;
     let locked: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
+    sequences::put_back_new(client, &now, &plan.details, &newer).await?;
     sequences::put_back(client, &now, &plan.details, &locked).await?;
     let expected = plan.details.fingerprint_before()?;
     let accept = context.options.accept_drift;
     repair::finish(client, &mut repaired, schema.as_ref(), expected, accept).await?;
-    refresh(client, &live, &repaired.made).await?;
-    write_ledger(client, context).await?;
+    matviews::refresh(client, &filled, &plan.details.populated).await?;
+    record::write(client, context).await?;
     let id = transaction::id(client).await?;
     observer.observe(Event::Phase(Phase::Commit));
     provisional::commit(ctx, client, &id, context.own.iter().copied().collect()).await?;
@@ -160,7 +168,9 @@ async fn look(
             before::there(client, index, record, &name).await?;
         }
     }
-    for oid in watched {
+    let redefined = plan.analysis.covered.coverage.iter();
+    let redefined = redefined.filter(|(_, c)| c.redefined).map(|(oid, _)| oid);
+    for oid in watched.iter().chain(redefined) {
         if let Some(relation) = earlier.relations.get(oid)
             && let Some(key) = relation.keys.first()
         {
@@ -252,94 +262,65 @@ async fn net(
     captured.net(client, relation.oid, &numbers).await
 }
 
+/// Works out what every table must hold, and makes it so.
 async fn put_back(
+    context: &Attempt<'_>,
     client: &Client,
+    earlier: &World,
     live: &World,
     targets: &[Target<'_>],
 ) -> Result<(Vec<Changed>, Vec<Conflict>)> {
     let oids: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
+    let off = apply::switch_off(client, &oids).await?;
+    let mut conflicts = Vec::new();
+    for target in targets {
+        room::among_values(client, target).await?;
+    }
+    let xid = &context.plan.details.transaction;
+    conflicts.extend(derived::find(client, earlier, live, targets, xid).await?);
     for target in targets {
         wanted::work_out(client, target).await?;
         values::into_wanted(client, target).await?;
     }
-    let mut conflicts = conflicts::set_aside(client, live, targets).await?;
-    let off = apply::switch_off(client, &oids).await?;
-    let applied = apply::apply(client, targets).await?;
+    conflicts::set_aside(client, live, targets, &mut conflicts).await?;
+    transaction::savepoint(client).await?;
+    let mut changed = match write(client, live, targets, Way::Update, &mut conflicts).await {
+        Err(error) if retry::is_clash(&error) && transaction::back_to_savepoint(client).await => {
+            let keys = references::drop_acting(client, &oids).await?;
+            let changed = write(client, live, targets, Way::Replace, &mut conflicts).await?;
+            keys.make_again(client).await?;
+            changed
+        }
+        other => other?,
+    };
+    off.back_on(client).await?;
+    changed.retain(|c| c.values > 0 || c.rows != apply::Applied::default());
+    Ok((changed, conflicts))
+}
+
+/// Writes wanted rows and saved values.
+async fn write(
+    client: &Client,
+    live: &World,
+    targets: &[Target<'_>],
+    way: Way,
+    conflicts: &mut Vec<Conflict>,
+) -> Result<Vec<Changed>> {
+    let mut found = Vec::new();
+    let applied = apply::apply(client, targets, way).await?;
     let mut changed = Vec::new();
     for (target, applied) in targets.iter().zip(applied) {
-        let values = values::into_live(client, target).await?;
+        room::without_parents(client, live, target, &mut found).await?;
+        let values = values::into_live(client, target, way).await?;
         let newer = values::kept_newer(client, target).await?;
-        if newer > 0 {
-            conflicts.push(Conflict {
-                table: target.name().clone(),
-                rows: newer,
-                reason: "somebody changed the converted value since; the newer one was kept"
-                    .to_owned(),
-            });
-        }
+        let reason = "somebody changed the converted value since; the newer one was kept";
+        conflicts::note(&mut found, target.name(), newer, reason.to_owned());
         changed.push(Changed {
             table: target.name().clone(),
             rows: applied,
             values,
         });
     }
-    off.back_on(client).await?;
-    changed.retain(|c| c.values > 0 || c.rows != apply::Applied::default());
-    Ok((changed, conflicts))
-}
-
-/// Materialized views that came back from their definition alone are filled.
-async fn refresh(client: &Client, live: &World, made: &[String]) -> Result<()> {
-    for relation in live.relations.values() {
-        let again = format!("materialized view {}", relation.name.name);
-        if relation.kind == RelationKind::Matview && made.contains(&again) {
-            let name = crate::sql::quote::table(&relation.name);
-            transaction::define(client, &format!("REFRESH MATERIALIZED VIEW {name}")).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn write_ledger(client: &Client, context: &Attempt<'_>) -> Result<()> {
-    let plan = context.plan;
-    ledger::ensure(client).await?;
-    for entry in plan.details.entries.iter().rev() {
-        let digest = |text: &Option<String>| text.as_ref().map(|t| t.parse::<Digest>()).transpose();
-        let down = entry.down_text.as_ref();
-        let applied_at = chrono::DateTime::parse_from_rfc3339(&entry.applied_at)
-            .map_err(|e| Error::failed("the journal's record holds a bad date").caused_by(e))?;
-        let entry = Entry {
-            sequence: 0,
-            revision: entry.revision.parse()?,
-            name: entry.name.clone(),
-            up_checksum: Digest::of(&entry.up_text),
-            up_text: entry.up_text.clone(),
-            down_checksum: down.map(Digest::of),
-            down_text: down.cloned(),
-            transactional: entry.transactional,
-            batch: entry.batch,
-            applied_at: applied_at.to_utc(),
-            applied_by: entry.applied_by.clone(),
-            duration_ms: entry.duration_ms,
-            fingerprint_before: digest(&entry.fingerprint_before)?,
-            fingerprint_after: digest(&entry.fingerprint_after)?,
-        };
-        ledger::insert(client, &entry).await?;
-    }
-    let own: Vec<_> = context.own.iter().map(|b| b.facts().clone()).collect();
-    let (backups, manifests) = crate::ops::rollback::Outcome::references(&own);
-    let record = NewRecord {
-        verb: Verb::Undo,
-        from: plan.record.to.clone(),
-        to: plan.record.from.clone(),
-        by: format!("{} ({})", session::role(client).await?, context.ctx.actor),
-        reason: context.options.reason.clone(),
-        consent: context.options.consent.clone(),
-        backups,
-        manifests,
-        reverses: Some(plan.record.sequence),
-        details: "{}".to_owned(),
-    };
-    journal::append(client, record).await?;
-    Ok(())
+    conflicts.append(&mut found);
+    Ok(changed)
 }

@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use crate::error::Result;
 use crate::model::relation::Oid;
 use crate::pg::error::PgContext as _;
-use crate::pg::reconcile::{GONE, Target};
+use crate::pg::reconcile::{GONE, Target, Way};
 use crate::sql::quote;
 
 /// How many rows changed.
@@ -21,16 +21,27 @@ pub struct Applied {
 }
 
 /// Applies the wanted rows of all `targets`. Returns what changed, in their order.
-pub async fn apply(client: &Client, targets: &[Target<'_>]) -> Result<Vec<Applied>> {
+pub async fn apply(client: &Client, targets: &[Target<'_>], way: Way) -> Result<Vec<Applied>> {
     let mut done = Vec::with_capacity(targets.len());
     if targets.is_empty() {
         return Ok(done);
     }
-    let parts: Vec<String> = targets.iter().flat_map(parts).collect();
+    let parts: Vec<String> = targets.iter().flat_map(|t| parts(t, way)).collect();
     let counts: Vec<String> = targets
         .iter()
         .flat_map(|t| {
-            ["d", "u", "i"].map(|p| format!("(SELECT pg_catalog.count(*) FROM {p}{})", t.index))
+            let number = |part: &str, what: &str| {
+                format!(
+                    "(SELECT pg_catalog.count(*) FILTER (WHERE what = '{what}') FROM {part}{})",
+                    t.index
+                )
+            };
+            // A row that is replaced is deleted and added, and counts as changed.
+            [
+                number("d", "gone"),
+                format!("{} + {}", number("d", "changed"), number("u", "changed")),
+                format!("{} - {}", number("i", "added"), number("d", "changed")),
+            ]
         })
         .collect();
     let sql = format!("WITH {} SELECT {}", parts.join(", "), counts.join(", "));
@@ -49,79 +60,83 @@ pub async fn apply(client: &Client, targets: &[Target<'_>]) -> Result<Vec<Applie
 
 /// The three parts of one table. Each waits for the one before, so that a unique value is free
 /// before another row takes it.
-fn parts(target: &Target<'_>) -> Vec<String> {
+fn parts(target: &Target<'_>, way: Way) -> Vec<String> {
     let (index, table, wanted) = (target.index, target.table(), target.wanted());
     let written: Vec<&str> = target.written().map(|c| c.name.as_str()).collect();
-    // A table may have no columns, and an empty list is none.
-    let names = match quote::idents(written.iter().copied()) {
-        none if none.is_empty() => none,
-        names => format!(" ({names})"),
-    };
     let selected: Vec<String> = written
         .iter()
         .map(|c| format!("w.{}", quote::ident(c)))
         .collect();
-    let selected = selected.join(", ");
+    let add = if written.is_empty() {
+        format!("INSERT INTO {table} SELECT FROM {wanted} AS w")
+    } else {
+        format!(
+            "INSERT INTO {table} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {wanted} AS w",
+            quote::idents(written.iter().copied()),
+            selected.join(", ")
+        )
+    };
     let after = format!(
         "(SELECT pg_catalog.count(*) FROM d{index}) + (SELECT pg_catalog.count(*) FROM u{index}) >= 0"
     );
+    let nothing = format!("u{index} AS (SELECT ''::text AS what WHERE false)");
+    let added = "RETURNING 'added'::text AS what";
     if target.key.is_empty() {
-        let leaving = if target.remade() {
-            String::new()
-        } else {
-            format!(
-                " WHERE t.ctid IN (SELECT pos FROM {})",
-                target.stage("leaving")
-            )
-        };
         return vec![
-            format!("d{index} AS (DELETE FROM ONLY {table} AS t{leaving} RETURNING 1)"),
-            format!("u{index} AS (SELECT 1 WHERE false)"),
             format!(
-                "i{index} AS (INSERT INTO {table}{names} OVERRIDING SYSTEM VALUE \
-                 SELECT {selected} FROM {wanted} AS w WHERE NOT w.{GONE} AND {after} RETURNING 1)"
+                "d{index} AS (DELETE FROM ONLY {table} AS t \
+                 WHERE t.ctid IN (SELECT pos FROM {}) RETURNING 'gone'::text AS what)",
+                target.stage("leaving")
             ),
+            nothing,
+            format!("i{index} AS ({add} WHERE NOT w.{GONE} AND {after} {added})"),
         ];
     }
     let by_key = target.same_key("t", "w");
-    let others: Vec<&&str> = written
+    let others: Vec<String> = written
         .iter()
         .filter(|c| !target.key.iter().any(|k| k == **c))
+        .map(|c| quote::ident(c))
         .collect();
-    let update = if others.is_empty() {
-        format!("u{index} AS (SELECT 1 WHERE false)")
+    let differs: Vec<String> = others
+        .iter()
+        .map(|c| format!("t.{c}::pg_catalog.text IS DISTINCT FROM w.{c}::pg_catalog.text"))
+        .collect();
+    let differs = if differs.is_empty() {
+        "false".to_owned()
     } else {
-        let set: Vec<String> = others
-            .iter()
-            .map(|c| format!("{0} = w.{0}", quote::ident(c)))
-            .collect();
-        let differs: Vec<String> = others
-            .iter()
-            .map(|c| {
-                format!(
-                    "t.{0}::pg_catalog.text IS DISTINCT FROM w.{0}::pg_catalog.text",
-                    quote::ident(c)
-                )
-            })
-            .collect();
-        format!(
-            "u{index} AS (UPDATE ONLY {table} AS t SET {} FROM {wanted} AS w \
-             WHERE {by_key} AND NOT w.{GONE} AND ({}) \
-             AND (SELECT pg_catalog.count(*) FROM d{index}) >= 0 RETURNING 1)",
-            set.join(", "),
-            differs.join(" OR ")
-        )
+        differs.join(" OR ")
+    };
+    let set: Vec<String> = others.iter().map(|c| format!("{c} = w.{c}")).collect();
+    let (goes, update, there) = match way {
+        Way::Replace => (
+            format!("w.{GONE} OR {differs}"),
+            nothing,
+            format!("{by_key} AND NOT ({differs})"),
+        ),
+        Way::Update if others.is_empty() => (format!("w.{GONE}"), nothing, by_key.clone()),
+        Way::Update => (
+            format!("w.{GONE}"),
+            format!(
+                "u{index} AS (UPDATE ONLY {table} AS t SET {} FROM {wanted} AS w \
+                 WHERE {by_key} AND NOT w.{GONE} AND ({differs}) \
+                 AND (SELECT pg_catalog.count(*) FROM d{index}) >= 0 \
+                 RETURNING 'changed'::text AS what)",
+                set.join(", ")
+            ),
+            by_key.clone(),
+        ),
     };
     vec![
         format!(
             "d{index} AS (DELETE FROM ONLY {table} AS t USING {wanted} AS w \
-             WHERE {by_key} AND w.{GONE} RETURNING 1)"
+             WHERE {by_key} AND ({goes}) \
+             RETURNING CASE WHEN w.{GONE} THEN 'gone' ELSE 'changed' END AS what)"
         ),
         update,
         format!(
-            "i{index} AS (INSERT INTO {table}{names} OVERRIDING SYSTEM VALUE \
-             SELECT {selected} FROM {wanted} AS w WHERE NOT w.{GONE} \
-             AND NOT EXISTS (SELECT FROM ONLY {table} AS t WHERE {by_key}) AND {after} RETURNING 1)"
+            "i{index} AS ({add} WHERE NOT w.{GONE} \
+             AND NOT EXISTS (SELECT FROM ONLY {table} AS t WHERE {there}) AND {after} {added})"
         ),
     ]
 }

@@ -131,7 +131,8 @@ pub async fn there(
 }
 
 /// The keys of rows of `relation` that were written after transaction `xid`. When that number
-/// lies in the future (the database was moved to another cluster), no row counts as newer.
+/// lies in the future (the database was moved to another cluster), no row counts as newer. What
+/// was found once stays: scripts blur it.
 pub async fn since(client: &Client, relation: &Relation, key: &[String], xid: &str) -> Result<()> {
     let xid: u64 = xid.parse().unwrap_or(0);
     let keys: Vec<String> = key
@@ -139,7 +140,7 @@ pub async fn since(client: &Client, relation: &Relation, key: &[String], xid: &s
         .map(|k| format!("t.{k}::pg_catalog.text AS {k}", k = quote::ident(k)))
         .collect();
     let sql = format!(
-        "CREATE TEMP TABLE {since} AS SELECT {keys} FROM ONLY {table} AS t \
+        "CREATE TEMP TABLE IF NOT EXISTS {since} AS SELECT {keys} FROM ONLY {table} AS t \
          WHERE pg_catalog.age(t.xmin) < pg_catalog.age('{low}'::pg_catalog.xid) \
          AND {xid} < pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::numeric; \
          ANALYZE {since}",

@@ -5,10 +5,10 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::ident::TableName;
-use crate::model::relation::{ForeignKey, World};
+use crate::model::relation::World;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::wanted::untouched;
-use crate::pg::reconcile::{GONE, Target, pairs};
+use crate::pg::reconcile::{Target, clashes, pairs};
 use crate::sql::quote;
 
 /// Saved rows or values that were not put back.
@@ -22,33 +22,45 @@ pub struct Conflict {
     pub reason: String,
 }
 
+const KEY_TAKEN: &str = "their key was given to a new row since; the new row was kept";
+
 /// Takes rows that can't be put back out of the wanted rows of all `targets`.
 pub async fn set_aside(
     client: &Client,
     world: &World,
     targets: &[Target<'_>],
-) -> Result<Vec<Conflict>> {
-    let mut conflicts = Vec::new();
+    conflicts: &mut Vec<Conflict>,
+) -> Result<()> {
     for target in targets {
-        changed_since(client, target, &mut conflicts).await?;
-        for unique in &target.live.uniques {
-            taken(client, target, unique, &mut conflicts).await?;
-        }
+        changed_since(client, target, conflicts).await?;
     }
-    // A row without its parent is itself the parent of others: until nothing moves.
+    // A row without its parent is itself the parent of others, and a row that stays as it is
+    // keeps its unique values: until nothing moves.
     loop {
         let mut moved = 0;
+        for target in targets {
+            for unique in &target.live.uniques {
+                moved += clashes::taken(client, target, unique, conflicts).await?;
+            }
+            for key in world
+                .foreign_keys
+                .iter()
+                .filter(|k| k.to == target.live.oid)
+            {
+                moved += clashes::needed(client, world, targets, target, key, conflicts).await?;
+            }
+        }
         for target in targets {
             for key in world
                 .foreign_keys
                 .iter()
                 .filter(|k| k.from == target.live.oid)
             {
-                moved += orphans(client, world, targets, target, key, &mut conflicts).await?;
+                moved += clashes::orphans(client, world, targets, target, key, conflicts).await?;
             }
         }
         if moved == 0 {
-            return Ok(conflicts);
+            return Ok(());
         }
     }
 }
@@ -61,13 +73,21 @@ async fn one(client: &Client, sql: &str) -> Result<u64> {
     Ok(row.get::<_, i64>(0).unsigned_abs())
 }
 
-fn note(conflicts: &mut Vec<Conflict>, target: &Target<'_>, rows: u64, reason: String) {
-    if rows > 0 {
-        conflicts.push(Conflict {
-            table: target.name().clone(),
+/// Counts `rows` of `table` under `reason`.
+pub fn note(conflicts: &mut Vec<Conflict>, table: &TableName, rows: u64, reason: String) {
+    if rows == 0 {
+        return;
+    }
+    let known = conflicts
+        .iter_mut()
+        .find(|c| c.table == *table && c.reason == reason);
+    match known {
+        Some(conflict) => conflict.rows += rows,
+        None => conflicts.push(Conflict {
+            table: table.clone(),
             rows,
             reason,
-        });
+        }),
     }
 }
 
@@ -80,7 +100,32 @@ async fn changed_since(
     let Some(record) = target.record else {
         return Ok(());
     };
-    if record.effects.is_empty() || target.key.is_empty() || target.remade() {
+    if record.truncated && target.saved && !target.key.is_empty() {
+        let there = pairs(&target.key, |k| {
+            let number = record.columns.iter().find(|c| c.name == k);
+            let number = number.map(|c| c.number).unwrap_or_default();
+            format!("t.k{number} = s.{}::pg_catalog.text", quote::ident(k))
+        });
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM {} AS s WHERE EXISTS (SELECT FROM {} AS t WHERE {there})",
+            target.stage("saved"),
+            target.stage("there"),
+        );
+        let rows = one(client, &sql).await?;
+        note(conflicts, target.name(), rows, KEY_TAKEN.to_owned());
+    }
+    if record.effects.is_empty() || target.remade() {
+        return Ok(());
+    }
+    if target.key.is_empty() {
+        let sql = format!(
+            "SELECT COALESCE(pg_catalog.sum(rows), 0)::bigint FROM {}",
+            target.stage("missing")
+        );
+        let rows = one(client, &sql).await?;
+        let reason = "the rollback had added or changed them and somebody changed them since; \
+                      the newer rows were kept beside the old ones";
+        note(conflicts, target.name(), rows, reason.to_owned());
         return Ok(());
     }
     let there: Vec<i16> = record
@@ -108,7 +153,7 @@ async fn changed_since(
     let questions = [
         (
             format!("e.had AND NOT e.has AND e.present AND ({differs})"),
-            "their key was given to a new row since; the new row was kept",
+            KEY_TAKEN,
         ),
         (
             format!("e.had AND e.has AND e.present AND ({changed})"),
@@ -125,109 +170,7 @@ async fn changed_since(
     for (condition, reason) in questions {
         let sql = format!("SELECT pg_catalog.count(*) FROM {seen} AS e WHERE {condition}");
         let rows = one(client, &sql).await?;
-        note(conflicts, target, rows, reason.to_owned());
+        note(conflicts, target.name(), rows, reason.to_owned());
     }
     Ok(())
-}
-
-/// Rows to add whose unique values another row has by now.
-async fn taken(
-    client: &Client,
-    target: &Target<'_>,
-    unique: &[String],
-    conflicts: &mut Vec<Conflict>,
-) -> Result<()> {
-    if unique == target.key.as_slice() || target.key.is_empty() {
-        return Ok(());
-    }
-    let wanted = target.wanted();
-    let same = pairs(unique, |c| {
-        let c = quote::ident(c);
-        format!("t.{c} = w.{c}")
-    });
-    let changes = pairs(unique, |c| {
-        let c = quote::ident(c);
-        format!("x.{c}::pg_catalog.text IS NOT DISTINCT FROM t.{c}::pg_catalog.text")
-    });
-    let sql = format!(
-        "WITH moved AS (DELETE FROM {wanted} AS w WHERE NOT w.{GONE} \
-         AND NOT EXISTS (SELECT FROM ONLY {table} AS t WHERE {by_key}) \
-         AND EXISTS (SELECT FROM ONLY {table} AS t WHERE {same} \
-         AND NOT EXISTS (SELECT FROM {wanted} AS x WHERE {x_key} AND (x.{GONE} OR NOT ({changes})))) \
-         RETURNING 1) SELECT pg_catalog.count(*) FROM moved",
-        table = target.table(),
-        by_key = target.same_key("t", "w"),
-        x_key = target.same_key("x", "t"),
-    );
-    let rows = one(client, &sql).await?;
-    let reason = format!(
-        "a newer row has the same unique value ({}); it was kept",
-        unique.join(", ")
-    );
-    note(conflicts, target, rows, reason);
-    Ok(())
-}
-
-/// Rows to add whose parent is neither there nor about to come back.
-async fn orphans(
-    client: &Client,
-    world: &World,
-    targets: &[Target<'_>],
-    target: &Target<'_>,
-    key: &ForeignKey,
-    conflicts: &mut Vec<Conflict>,
-) -> Result<u64> {
-    let Some(parent) = world.relations.get(&key.to) else {
-        return Ok(0);
-    };
-    let columns: Vec<(&String, &String)> = key.from_columns.iter().zip(&key.to_columns).collect();
-    let matches = |alias: &str| -> String {
-        let parts: Vec<String> = columns
-            .iter()
-            .map(|(from, to)| format!("{alias}.{} = w.{}", quote::ident(to), quote::ident(from)))
-            .collect();
-        parts.join(" AND ")
-    };
-    let filled: Vec<String> = key
-        .from_columns
-        .iter()
-        .map(|c| format!("w.{} IS NOT NULL", quote::ident(c)))
-        .collect();
-    let family = world.family(key.to);
-    let coming: String = targets
-        .iter()
-        .filter(|t| family.contains(&t.live.oid))
-        .map(|t| {
-            format!(
-                " AND NOT EXISTS (SELECT FROM {} AS p WHERE NOT p.{GONE} AND {})",
-                t.wanted(),
-                matches("p")
-            )
-        })
-        .collect();
-    let fresh = if target.key.is_empty() {
-        "true".to_owned()
-    } else {
-        format!(
-            "NOT EXISTS (SELECT FROM ONLY {} AS t WHERE {})",
-            target.table(),
-            target.same_key("t", "w")
-        )
-    };
-    let sql = format!(
-        "WITH moved AS (DELETE FROM {wanted} AS w WHERE NOT w.{GONE} AND {fresh} AND {filled} \
-         AND NOT EXISTS (SELECT FROM {parent_table} AS p WHERE {there}){coming} RETURNING 1) \
-         SELECT pg_catalog.count(*) FROM moved",
-        wanted = target.wanted(),
-        filled = filled.join(" AND "),
-        parent_table = quote::table(&parent.name),
-        there = matches("p"),
-    );
-    let rows = one(client, &sql).await?;
-    let reason = format!(
-        "the rows of {} that they refer to are gone since",
-        parent.name
-    );
-    note(conflicts, target, rows, reason);
-    Ok(rows)
 }

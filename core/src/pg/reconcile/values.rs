@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::pg::error::PgContext as _;
-use crate::pg::reconcile::{GONE, Target, pairs, whole_row};
+use crate::pg::reconcile::{GONE, Target, Way, change, pairs, whole_row};
 use crate::pg::record::TableRecord;
 use crate::sql::quote;
 
@@ -25,6 +25,20 @@ fn columns<'a>(target: &Target<'_>, record: &'a TableRecord) -> Vec<(i16, &'a st
         .collect()
 }
 
+/// The names of the columns whose saved values belong back into rows that are there.
+pub fn concerned(target: &Target<'_>) -> Vec<String> {
+    let record = relevant(target);
+    let columns = record.map(|r| columns(target, r)).unwrap_or_default();
+    columns.iter().map(|c| c.1.to_owned()).collect()
+}
+
+/// True when a column that comes back is part of a unique constraint.
+pub fn shares_unique(target: &Target<'_>) -> bool {
+    let columns = concerned(target);
+    let mut uniques = target.live.uniques.iter().flatten();
+    uniques.any(|c| columns.contains(c))
+}
+
 /// The saved value, or what is there where a converted value was changed since.
 fn value(alias: &str, number: i16, name: &str, retyped: bool, checked: bool) -> String {
     let name = quote::ident(name);
@@ -43,26 +57,30 @@ pub async fn into_wanted(client: &Client, target: &Target<'_>) -> Result<()> {
     if target.key.is_empty() {
         return Ok(());
     }
-    let sql = update(
-        target,
-        record,
-        &target.wanted(),
-        &format!("AND NOT w.{GONE}"),
+    let (set, from, condition) = by_key(target, record);
+    let set: Vec<String> = set
+        .iter()
+        .map(|(name, value)| format!("{} = {value}", quote::ident(name)))
+        .collect();
+    let sql = format!(
+        "UPDATE {} AS w SET {} FROM {from} WHERE {condition} AND NOT w.{GONE}",
+        target.wanted(),
+        set.join(", ")
     );
     run(client, &sql).await.map(drop)
 }
 
 /// Puts saved values into the live table. Returns how many rows changed.
-pub async fn into_live(client: &Client, target: &Target<'_>) -> Result<u64> {
+pub async fn into_live(client: &Client, target: &Target<'_>, way: Way) -> Result<u64> {
     let Some(record) = relevant(target) else {
         return Ok(0);
     };
-    let sql = if target.key.is_empty() {
+    let (set, from, condition) = if target.key.is_empty() {
         by_whole_row(target, record)
     } else {
-        update(target, record, &format!("ONLY {}", target.table()), "")
+        by_key(target, record)
     };
-    run(client, &sql).await
+    run(client, &change(target, way, &set, &from, &condition)).await
 }
 
 /// How many converted values were not put back, since somebody had changed them.
@@ -100,22 +118,18 @@ fn checked(record: &TableRecord) -> bool {
     converted && !record.key.is_empty()
 }
 
-fn update(target: &Target<'_>, record: &TableRecord, table: &str, also: &str) -> String {
-    let columns = columns(target, record);
+/// What to set, from which relations, under which condition.
+type Assignment<'a> = (Vec<(&'a str, String)>, String, String);
+
+fn by_key<'a>(target: &Target<'_>, record: &'a TableRecord) -> Assignment<'a> {
     let checked = checked(record);
-    let values: Vec<String> = columns
-        .iter()
-        .map(|(n, name, retyped)| value("w", *n, name, *retyped, checked))
+    let set: Vec<(&str, String)> = columns(target, record)
+        .into_iter()
+        .map(|(n, name, retyped)| (name, value("w", n, name, retyped, checked)))
         .collect();
-    let set: Vec<String> = columns
+    let differs: Vec<String> = set
         .iter()
-        .zip(&values)
-        .map(|((_, name, _), value)| format!("{} = {value}", quote::ident(name)))
-        .collect();
-    let differs: Vec<String> = columns
-        .iter()
-        .zip(&values)
-        .map(|((_, name, _), value)| {
+        .map(|(name, value)| {
             format!(
                 "w.{}::pg_catalog.text IS DISTINCT FROM ({value})::pg_catalog.text",
                 quote::ident(name)
@@ -132,19 +146,18 @@ fn update(target: &Target<'_>, record: &TableRecord, table: &str, also: &str) ->
     } else {
         String::new()
     };
-    format!(
-        "UPDATE {table} AS w SET {set} FROM {saved} AS s{unchanged} \
-         WHERE {by_key} AND ({differs}) {also}",
-        set = set.join(", "),
-        saved = target.stage("saved"),
-        by_key = target.same_key("w", "s"),
-        differs = differs.join(" OR "),
-    )
+    let from = format!("{} AS s{unchanged}", target.stage("saved"));
+    let condition = format!(
+        "{} AND ({})",
+        target.same_key("w", "s"),
+        differs.join(" OR ")
+    );
+    (set, from, condition)
 }
 
 /// Rows without a key are matched by all that stayed the same, equal ones in any order: what they
 /// held together comes back together.
-fn by_whole_row(target: &Target<'_>, record: &TableRecord) -> String {
+fn by_whole_row<'a>(target: &Target<'_>, record: &'a TableRecord) -> Assignment<'a> {
     let concerned = columns(target, record);
     let same: Vec<&str> = record
         .written()
@@ -152,29 +165,34 @@ fn by_whole_row(target: &Target<'_>, record: &TableRecord) -> String {
         .filter(|c| target.live.column(&c.name).is_some_and(|l| !l.generated))
         .map(|c| c.name.as_str())
         .collect();
+    // The names are our own, whatever the columns are called.
     let numbered = |from: &str, alias: &str, extra: &str| {
         format!(
-            "SELECT r.*, pg_catalog.row_number() OVER (PARTITION BY r.row) AS n FROM \
-             (SELECT {extra}, {} AS row FROM {from} AS {alias}) AS r",
+            "SELECT r.*, pg_catalog.row_number() OVER (PARTITION BY r.\"pgbelay row\") \
+             AS \"pgbelay nth\" FROM \
+             (SELECT {extra}, {} AS \"pgbelay row\" FROM {from} AS {alias}) AS r",
             whole_row(alias, same.iter().copied())
         )
     };
-    let set: Vec<String> = concerned
-        .iter()
-        .map(|(_, name, _)| format!("{0} = s.{0}", quote::ident(name)))
-        .collect();
-    let live = numbered(&format!("ONLY {}", target.table()), "t", "t.ctid AS pos");
+    let live = numbered(
+        &format!("ONLY {}", target.table()),
+        "t",
+        "t.ctid AS \"pgbelay pos\"",
+    );
     let values: Vec<String> = concerned
         .iter()
         .map(|(_, name, _)| format!("s.{}", quote::ident(name)))
         .collect();
     let saved = numbered(&target.stage("saved"), "s", &values.join(", "));
-    format!(
-        "UPDATE ONLY {table} AS w SET {set} FROM ({live}) AS t JOIN ({saved}) AS s \
-         ON t.row = s.row AND t.n = s.n WHERE w.ctid = t.pos",
-        table = target.table(),
-        set = set.join(", "),
-    )
+    let set = concerned
+        .iter()
+        .map(|(_, name, _)| (*name, format!("s.{}", quote::ident(name))))
+        .collect();
+    let from = format!(
+        "({live}) AS t JOIN ({saved}) AS s \
+         ON t.\"pgbelay row\" = s.\"pgbelay row\" AND t.\"pgbelay nth\" = s.\"pgbelay nth\""
+    );
+    (set, from, "w.ctid = t.\"pgbelay pos\"".to_owned())
 }
 
 async fn run(client: &Client, sql: &str) -> Result<u64> {

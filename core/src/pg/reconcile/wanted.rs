@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 use crate::error::Result;
 use crate::pg::capture::net_table;
 use crate::pg::error::PgContext as _;
-use crate::pg::reconcile::{GONE, Target, pairs, since_table, whole_row};
+use crate::pg::reconcile::{GONE, Target, keyless, pairs, since_table, values};
 use crate::pg::record::TableRecord;
 use crate::sql::quote;
 
@@ -14,7 +14,7 @@ pub async fn work_out(client: &Client, target: &Target<'_>) -> Result<()> {
     let sql = if target.remade() {
         remade(target)
     } else if target.key.is_empty() {
-        without_key(target)
+        keyless::wanted(target)
     } else {
         with_key(target)
     };
@@ -24,29 +24,41 @@ pub async fn work_out(client: &Client, target: &Target<'_>) -> Result<()> {
         .pg("could not work out which rows to put back")
 }
 
-/// A table that the scripts made again: exactly the saved rows.
+/// A table that the scripts made again: the saved rows, and of those that the scripts put into it
+/// only what belongs to rows that were written since the rollback.
 fn remade(target: &Target<'_>) -> String {
     let (wanted, table) = (target.wanted(), target.table());
+    let columns = quote::idents(target.written().map(|c| c.name.as_str()));
     let mut sql = if target.saved {
         format!(
             "CREATE TEMP TABLE {wanted} AS SELECT s.*, false AS {GONE} FROM {} AS s;",
             target.stage("saved")
         )
     } else {
-        let columns = quote::idents(target.written().map(|c| c.name.as_str()));
+        let columns = if columns.is_empty() {
+            columns
+        } else {
+            columns + ", "
+        };
         format!(
-            "CREATE TEMP TABLE {wanted} AS SELECT {columns}, false AS {GONE} \
+            "CREATE TEMP TABLE {wanted} AS SELECT {columns}false AS {GONE} \
              FROM ONLY {table} WITH NO DATA;"
         )
     };
-    if !target.key.is_empty() {
+    let newer = format!("t.ctid IN (SELECT pos FROM {})", target.stage("derived"));
+    sql += &if target.key.is_empty() {
+        format!(
+            "CREATE TEMP TABLE {} AS SELECT t.ctid AS pos FROM ONLY {table} AS t WHERE NOT {newer};",
+            target.stage("leaving")
+        )
+    } else {
         let keys = quote::idents(target.key.iter().map(String::as_str));
-        sql += &format!(
+        format!(
             "INSERT INTO {wanted} ({keys}, {GONE}) SELECT {keys}, true FROM ONLY {table} AS t \
-             WHERE NOT EXISTS (SELECT FROM {wanted} AS w WHERE {});",
+             WHERE NOT {newer} AND NOT EXISTS (SELECT FROM {wanted} AS w WHERE {});",
             target.same_key("w", "t")
-        );
-    }
+        )
+    };
     sql + &format!("ANALYZE {wanted};")
 }
 
@@ -61,7 +73,10 @@ fn with_key(target: &Target<'_>) -> String {
         touched.push(keys_of(target, &seen, |t, k| effect_key(t, record, k)));
     }
     let columns = quote::idents(target.written().map(|c| c.name.as_str()));
-    let there = if touched.is_empty() {
+    let there = if values::shares_unique(target) {
+        // Each row's value hangs on every other's: all of them are worked out.
+        "true".to_owned()
+    } else if touched.is_empty() {
         "false".to_owned()
     } else {
         let keys: Vec<String> = target
@@ -140,7 +155,12 @@ fn revert(target: &Target<'_>) -> String {
     let by_new = by_key(target, 'a', up_key);
     let mut sql = format!(
         "UPDATE {wanted} AS w SET {GONE} = true FROM {net} AS e \
-         WHERE e.has AND NOT e.had AND {by_new};"
+         WHERE e.has AND NOT e.had AND {by_new} \
+         AND NOT EXISTS (SELECT FROM ONLY {table} AS t JOIN {derived} AS d ON d.pos = t.ctid \
+         WHERE {same});",
+        table = target.table(),
+        derived = target.stage("derived"),
+        same = target.same_key("t", "w"),
     );
     let columns: Vec<(i16, String, String)> = target
         .up
@@ -292,7 +312,7 @@ fn updated(target: &Target<'_>, record: &TableRecord) -> String {
 }
 
 /// All rows of a table that the rollback emptied come back, unless the key was given to a new
-/// row since.
+/// row since. What the rollback itself put there afterwards is no new row.
 fn emptied(target: &Target<'_>, record: &TableRecord) -> String {
     let (wanted, saved) = (target.wanted(), target.stage("saved"));
     let columns: Vec<&str> = record
@@ -308,8 +328,25 @@ fn emptied(target: &Target<'_>, record: &TableRecord) -> String {
         .iter()
         .map(|c| format!("s.{}", quote::ident(c)))
         .collect();
+    let own = if record.effects.is_empty() {
+        String::new()
+    } else {
+        let by_key: Vec<String> = record
+            .key
+            .iter()
+            .map(|n| format!("e.a{n} = t.k{n}"))
+            .collect();
+        format!(
+            "DELETE FROM {there} AS t USING {seen} AS e WHERE {by_key} \
+             AND e.has AND NOT e.had AND e.present AND {unchanged};",
+            there = target.stage("there"),
+            seen = target.stage("seen"),
+            by_key = by_key.join(" AND "),
+            unchanged = untouched(record),
+        )
+    };
     format!(
-        "DELETE FROM {wanted} AS w USING {saved} AS s WHERE {same} \
+        "{own}DELETE FROM {wanted} AS w USING {saved} AS s WHERE {same} \
          AND NOT EXISTS (SELECT FROM {seen} AS t WHERE {there});\
          INSERT INTO {wanted} ({names}, {GONE}) SELECT {selected}, false FROM {saved} AS s \
          WHERE NOT EXISTS (SELECT FROM {seen} AS t WHERE {there});",
@@ -317,78 +354,5 @@ fn emptied(target: &Target<'_>, record: &TableRecord) -> String {
         seen = target.stage("there"),
         names = quote::idents(columns.iter().copied()),
         selected = selected.join(", "),
-    )
-}
-
-/// Without a key rows are told apart by all they hold: `wanted` gets the rows to add, and the
-/// table `leaving` the places of the rows to remove.
-fn without_key(target: &Target<'_>) -> String {
-    let wanted = target.wanted();
-    let columns: Vec<&str> = target.written().map(|c| c.name.as_str()).collect();
-    let mut sql = format!(
-        "CREATE TEMP TABLE {wanted} AS SELECT {}, false AS {GONE} FROM ONLY {} WITH NO DATA;\
-         CREATE TEMP TABLE {leaving} (pos tid);",
-        quote::idents(columns.iter().copied()),
-        target.table(),
-        leaving = target.stage("leaving"),
-    );
-    if !target.up.is_empty() {
-        let kept: Vec<(i16, String, String)> = target
-            .up
-            .numbers
-            .iter()
-            .filter_map(|n| {
-                let column = target.kept_column(*n)?;
-                Some((*n, column.name.clone(), column.type_name.clone()))
-            })
-            .collect();
-        sql += &exchange(target, &net_table(target.live.oid), &kept);
-    }
-    if let Some(record) = target.record.filter(|r| !r.effects.is_empty()) {
-        let kept: Vec<(i16, String, String)> = record
-            .effects
-            .iter()
-            .filter_map(|n| {
-                let column = record.column(*n).filter(|c| !c.generated)?;
-                let live = target.live.column(&column.name).filter(|l| !l.generated)?;
-                Some((*n, live.name.clone(), live.type_name.clone()))
-            })
-            .collect();
-        sql += &exchange(target, &target.stage("seen"), &kept);
-    }
-    if target.record.is_some_and(|r| r.truncated) && target.saved {
-        let names = quote::idents(columns.iter().copied());
-        sql += &format!(
-            "INSERT INTO {wanted} ({names}, {GONE}) SELECT {names}, false FROM {};",
-            target.stage("saved")
-        );
-    }
-    sql
-}
-
-/// Rows that came in `changes` leave, rows that went come back.
-fn exchange(target: &Target<'_>, changes: &str, columns: &[(i16, String, String)]) -> String {
-    let names = quote::idents(columns.iter().map(|c| c.1.as_str()));
-    let values: Vec<String> = columns
-        .iter()
-        .map(|(n, _, type_name)| format!("e.b{n}::{type_name}"))
-        .collect();
-    let came: Vec<String> = columns.iter().map(|c| format!("e.a{}", c.0)).collect();
-    let row = whole_row("t", columns.iter().map(|c| c.1.as_str()));
-    format!(
-        "INSERT INTO {wanted} ({names}, {GONE}) SELECT {values}, false FROM {changes} AS e \
-         WHERE e.had;\
-         INSERT INTO {leaving} SELECT t.pos FROM \
-         (SELECT ctid AS pos, row, pg_catalog.row_number() OVER (PARTITION BY row) AS n FROM \
-         (SELECT t.ctid, {row} AS row FROM ONLY {table} AS t \
-         WHERE t.ctid NOT IN (SELECT pos FROM {leaving})) AS r) AS t \
-         JOIN (SELECT row, pg_catalog.row_number() OVER (PARTITION BY row) AS n FROM \
-         (SELECT pg_catalog.md5(ROW({came})::pg_catalog.text) AS row FROM {changes} AS e \
-         WHERE e.has) AS r) AS e ON t.row = e.row AND t.n = e.n;",
-        wanted = target.wanted(),
-        values = values.join(", "),
-        leaving = target.stage("leaving"),
-        table = target.table(),
-        came = came.join(", "),
     )
 }

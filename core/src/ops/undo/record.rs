@@ -1,0 +1,54 @@
+//! What an undo writes down about itself.
+
+use crate::error::{Error, Result};
+use crate::ident::Digest;
+use crate::model::ledger::{Entry, Verb};
+use crate::ops::undo::inside::Attempt;
+use crate::pg::journal::{self, NewRecord};
+use crate::pg::session::Client;
+use crate::pg::{ledger, session};
+
+/// Writes the ledger rows back as they were, and the run into the journal.
+pub async fn write(client: &Client, context: &Attempt<'_>) -> Result<()> {
+    let plan = context.plan;
+    ledger::ensure(client).await?;
+    for entry in plan.details.entries.iter().rev() {
+        let digest = |text: &Option<String>| text.as_ref().map(|t| t.parse::<Digest>()).transpose();
+        let down = entry.down_text.as_ref();
+        let applied_at = chrono::DateTime::parse_from_rfc3339(&entry.applied_at)
+            .map_err(|e| Error::failed("the journal's record holds a bad date").caused_by(e))?;
+        let entry = Entry {
+            sequence: 0,
+            revision: entry.revision.parse()?,
+            name: entry.name.clone(),
+            up_checksum: Digest::of(&entry.up_text),
+            up_text: entry.up_text.clone(),
+            down_checksum: down.map(Digest::of),
+            down_text: down.cloned(),
+            transactional: entry.transactional,
+            batch: entry.batch,
+            applied_at: applied_at.to_utc(),
+            applied_by: entry.applied_by.clone(),
+            duration_ms: entry.duration_ms,
+            fingerprint_before: digest(&entry.fingerprint_before)?,
+            fingerprint_after: digest(&entry.fingerprint_after)?,
+        };
+        ledger::insert(client, &entry).await?;
+    }
+    let own: Vec<_> = context.own.iter().map(|b| b.facts().clone()).collect();
+    let (backups, manifests) = crate::ops::rollback::Outcome::references(&own);
+    let record = NewRecord {
+        verb: Verb::Undo,
+        from: plan.record.to.clone(),
+        to: plan.record.from.clone(),
+        by: format!("{} ({})", session::role(client).await?, context.ctx.actor),
+        reason: context.options.reason.clone(),
+        consent: context.options.consent.clone(),
+        backups,
+        manifests,
+        reverses: Some(plan.record.sequence),
+        details: "{}".to_owned(),
+    };
+    journal::append(client, record).await?;
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Tables without a key: rows are told apart by all they hold, and equal ones are as good as each
+//! other. What the scripts and the rollback did is added up per row; the sum says how many of
+//! each are to come or to go.
+
+use crate::pg::capture::net_table;
+use crate::pg::reconcile::{GONE, Target, whole_row};
+use crate::sql::quote;
+
+/// A column: its number in the record of changes, its name and its type.
+type Recorded = (i16, String, String);
+
+/// `wanted` gets the rows to add, `leaving` the places of the rows to remove, and `missing` how
+/// many that should go are not there any more.
+pub fn wanted(target: &Target<'_>) -> String {
+    let wanted = target.wanted();
+    let columns: Vec<&str> = target.written().map(|c| c.name.as_str()).collect();
+    let mut selected = quote::idents(columns.iter().copied());
+    if !selected.is_empty() {
+        selected += ", ";
+    }
+    let mut sql = format!(
+        "CREATE TEMP TABLE {wanted} AS SELECT {selected}false AS {GONE} FROM ONLY {} WITH NO DATA;\
+         CREATE TEMP TABLE {leaving} (pos tid);\
+         CREATE TEMP TABLE {missing} (rows bigint);",
+        target.table(),
+        leaving = target.stage("leaving"),
+        missing = target.stage("missing"),
+    );
+    sql += &add_up(target);
+    if target.record.is_some_and(|r| r.truncated) && target.saved && !columns.is_empty() {
+        let names = quote::idents(columns.iter().copied());
+        sql += &format!(
+            "INSERT INTO {wanted} ({names}, {GONE}) SELECT {names}, false FROM {};",
+            target.stage("saved")
+        );
+    }
+    sql
+}
+
+/// What the scripts that ran again did, by today's numbers.
+fn by_scripts(target: &Target<'_>) -> Option<Vec<Recorded>> {
+    let numbers = target.up.numbers.iter();
+    (!target.up.is_empty()).then(|| {
+        numbers
+            .filter_map(|n| {
+                let column = target.kept_column(*n)?;
+                Some((*n, column.name.clone(), column.type_name.clone()))
+            })
+            .collect()
+    })
+}
+
+/// What the rollback did, by the numbers of that time.
+fn by_rollback(target: &Target<'_>) -> Option<Vec<Recorded>> {
+    let record = target.record.filter(|r| !r.effects.is_empty())?;
+    let columns = record.effects.iter().filter_map(|n| {
+        let column = record.column(*n).filter(|c| !c.generated)?;
+        let live = target.live.column(&column.name).filter(|l| !l.generated)?;
+        Some((*n, live.name.clone(), live.type_name.clone()))
+    });
+    Some(columns.collect())
+}
+
+fn add_up(target: &Target<'_>) -> String {
+    let (scripts, rollback) = (by_scripts(target), by_rollback(target));
+    let has = |list: &Option<Vec<Recorded>>, name: &str| {
+        list.as_ref().is_none_or(|l| l.iter().any(|c| c.1 == name))
+    };
+    let common: Vec<Recorded> = target
+        .written()
+        .filter(|c| has(&scripts, &c.name) && has(&rollback, &c.name))
+        .map(|c| (c.number, c.name.clone(), c.type_name.clone()))
+        .collect();
+    let mut halves = Vec::new();
+    let sources = [
+        (&scripts, net_table(target.live.oid)),
+        (&rollback, target.stage("seen")),
+    ];
+    for (list, table) in sources {
+        let Some(list) = list else { continue };
+        for (letter, flag, sign) in [('b', "had", 1), ('a', "has", -1)] {
+            let values: Vec<String> = common
+                .iter()
+                .filter_map(|c| list.iter().find(|l| l.1 == c.1))
+                .enumerate()
+                .map(|(place, l)| format!(", e.{letter}{} AS v{place}", l.0))
+                .collect();
+            halves.push(format!(
+                "SELECT {sign} AS m{} FROM {table} AS e WHERE e.{flag}",
+                values.concat()
+            ));
+        }
+    }
+    if halves.is_empty() || common.is_empty() {
+        return String::new();
+    }
+    let values: Vec<String> = (0..common.len()).map(|place| format!("v{place}")).collect();
+    let values = values.join(", ");
+    let back: Vec<String> = common
+        .iter()
+        .enumerate()
+        .map(|(place, c)| format!("e.v{place}::{}", c.2))
+        .collect();
+    format!(
+        "CREATE TEMP TABLE {delta} AS SELECT {values}, pg_catalog.sum(m)::int AS m, \
+         pg_catalog.md5(ROW({values})::pg_catalog.text) AS \"pgbelay row\" \
+         FROM ({halves}) AS h GROUP BY {values} HAVING pg_catalog.sum(m) <> 0;\
+         INSERT INTO {wanted} ({names}, {GONE}) SELECT {back}, false FROM {delta} AS e, \
+         pg_catalog.generate_series(1, e.m) WHERE e.m > 0;\
+         INSERT INTO {leaving} SELECT t.pos FROM \
+         (SELECT r.pos, r.\"pgbelay row\", pg_catalog.row_number() \
+         OVER (PARTITION BY r.\"pgbelay row\") AS nth FROM \
+         (SELECT t.ctid AS pos, {row} AS \"pgbelay row\" FROM ONLY {table} AS t) AS r) AS t \
+         JOIN {delta} AS e ON t.\"pgbelay row\" = e.\"pgbelay row\" AND t.nth <= -e.m;\
+         INSERT INTO {missing} SELECT -COALESCE(pg_catalog.sum(e.m), 0) \
+         - (SELECT pg_catalog.count(*) FROM {leaving}) FROM {delta} AS e WHERE e.m < 0;",
+        delta = target.stage("delta"),
+        halves = halves.join(" UNION ALL "),
+        wanted = target.wanted(),
+        names = quote::idents(common.iter().map(|c| c.1.as_str())),
+        back = back.join(", "),
+        leaving = target.stage("leaving"),
+        missing = target.stage("missing"),
+        row = whole_row("t", common.iter().map(|c| c.1.as_str())),
+        table = target.table(),
+    )
+}

@@ -1,0 +1,65 @@
+//! Foreign keys whose actions would reach out while rows are replaced.
+//!
+//! A unique value that two rows exchange can't be put back by UPDATE: uniqueness is checked row
+//! by row. Deleting and adding the rows in one statement can, but a foreign key with
+//! `ON DELETE CASCADE` would take the rows that refer to them. Such keys are dropped meanwhile
+//! and made again from their definition, which checks every row.
+
+use tokio_postgres::Client;
+
+use crate::error::Result;
+use crate::model::relation::Oid;
+use crate::pg::error::PgContext as _;
+
+/// Statements that make dropped foreign keys again.
+#[derive(Debug, Default)]
+pub struct Dropped {
+    back: Vec<String>,
+}
+
+// A partition's share of a key can't be dropped by itself: its root is.
+const ACTING: &str = "\
+WITH RECURSIVE k AS ( \
+  SELECT oid, conparentid FROM pg_catalog.pg_constraint \
+  WHERE contype = 'f' AND confdeltype <> 'a' AND confrelid = ANY ($1) \
+  UNION \
+  SELECT p.oid, p.conparentid FROM k JOIN pg_catalog.pg_constraint p ON p.oid = k.conparentid) \
+SELECT pg_catalog.format('ALTER TABLE %I.%I DROP CONSTRAINT %I', n.nspname, c.relname, f.conname), \
+       pg_catalog.format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', n.nspname, c.relname, \
+           f.conname, pg_catalog.pg_get_constraintdef(f.oid)), \
+       (SELECT pg_catalog.format('COMMENT ON CONSTRAINT %I ON %I.%I IS %L', f.conname, n.nspname, \
+           c.relname, d.description) FROM pg_catalog.pg_description d \
+        WHERE d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objoid = f.oid) \
+FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_class c ON c.oid = f.conrelid \
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+WHERE f.oid IN (SELECT oid FROM k WHERE conparentid = 0)";
+
+/// Drops the foreign keys to any of `tables` that act when a row is deleted.
+pub async fn drop_acting(client: &Client, tables: &[Oid]) -> Result<Dropped> {
+    let rows = client.query(ACTING, &[&tables]).await;
+    let rows = rows.pg("could not find the foreign keys of the tables")?;
+    let mut dropped = Dropped::default();
+    for row in rows {
+        let sql: String = row.get(0);
+        client
+            .batch_execute(&sql)
+            .await
+            .pg("could not switch off a foreign key")?;
+        dropped.back.push(row.get(1));
+        dropped.back.extend(row.get::<_, Option<String>>(2));
+    }
+    Ok(dropped)
+}
+
+impl Dropped {
+    /// Makes them again; every row is checked.
+    pub async fn make_again(self, client: &Client) -> Result<()> {
+        for sql in self.back {
+            client
+                .batch_execute(&sql)
+                .await
+                .pg("the rows put back violate a foreign key")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,23 @@
+//! What a rollback destroys, an undo puts back exactly: shown by running both and comparing every
+//! value, every sequence and every definition.
+
+// What cases are written with.
+mod case;
+
+// DROP COLUMN, on every kind of column and table.
+mod columns;
+
+// DROP TABLE, SCHEMA, TYPE, SEQUENCE, VIEW and renames.
+mod tables;
+
+// ALTER COLUMN TYPE.
+mod types;
+
+// DELETE, UPDATE, TRUNCATE and what foreign keys and triggers make of them.
+mod rows;
+
+// Rows that somebody wrote between the rollback and its undo.
+mod since;
+
+// Combinations nobody thought of.
+mod random;

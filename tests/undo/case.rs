@@ -1,0 +1,134 @@
+//! One schema, some migrations, some data; rolled back and undone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::harness::Sandbox;
+use crate::harness::binary::Output;
+use crate::harness::state::{Catalog, assert_same_content};
+
+/// A database at its newest revision, with data.
+pub struct Case {
+    /// Where it lives.
+    pub sandbox: Sandbox,
+}
+
+/// Everything that an undo has to bring back.
+pub struct State {
+    content: BTreeMap<String, String>,
+    catalog: Catalog,
+    matviews: String,
+}
+
+impl Case {
+    /// `base` is revision 0001, each of `steps` (up, down) one more; `data` is written at the end.
+    pub fn new(base: &str, steps: &[(&str, &str)], data: &str) -> Self {
+        let sandbox = Sandbox::new();
+        sandbox.migration("0001_base", base, "select 1");
+        for (number, (up, down)) in steps.iter().enumerate() {
+            sandbox.migration(&format!("{:04}_step", number + 2), up, down);
+        }
+        sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+        sandbox.sql(data);
+        Self { sandbox }
+    }
+
+    /// Everything as it is now.
+    pub fn state(&self) -> State {
+        State {
+            content: self.sandbox.content(),
+            catalog: self.sandbox.catalog(),
+            matviews: self.matviews(),
+        }
+    }
+
+    fn matviews(&self) -> String {
+        let session = self.sandbox.session();
+        let names = session.text(
+            "select format('%I.%I', schemaname, matviewname) from pg_matviews
+             where ispopulated order by 1",
+        );
+        let one = |name: &str| {
+            let sql =
+                format!("select md5(string_agg(m::text, ',' order by m::text)) from {name} m");
+            format!("{name} {}\n", session.text(&sql))
+        };
+        names.lines().map(one).collect()
+    }
+
+    /// Rolls back to 0001.
+    #[track_caller]
+    pub fn back(&self) -> Output {
+        let output = self.try_back();
+        output.assert_exit(0);
+        output
+    }
+
+    /// Rolls back to 0001, if that is allowed.
+    pub fn try_back(&self) -> Output {
+        let database = self.sandbox.database.as_str();
+        self.sandbox
+            .run("rollback", &["to", "0001", "--confirm", database])
+    }
+
+    /// Undoes the rollback; returns the closing line.
+    #[track_caller]
+    pub fn undo(&self) -> Value {
+        let output = self.sandbox.run("rollback", &["undo", "--yes", "--json"]);
+        output.assert_exit(0);
+        output.last()
+    }
+
+    /// Rolls back and undoes: all must be as it was but for the places of columns, and those must
+    /// be reported. Does so twice: re-added columns have other numbers the second time.
+    #[track_caller]
+    pub fn exact(&self) {
+        for _ in 0..2 {
+            let before = self.state();
+            self.back();
+            let done = self.undo();
+            assert_eq!(done["conflicts"], Value::Array(vec![]), "conflicts");
+            self.assert_as(&before, &done);
+        }
+    }
+
+    /// Everything is as it was; `done` is the closing line of the undo.
+    #[track_caller]
+    pub fn assert_as(&self, before: &State, done: &Value) {
+        let now = self.state();
+        assert_same_content(&before.content, &now.content);
+        before.catalog.assert_same_but_for_order(&now.catalog);
+        assert_eq!(before.matviews, now.matviews, "materialized views");
+        let reported = done["reordered"].as_array().unwrap();
+        let reported: BTreeSet<&str> = reported.iter().map(|r| r.as_str().unwrap()).collect();
+        for table in before.catalog.reordered_tables(&now.catalog) {
+            let said = reported.iter().any(|r| r.contains(&*table));
+            assert!(said, "{table} is in another order, reported: {reported:?}");
+        }
+    }
+
+    /// The rollback is refused with `words`, and nothing was changed.
+    #[track_caller]
+    pub fn refused(&self, words: &str) {
+        let before = self.state();
+        let output = self.try_back();
+        output.assert_exit(3);
+        output.assert_says(words);
+        self.assert_unchanged(&before);
+    }
+
+    /// Nothing at all was changed.
+    #[track_caller]
+    pub fn assert_unchanged(&self, before: &State) {
+        let now = self.state();
+        assert_same_content(&before.content, &now.content);
+        before.catalog.assert_same(&now.catalog);
+    }
+}
+
+/// A case that must come back exactly.
+#[track_caller]
+pub fn exact(base: &str, steps: &[(&str, &str)], data: &str) {
+    Case::new(base, steps, data).exact();
+}
