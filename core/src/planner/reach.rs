@@ -224,6 +224,19 @@ impl Walker<'_> {
     }
 
     fn push(&mut self, table: Oid, only: bool, action: Action) {
+        let family = self.world.family(table);
+        let relations = family
+            .iter()
+            .filter_map(|oid| self.world.relations.get(oid));
+        let foreign = relations.clone().any(|r| r.kind == RelationKind::Foreign);
+        if foreign && action != Action::Redefine {
+            self.refuse(
+                "RB-SIDE-EFFECT",
+                "it changes rows of a foreign table, which can neither be kept nor rolled back"
+                    .to_owned(),
+                true,
+            );
+        }
         self.reach.touches.push(Touch {
             table,
             only,
