@@ -465,7 +465,7 @@ impl Cover<'_> {
             let known = covered.coverage.get(&r.oid);
             let survives = known.is_none_or(|c| c.fate == Fate::Kept);
             let changes = known.is_some_and(|c| c.rows_change);
-            r.kind == RelationKind::Table && survives && (everything || changes)
+            r.kind == RelationKind::Table && (survives && everything || changes)
         };
         let relations = self.world.relations.values();
         covered.capture = Capture {
