@@ -99,6 +99,22 @@ fn wire(event: Event) -> (&'static str, Value) {
                 json!({"phase": phase, "what": what, "done": done, "total": total}),
             )
         }
+        Event::Overall {
+            phase,
+            rows,
+            bytes,
+            share,
+            elapsed,
+        } => (
+            "overall",
+            json!({
+                "phase": phase.as_str(),
+                "rows": rows,
+                "bytes": bytes,
+                "share": share,
+                "elapsed_ms": elapsed.as_millis() as u64,
+            }),
+        ),
         Event::Waiting { on, waited } => (
             "waiting",
             json!({"on": on, "waited_ms": waited.as_millis() as u64}),

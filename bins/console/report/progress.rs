@@ -180,7 +180,7 @@ impl Progress {
                     &format!("{} {id} ({what})", self.paint.green("saved")),
                 );
             }
-            Event::Statement { .. } | Event::Sql(_) | Event::Warning(_) | Event::Note(_) => {}
+            Event::Overall { .. } | Event::Statement { .. } | Event::Sql(_) | Event::Warning(_) | Event::Note(_) => {}
         }
     }
 }

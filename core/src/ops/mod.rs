@@ -11,6 +11,7 @@ pub mod revision;
 pub mod rollback;
 pub mod run;
 mod run_scripts;
+mod saving;
 mod snapshot;
 pub mod status;
 mod stored_catalog;

@@ -58,7 +58,7 @@ impl Store {
         let (recipient, wrapped) = age_key::make(&operators)?;
         let started = clock::now();
         let (id, folder, target) = self.make_folder(&new, started)?;
-        let mut writer = Writer::new(Opening {
+        let writer = Writer::new(Opening {
             id,
             started,
             new,
@@ -70,8 +70,8 @@ impl Store {
             level,
         });
         let begin = wire::to_json(&begin_of(&writer))?;
-        writer.put(layout::BEGIN, &begin)?;
-        writer.put(layout::FIRST_KEY, &wrapped)?;
+        writer.objects.put(layout::BEGIN, &begin)?;
+        writer.objects.put(layout::FIRST_KEY, &wrapped)?;
         Ok(writer)
     }
 

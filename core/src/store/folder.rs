@@ -63,6 +63,18 @@ impl Folder {
             .map_err(|e| e.hint(ELSEWHERE))
     }
 
+    /// Makes the file of the object `name`, which must not exist yet. Syncing it is up to the
+    /// caller.
+    pub fn create(&self, name: &str) -> Result<File> {
+        let path = self.path.join(name);
+        if let Some(parent) = path.parent() {
+            make_folders(parent)?;
+        }
+        create_new(&path)
+            .context(format!("cannot write {name} in {}", self.path.display()))
+            .map_err(|e| e.hint(ELSEWHERE))
+    }
+
     /// Removes the object `name`, which need not exist.
     pub fn remove(&self, name: &str) -> Result<()> {
         match fs::remove_file(self.path.join(name)) {
@@ -199,13 +211,14 @@ pub fn remove_if_empty(path: &Path) {
 
 /// Writes and syncs a file that must not exist yet.
 pub fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = create_new(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+fn create_new(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Makes the names in the folder `path` durable.

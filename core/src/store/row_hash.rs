@@ -14,6 +14,11 @@ impl RowHash {
         self.0 = self.0.wrapping_add(row_hash(row));
     }
 
+    /// Takes in one row by the SHA-256 of it.
+    pub fn add_digest(&mut self, digest: &[u8; 32]) {
+        self.0 = self.0.wrapping_add(first_half(digest));
+    }
+
     /// The sum so far.
     pub const fn value(&self) -> u128 {
         self.0
@@ -22,10 +27,13 @@ impl RowHash {
 
 /// What one row, without its line end, adds to a [`RowHash`].
 pub fn row_hash(row: &[u8]) -> u128 {
-    let digest = Sha256::digest(row);
-    digest[..16]
-        .iter()
-        .fold(0, |sum, byte| sum << 8 | u128::from(*byte))
+    first_half(&Sha256::digest(row).into())
+}
+
+fn first_half(digest: &[u8; 32]) -> u128 {
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    u128::from_be_bytes(half)
 }
 
 #[cfg(test)]

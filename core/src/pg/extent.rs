@@ -1,0 +1,41 @@
+//! How much room tables take, and whether their rows can be read a range of pages at a time.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use crate::error::Result;
+use crate::model::relation::Oid;
+use crate::pg::query;
+
+const EXTENTS: &str = "
+SELECT c.oid, pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::pg_catalog.int8,
+       pg_catalog.pg_table_size(c.oid),
+       coalesce(a.amname OPERATOR(pg_catalog.=) 'heap', false)
+         AND pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 140000
+FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam
+WHERE c.oid = ANY ($1)";
+
+/// The extent of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Pages of the table itself.
+    pub pages: u64,
+    /// Bytes, with those of values stored beside it.
+    pub bytes: u64,
+    /// True when the server reads a range of pages without reading all others.
+    pub ranges: bool,
+}
+
+/// The extents of `tables`. A table that is gone has none.
+pub async fn of(client: &Client, tables: &[Oid]) -> Result<BTreeMap<Oid, Extent>> {
+    let rows = query::rows(client, "the sizes of tables", EXTENTS, &[(&tables, Type::OID_ARRAY)]).await?;
+    let number = |n: i64| n.max(0).unsigned_abs();
+    let extent = |row: &tokio_postgres::Row| Extent {
+        pages: number(row.get(1)),
+        bytes: number(row.get::<_, Option<i64>>(2).unwrap_or(0)),
+        ranges: row.get(3),
+    };
+    Ok(rows.iter().map(|row| (row.get(0), extent(row))).collect())
+}

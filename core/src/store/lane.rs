@@ -1,0 +1,260 @@
+//! Taking in the rows of parts: hashed, counted, and spread over chunks. Several lanes fill one
+//! backup at the same time, each on a thread of its own.
+
+use std::sync::Arc;
+
+use sha2::Digest as _;
+use sha2::Sha256;
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::store::chunk::Chunk;
+use crate::store::chunk::Limits;
+use crate::store::layout;
+use crate::store::objects::Objects;
+use crate::store::row_hash::RowHash;
+
+/// Rows are handed on to the compressor in pieces of about this size: small enough to stay in a
+/// processor's cache, large enough for the calls not to matter.
+const PIECE: usize = 64 * 1024;
+
+/// What stands in front of the rows of a part.
+#[derive(Debug, Clone)]
+pub struct Heading {
+    /// The number of the part.
+    pub(super) number: usize,
+    /// The statements.
+    pub(super) text: String,
+}
+
+/// What became of the rows of a part, or of some of them.
+#[derive(Debug, Clone, Default)]
+pub struct Saved {
+    /// How many rows.
+    pub rows: u64,
+    pub(super) hash: RowHash,
+    /// The chunks they went to, and how many to each.
+    pub(super) chunks: Vec<(String, u64)>,
+}
+
+/// Takes the rows of one part after another.
+pub struct Lane {
+    objects: Arc<Objects>,
+    limits: Limits,
+    /// The chunk that small parts share.
+    shared: Option<Chunk>,
+    open: Option<Open>,
+    /// Kept from part to part.
+    buffer: Vec<u8>,
+}
+
+/// A part that is being taken in.
+struct Open {
+    heading: Heading,
+    saved: Saved,
+    /// Rows that end in the buffer.
+    buffered: u64,
+    /// The beginning of a row that comes in pieces: its digest, its length and its first bytes.
+    begun: Option<(Sha256, u64, Vec<u8>)>,
+    /// The chunk being filled, once there are too many rows to share one.
+    chunk: Option<Chunk>,
+    chunk_rows: u64,
+    /// The number of the first chunk.
+    first: Option<u32>,
+    /// True when rows never go to a shared chunk.
+    alone: bool,
+}
+
+impl Lane {
+    /// A lane into `objects`.
+    pub(super) fn new(objects: Arc<Objects>, limits: Limits) -> Self {
+        Self {
+            objects,
+            limits,
+            shared: None,
+            open: None,
+            buffer: Vec::with_capacity(PIECE + PIECE / 4),
+        }
+    }
+
+    /// Begins the rows of a part. With `first`, the number of the first chunk made for them; with
+    /// `alone`, they are many and share no chunk.
+    pub fn begin(&mut self, heading: Heading, first: Option<u32>, alone: bool) -> Result<()> {
+        if self.open.is_some() {
+            return Err(unfinished());
+        }
+        self.buffer.clear();
+        self.open = Some(Open {
+            heading,
+            saved: Saved::default(),
+            buffered: 0,
+            begun: None,
+            chunk: None,
+            chunk_rows: 0,
+            first,
+            alone,
+        });
+        Ok(())
+    }
+
+    /// Adds a row in COPY text form with its line end, or a piece of one, of which `end` says
+    /// whether it is the last.
+    pub fn row(&mut self, bytes: &[u8], end: bool) -> Result<()> {
+        let open = self.open.as_mut().ok_or_else(unfinished)?;
+        if end && open.begun.is_none() {
+            open.saved.hash.add(line(bytes)?);
+        } else {
+            open.piece(bytes, end)?;
+        }
+        self.buffer.extend_from_slice(bytes);
+        if end {
+            open.saved.rows += 1;
+            open.buffered += 1;
+        }
+        let enough = if open.chunk.is_some() || open.alone {
+            PIECE
+        } else {
+            self.limits.small
+        };
+        if self.buffer.len() < enough {
+            return Ok(());
+        }
+        self.flush(end)
+    }
+
+    /// The rows so far.
+    pub fn count(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.saved.rows)
+    }
+
+    /// Ends the rows of the part.
+    pub fn end(&mut self) -> Result<Saved> {
+        let alone = self.open.as_ref().ok_or_else(unfinished)?;
+        if alone.begun.is_some() {
+            return Err(without_end());
+        }
+        let alone = alone.chunk.is_some() || alone.alone;
+        if alone {
+            if !self.buffer.is_empty() {
+                self.flush(true)?;
+            }
+        } else {
+            self.share()?;
+        }
+        let mut open = self.open.take().ok_or_else(unfinished)?;
+        if let Some(chunk) = open.chunk.take() {
+            open.end_chunk(chunk, &self.objects)?;
+        }
+        Ok(open.saved)
+    }
+
+    /// Ends the chunk that small parts share, if there is one. No part may be open.
+    pub fn close(&mut self) -> Result<()> {
+        if self.open.is_some() {
+            return Err(unfinished());
+        }
+        self.shared
+            .take()
+            .map_or(Ok(()), |chunk| self.objects.end(chunk.finish()?))
+    }
+
+    /// Writes what is in the buffer into a chunk of this part alone; `boundary` says whether it
+    /// ends with a row.
+    fn flush(&mut self, boundary: bool) -> Result<()> {
+        let open = self.open.as_mut().ok_or_else(unfinished)?;
+        let mut chunk = match open.chunk.take() {
+            Some(chunk) => chunk,
+            None => {
+                let mut chunk = begin_chunk(&self.objects, open.first.take())?;
+                chunk.begin_rows(&open.heading.text)?;
+                chunk
+            }
+        };
+        chunk.rows(&self.buffer)?;
+        self.buffer.clear();
+        open.chunk_rows += std::mem::take(&mut open.buffered);
+        if boundary && chunk.is_full(self.limits) {
+            open.end_chunk(chunk, &self.objects)
+        } else {
+            open.chunk = Some(chunk);
+            Ok(())
+        }
+    }
+
+    /// Writes what is in the buffer, all rows of the part, into the chunk that small parts share.
+    fn share(&mut self) -> Result<()> {
+        let full = |c: &Chunk| c.is_full_for_sharing(self.limits);
+        if let Some(chunk) = self.shared.take_if(|chunk| full(chunk)) {
+            self.objects.end(chunk.finish()?)?;
+        }
+        let open = self.open.as_mut().ok_or_else(unfinished)?;
+        let mut chunk = match self.shared.take() {
+            Some(chunk) => chunk,
+            None => begin_chunk(&self.objects, open.first.take())?,
+        };
+        chunk.begin_rows(&open.heading.text)?;
+        chunk.rows(&self.buffer)?;
+        chunk.end_rows()?;
+        let rows = std::mem::take(&mut open.buffered);
+        open.saved.chunks.push((chunk.name().to_owned(), rows));
+        self.shared = Some(chunk);
+        Ok(())
+    }
+}
+
+impl Open {
+    /// Takes in a piece of a row.
+    fn piece(&mut self, bytes: &[u8], end: bool) -> Result<()> {
+        let (mut digest, length, mut first) = self
+            .begun
+            .take()
+            .unwrap_or_else(|| (Sha256::new(), 0, Vec::new()));
+        let length = length + bytes.len() as u64;
+        first.extend_from_slice(&bytes[..bytes.len().min(3 - first.len())]);
+        if !end {
+            // The line end is in the last piece, and is no part of what is hashed.
+            digest.update(bytes);
+            self.begun = Some((digest, length, first));
+            return Ok(());
+        }
+        let Some((b'\n', rest)) = bytes.split_last() else {
+            return Err(without_end());
+        };
+        if length == 3 {
+            line(&first)?;
+        }
+        digest.update(rest);
+        self.saved.hash.add_digest(&digest.finalize().into());
+        Ok(())
+    }
+
+    fn end_chunk(&mut self, mut chunk: Chunk, objects: &Objects) -> Result<()> {
+        chunk.end_rows()?;
+        let rows = std::mem::take(&mut self.chunk_rows);
+        self.saved.chunks.push((chunk.name().to_owned(), rows));
+        objects.end(chunk.finish()?)
+    }
+}
+
+fn begin_chunk(objects: &Objects, number: Option<u32>) -> Result<Chunk> {
+    let number = number.unwrap_or_else(|| objects.reserve_chunks(1));
+    Chunk::begin(objects.begin(layout::data(number, objects.codec()))?)
+}
+
+/// A row without its line end.
+fn line(row: &[u8]) -> Result<&[u8]> {
+    match row.split_last() {
+        // It would end the COPY, and what follows would run as SQL.
+        Some((b'\n', b"\\.")) => Err(Error::failed("a row holds the end-of-data mark of COPY")),
+        Some((b'\n', line)) => Ok(line),
+        _ => Err(without_end()),
+    }
+}
+
+fn without_end() -> Error {
+    Error::failed("rows were given without the last line end")
+}
+
+fn unfinished() -> Error {
+    Error::failed("a part of the backup was not finished, or not begun")
+}
