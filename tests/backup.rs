@@ -1,5 +1,6 @@
 //! `backup`: a database into a backup, and back.
 
+mod parallel;
 mod recovery;
 mod refusals;
 mod tables;

@@ -1,7 +1,7 @@
 //! Backups of a database: making one, putting it back, reading it back.
 
 pub mod create;
-mod details;
+pub(super) mod details;
 mod matviews;
 mod merge;
 mod open;

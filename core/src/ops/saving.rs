@@ -5,7 +5,7 @@
 //! encrypted and written as they arrive, so that none is handed from thread to thread.
 
 mod crew;
-mod slices;
+pub mod slices;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -77,7 +77,10 @@ pub async fn save(
     for ((table, heading), mut slices) in tables.iter().zip(&headings).zip(by_table) {
         slices.sort_by_key(|(order, _)| *order);
         let slices: Vec<Saved> = slices.into_iter().map(|(_, saved)| saved).collect();
-        rows.insert(table.part.table.clone(), slices.iter().map(|s| s.rows).sum());
+        rows.insert(
+            table.part.table.clone(),
+            slices.iter().map(|s| s.rows).sum(),
+        );
         writer.saved(heading, slices);
     }
     Ok(rows)

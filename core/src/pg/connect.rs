@@ -215,7 +215,11 @@ fn is_tls(error: &tokio_postgres::Error) -> bool {
     error.to_string().contains("TLS") || alert()
 }
 
-pub(super) fn explain(options: &ConnectOptions, host: &Host, error: &tokio_postgres::Error) -> Error {
+pub(super) fn explain(
+    options: &ConnectOptions,
+    host: &Host,
+    error: &tokio_postgres::Error,
+) -> Error {
     let outer = error::failed(format!("could not connect to {}", place(host)), error);
     match error.code().map(tokio_postgres::error::SqlState::code) {
         Some("28P01") => outer.hint("check the user and the password (PGPASSWORD, ~/.pgpass)"),

@@ -26,6 +26,7 @@ pub mod reader;
 pub mod reconcile;
 pub mod record;
 pub mod restore;
+pub mod resume;
 pub mod retry;
 pub mod scratch;
 pub mod script;

@@ -112,12 +112,10 @@ impl<K: RowSink + 'static> Reader<K> {
         tables: &[TableName],
     ) -> Result<()> {
         if snapshot::instance(&self.client).await? != instance {
-            return Err(
-                Error::failed("connections lead to different servers").hint(
-                    "a snapshot belongs to one server: name that server itself, not a proxy that \
+            return Err(Error::failed("connections lead to different servers").hint(
+                "a snapshot belongs to one server: name that server itself, not a proxy that \
                      shares connections out, or use --jobs 1",
-                ),
-            );
+            ));
         }
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
@@ -161,6 +159,11 @@ impl<K: RowSink + 'static> Reader<K> {
         });
         sink.zip(sent)
             .ok_or_else(|| Error::failed("reading rows did not end as it should"))
+    }
+
+    /// The driver's client.
+    pub const fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Ends reading.

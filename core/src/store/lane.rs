@@ -3,9 +3,6 @@
 
 use std::sync::Arc;
 
-use sha2::Digest as _;
-use sha2::Sha256;
-
 use crate::error::Error;
 use crate::error::Result;
 use crate::store::chunk::Chunk;
@@ -13,6 +10,7 @@ use crate::store::chunk::Limits;
 use crate::store::layout;
 use crate::store::objects::Objects;
 use crate::store::row_hash::RowHash;
+use crate::store::row_hash::RowHasher;
 
 /// Rows are handed on to the compressor in pieces of about this size: small enough to stay in a
 /// processor's cache, large enough for the calls not to matter.
@@ -54,8 +52,7 @@ struct Open {
     saved: Saved,
     /// Rows that end in the buffer.
     buffered: u64,
-    /// The beginning of a row that comes in pieces: its digest, its length and its first bytes.
-    begun: Option<(Sha256, u64, Vec<u8>)>,
+    hasher: RowHasher,
     /// The chunk being filled, once there are too many rows to share one.
     chunk: Option<Chunk>,
     chunk_rows: u64,
@@ -88,7 +85,7 @@ impl Lane {
             heading,
             saved: Saved::default(),
             buffered: 0,
-            begun: None,
+            hasher: RowHasher::default(),
             chunk: None,
             chunk_rows: 0,
             first,
@@ -101,16 +98,9 @@ impl Lane {
     /// whether it is the last.
     pub fn row(&mut self, bytes: &[u8], end: bool) -> Result<()> {
         let open = self.open.as_mut().ok_or_else(unfinished)?;
-        if end && open.begun.is_none() {
-            open.saved.hash.add(line(bytes)?);
-        } else {
-            open.piece(bytes, end)?;
-        }
+        open.hasher.add(bytes, end)?;
         self.buffer.extend_from_slice(bytes);
-        if end {
-            open.saved.rows += 1;
-            open.buffered += 1;
-        }
+        open.buffered += u64::from(end);
         let enough = if open.chunk.is_some() || open.alone {
             PIECE
         } else {
@@ -124,16 +114,14 @@ impl Lane {
 
     /// The rows so far.
     pub fn count(&self) -> u64 {
-        self.open.as_ref().map_or(0, |open| open.saved.rows)
+        self.open.as_ref().map_or(0, |open| open.hasher.rows())
     }
 
     /// Ends the rows of the part.
     pub fn end(&mut self) -> Result<Saved> {
-        let alone = self.open.as_ref().ok_or_else(unfinished)?;
-        if alone.begun.is_some() {
-            return Err(without_end());
-        }
-        let alone = alone.chunk.is_some() || alone.alone;
+        let open = self.open.as_mut().ok_or_else(unfinished)?;
+        (open.saved.rows, open.saved.hash) = open.hasher.finish()?;
+        let alone = open.chunk.is_some() || open.alone;
         if alone {
             if !self.buffer.is_empty() {
                 self.flush(true)?;
@@ -203,31 +191,6 @@ impl Lane {
 }
 
 impl Open {
-    /// Takes in a piece of a row.
-    fn piece(&mut self, bytes: &[u8], end: bool) -> Result<()> {
-        let (mut digest, length, mut first) = self
-            .begun
-            .take()
-            .unwrap_or_else(|| (Sha256::new(), 0, Vec::new()));
-        let length = length + bytes.len() as u64;
-        first.extend_from_slice(&bytes[..bytes.len().min(3 - first.len())]);
-        if !end {
-            // The line end is in the last piece, and is no part of what is hashed.
-            digest.update(bytes);
-            self.begun = Some((digest, length, first));
-            return Ok(());
-        }
-        let Some((b'\n', rest)) = bytes.split_last() else {
-            return Err(without_end());
-        };
-        if length == 3 {
-            line(&first)?;
-        }
-        digest.update(rest);
-        self.saved.hash.add_digest(&digest.finalize().into());
-        Ok(())
-    }
-
     fn end_chunk(&mut self, mut chunk: Chunk, objects: &Objects) -> Result<()> {
         chunk.end_rows()?;
         let rows = std::mem::take(&mut self.chunk_rows);
@@ -239,20 +202,6 @@ impl Open {
 fn begin_chunk(objects: &Objects, number: Option<u32>) -> Result<Chunk> {
     let number = number.unwrap_or_else(|| objects.reserve_chunks(1));
     Chunk::begin(objects.begin(layout::data(number, objects.codec()))?)
-}
-
-/// A row without its line end.
-fn line(row: &[u8]) -> Result<&[u8]> {
-    match row.split_last() {
-        // It would end the COPY, and what follows would run as SQL.
-        Some((b'\n', b"\\.")) => Err(Error::failed("a row holds the end-of-data mark of COPY")),
-        Some((b'\n', line)) => Ok(line),
-        _ => Err(without_end()),
-    }
-}
-
-fn without_end() -> Error {
-    Error::failed("rows were given without the last line end")
 }
 
 fn unfinished() -> Error {

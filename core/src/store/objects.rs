@@ -222,4 +222,3 @@ impl Sync {
         Ok(Self { send, thread })
     }
 }
-

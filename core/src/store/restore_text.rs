@@ -13,10 +13,7 @@ pub fn text(writer: &Writer) -> String {
     let written = writer.objects.written();
     let codec = writer.objects.codec();
     let has = |name: &str| written.objects.contains_key(name);
-    let (pre, post) = (
-        layout::schema_pre(codec),
-        layout::schema_post(codec),
-    );
+    let (pre, post) = (layout::schema_pre(codec), layout::schema_post(codec));
     let sequences = layout::sequences(codec);
     let psql = "psql -X -q -v ON_ERROR_STOP=1 -d \"$TARGET\"";
     let mut load = Vec::new();

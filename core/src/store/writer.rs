@@ -170,7 +170,8 @@ impl Writer {
     /// Keeps the state of all sequences.
     pub fn sequences(&mut self, states: &[SequenceState]) -> Result<()> {
         let name = layout::sequences(self.objects.codec());
-        self.objects.seal(name, script::sequences(states).as_bytes())?;
+        self.objects
+            .seal(name, script::sequences(states).as_bytes())?;
         self.sequences = states.to_vec();
         Ok(())
     }

@@ -19,7 +19,6 @@ use crate::pg::ledger;
 use crate::pg::session::{Client, Session};
 use crate::pg::snapshot::{self, ExportedSnapshot};
 use crate::pg::{inspect, retry, session, transaction};
-use crate::sql::quote;
 
 /// The schema that earlier recoveries by hand left rows in.
 const SAVED: &str = "pgbelay_saved";
@@ -44,15 +43,6 @@ impl Wanted {
             condition: &self.condition,
         }
     }
-}
-
-/// The query that yields the rows of `part` that fulfil `condition` (`WHERE …` or nothing).
-pub fn rows_query(part: &Part, condition: &str) -> String {
-    format!(
-        "SELECT {} FROM ONLY {} {condition}",
-        quote::idents(part.columns.iter().map(|c| c.name.as_str())),
-        quote::table(&part.table)
-    )
 }
 
 /// What a backup is to hold.

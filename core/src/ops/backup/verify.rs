@@ -146,7 +146,7 @@ async fn restored(ctx: &Context, verified: Arc<Verified>) -> Result<String> {
 
 async fn into(ctx: &Context, scratch: &Scratch, verified: Arc<Verified>) -> Result<String> {
     let name = scratch.options().database.clone();
-    let plan = restore::of(verified, &name, &[])?;
+    let plan = restore::of(verified, &name, &[], None)?;
     if plan.how != How::Whole {
         return Err(
             Error::usage("a backup without definitions can't be restored alone")
@@ -156,6 +156,7 @@ async fn into(ctx: &Context, scratch: &Scratch, verified: Arc<Verified>) -> Resu
     let session = connect::connect(scratch.options(), "pgbelay verify").await?;
     let locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
     let client = locked.session().client();
-    whole::load(ctx, client, &plan).await?;
+    let target = scratch.options().at(locked.session().host());
+    whole::load(ctx, client, target, &plan).await?;
     Ok(server::read(client).await?.version)
 }

@@ -1,7 +1,7 @@
 //! Workers: mustered first, so that all share the instant and have their locks, then put to work.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, oneshot};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::ops::context::Context;
 use crate::ops::saving::Rows;
 use crate::ops::saving::slices::{Plan, Slice};
-use crate::ops::saving::worker::{self, Common, Orders, Start};
+use crate::ops::saving::worker::{self, Common, Orders, Start, Target};
 use crate::pg::options::ConnectOptions;
 use crate::pg::snapshot::ExportedSnapshot;
 use crate::store::{Heading, Saved, Writer};
@@ -101,10 +101,18 @@ impl Crew {
             plan,
             stop,
         } = self;
-        let names = tables.iter().map(|t| t.part.table.clone());
+        let known = plan.rows.iter().zip(&plan.slices);
+        let targets = tables.iter().zip(headings).zip(known);
+        let targets = targets.map(|((table, heading), (rows, slices))| Target {
+            name: table.part.table.clone(),
+            heading: heading.clone(),
+            expected: *rows,
+            rows: AtomicU64::new(0),
+            left: AtomicUsize::new(*slices),
+        });
         let common = Arc::new(Common {
+            targets: targets.collect(),
             loads: Mutex::new(plan.shared.into()),
-            headings: names.zip(headings.iter().cloned()).collect(),
             first_chunk: writer.reserve_chunks(plan.count),
             weight: plan.weight,
             done: AtomicU64::new(0),

@@ -55,6 +55,10 @@ pub struct Plan {
     pub count: u32,
     /// All weights together.
     pub weight: u64,
+    /// Rows by table, as far as is known.
+    pub rows: Vec<u64>,
+    /// Slices by table.
+    pub slices: Vec<usize>,
 }
 
 /// Shares `tables` out among `jobs` workers.
@@ -70,6 +74,7 @@ pub fn plan(tables: &[Rows<'_>], extents: &BTreeMap<Oid, Extent>, jobs: usize) -
         let extent = extent(table).unwrap_or(Extent {
             pages: 0,
             bytes: 0,
+            rows: 0,
             ranges: false,
         });
         if extent.bytes < SMALL {
@@ -97,6 +102,12 @@ pub fn plan(tables: &[Rows<'_>], extents: &BTreeMap<Oid, Extent>, jobs: usize) -
         count += 1;
     }
     let weight = loads.iter().chain(&packs).map(|l| l.weight).sum();
+    let mut slices = vec![0; tables.len()];
+    for slice in loads.iter().chain(&packs).flat_map(|l| &l.slices) {
+        slices[slice.table] += 1;
+    }
+    let rows = tables.iter().map(|t| extent(t).map_or(0, |e| e.rows));
+    let rows = rows.collect();
     loads.sort_by_key(|load| (std::cmp::Reverse(load.weight), load.number));
     let jobs = jobs.min(count as usize).max(1);
     let mut own = vec![Vec::new(); jobs];
@@ -108,6 +119,8 @@ pub fn plan(tables: &[Rows<'_>], extents: &BTreeMap<Oid, Extent>, jobs: usize) -
         own,
         count,
         weight,
+        rows,
+        slices,
     }
 }
 
@@ -199,14 +212,18 @@ mod tests {
                 condition,
             })
             .collect();
-        let extents = sizes.iter().enumerate().map(|(n, &(pages, bytes, ranges))| {
-            let extent = Extent {
-                pages,
-                bytes,
-                ranges,
-            };
-            (n as Oid, extent)
-        });
+        let extents = sizes
+            .iter()
+            .enumerate()
+            .map(|(n, &(pages, bytes, ranges))| {
+                let extent = Extent {
+                    pages,
+                    bytes,
+                    rows: 0,
+                    ranges,
+                };
+                (n as Oid, extent)
+            });
         plan(&tables, &extents.collect(), jobs)
     }
 
@@ -258,7 +275,11 @@ mod tests {
 
     #[test]
     fn the_largest_come_first_and_numbers_follow_the_tables() {
-        let sizes = [(300, 2 << 20, true), (9000, 9000 * 8192, true), (900, 7 << 20, true)];
+        let sizes = [
+            (300, 2 << 20, true),
+            (9000, 9000 * 8192, true),
+            (900, 7 << 20, true),
+        ];
         let plan = planned(&sizes, "", 2);
         let weights: Vec<u64> = plan.shared.iter().map(|l| l.weight).collect();
         assert!(weights.is_sorted_by(|a, b| a >= b), "{weights:?}");

@@ -1,7 +1,7 @@
 //! One connection and its thread.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::{Duration, Instant};
@@ -31,12 +31,23 @@ pub struct Start {
     pub tables: Vec<TableName>,
 }
 
+/// A table that is being saved.
+pub struct Target {
+    pub name: TableName,
+    pub heading: Heading,
+    /// Rows to come, as far as is known.
+    pub expected: u64,
+    pub rows: AtomicU64,
+    /// Slices that are not done.
+    pub left: AtomicUsize,
+}
+
 /// What all workers share while they read.
 pub struct Common {
     /// Loads for whoever comes first.
     pub loads: Mutex<VecDeque<Load>>,
     /// By table.
-    pub headings: Vec<(TableName, Heading)>,
+    pub targets: Vec<Target>,
     /// The number of the first chunk of the first load.
     pub first_chunk: u32,
     /// All weights together.
@@ -141,23 +152,31 @@ async fn one(
     slice: &Slice,
     number: Option<u32>,
 ) -> Result<(Lane, Saved)> {
-    let (name, heading) = common
-        .headings
-        .get(slice.table)
-        .ok_or_else(|| Error::failed("there is no such table to save"))?;
-    lane.begin(heading.clone(), number, slice.alone)?;
+    let target = common.targets.get(slice.table);
+    let target = target.ok_or_else(|| Error::failed("there is no such table to save"))?;
+    let name = &target.name;
+    lane.begin(target.heading.clone(), number, slice.alone)?;
     let taking = Taking {
         lane,
         common: Arc::clone(common),
-        table: name.to_string(),
+        table: slice.table,
         rows: 0,
         bytes: 0,
         told: 0,
     };
     let outcome = reader.copy(&slice.source, taking).await;
     let (mut taking, sent) = outcome.context(format!("could not save {name}"))?;
-    taking.tell();
+    taking.count();
     let saved = taking.lane.end()?;
+    if target.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+        let rows = target.rows.load(Ordering::Relaxed);
+        common.observer.observe(Event::Progress {
+            phase: Phase::Snapshot,
+            what: name.to_string(),
+            done: rows,
+            total: rows,
+        });
+    }
     if saved.rows == sent {
         Ok((taking.lane, saved))
     } else {
@@ -172,7 +191,7 @@ async fn one(
 struct Taking {
     lane: Lane,
     common: Arc<Common>,
-    table: String,
+    table: usize,
     rows: u64,
     bytes: u64,
     told: u64,
@@ -193,29 +212,43 @@ impl RowSink for Taking {
 }
 
 impl Taking {
-    /// Adds what was taken to what all took, and tells about it now and then.
-    fn tell(&mut self) {
+    /// Adds what was taken to what all took. Returns the rows of the table so far.
+    fn count(&mut self) -> u64 {
         let common = &self.common;
         let new = self.rows - std::mem::replace(&mut self.told, self.rows);
-        let rows = common.rows.fetch_add(new, Ordering::Relaxed) + new;
-        let more = std::mem::take(&mut self.bytes);
-        let bytes = common.bytes.fetch_add(more, Ordering::Relaxed) + more;
+        common.rows.fetch_add(new, Ordering::Relaxed);
+        let bytes = std::mem::take(&mut self.bytes);
+        common.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let target = common.targets.get(self.table);
+        target.map_or(0, |t| t.rows.fetch_add(new, Ordering::Relaxed) + new)
+    }
+
+    /// Tells how far it is, now and then.
+    fn tell(&mut self) {
+        let done = self.count();
+        let common = &self.common;
         let mut told = common.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_some_and(|told| told.elapsed() < PACE) {
             return;
         }
         *told = Some(Instant::now());
         drop(told);
-        common.observer.observe(Event::Progress {
-            phase: Phase::Snapshot,
-            what: self.table.clone(),
-            done: self.rows,
-            total: 0,
-        });
+        if let Some(target) = common.targets.get(self.table) {
+            common.observer.observe(Event::Progress {
+                phase: Phase::Snapshot,
+                what: target.name.to_string(),
+                done,
+                total: if done < target.expected {
+                    target.expected
+                } else {
+                    0
+                },
+            });
+        }
         common.observer.observe(Event::Overall {
             phase: Phase::Snapshot,
-            rows,
-            bytes,
+            rows: common.rows.load(Ordering::Relaxed),
+            bytes: common.bytes.load(Ordering::Relaxed),
             share: common.done.load(Ordering::Relaxed) as f64 / common.weight.max(1) as f64,
             elapsed: common.began.elapsed(),
         });
