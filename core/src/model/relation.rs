@@ -23,6 +23,10 @@ pub enum RelationKind {
 }
 
 /// A column.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of the catalog by itself"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// `pg_attribute.attnum`.
@@ -33,6 +37,8 @@ pub struct Column {
     pub type_name: String,
     /// The type itself: another one may have been given its name.
     pub type_oid: Oid,
+    /// `bpchar` without length: it keeps blanks at the end, and a cast to text loses them.
+    pub blanks: bool,
     /// NOT NULL.
     pub not_null: bool,
     /// GENERATED ALWAYS AS (…): never written by us.

@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::model::relation::{Column, Oid, Relation};
 use crate::pg::error::PgContext as _;
 use crate::pg::net::{self, Net};
+use crate::pg::{inspect, value};
 use crate::sql::quote;
 
 /// The trigger's name: a leading blank sorts it before nearly every other, so that a change made
@@ -34,16 +35,12 @@ pub struct Captured {
     tables: BTreeMap<Oid, Watched>,
 }
 
-/// A column: number, name, type. A changed type changes no name, but functions have to be made
-/// again.
-type Shape = (i16, String, Oid);
-
 #[derive(Debug)]
 struct Watched {
     /// TRUNCATE is only noted: all rows are saved already.
     saved_whole: bool,
     /// The columns by generation.
-    shapes: Vec<Vec<Shape>>,
+    shapes: Vec<Vec<Column>>,
 }
 
 impl Captured {
@@ -59,7 +56,7 @@ impl Captured {
             .pg("could not prepare to record changed rows")?;
         let mut captured = Self::default();
         for (relation, saved_whole) in tables {
-            let shape: Vec<Shape> = relation.columns.iter().map(column).collect();
+            let shape = relation.columns.clone();
             let sql = format!(
                 "{recorder}\
                  CREATE TRIGGER {trigger} AFTER INSERT OR UPDATE OR DELETE ON {table} \
@@ -96,27 +93,15 @@ impl Captured {
             return Ok(());
         }
         let oids: Vec<Oid> = self.tables.keys().copied().collect();
-        let rows = client
-            .query(
-                "SELECT a.attrelid, a.attnum, a.attname::text, a.atttypid \
-                 FROM pg_catalog.pg_attribute a \
-                 WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped \
-                 ORDER BY a.attrelid, a.attnum",
-                &[&oids],
-            )
-            .await
-            .pg("could not read the columns of watched tables")?;
-        let mut now: BTreeMap<Oid, Vec<Shape>> = BTreeMap::new();
-        for row in rows {
-            now.entry(row.get(0))
-                .or_default()
-                .push((row.get(1), row.get(2), row.get(3)));
-        }
-        for (oid, shape) in now {
+        for (oid, shape) in inspect::columns(client, &oids).await? {
             let Some(watched) = self.tables.get_mut(&oid) else {
                 continue;
             };
-            if watched.shapes.last() != Some(&shape) {
+            if watched
+                .shapes
+                .last()
+                .is_none_or(|last| !alike(last, &shape))
+            {
                 let sql = recorder(oid, watched.shapes.len(), &shape, watched.saved_whole);
                 client
                     .batch_execute(&sql)
@@ -163,7 +148,7 @@ impl Captured {
         let Some(watched) = self.tables.get(&oid) else {
             return Ok(Net::default());
         };
-        let mut numbers: Vec<i16> = watched.shapes.iter().flatten().map(|c| c.0).collect();
+        let mut numbers: Vec<i16> = watched.shapes.iter().flatten().map(|c| c.number).collect();
         numbers.sort_unstable();
         numbers.dedup();
         let truncated_at: i64 = {
@@ -190,27 +175,32 @@ fn effects(oid: Oid, generation: usize) -> String {
     format!("pg_temp.pgbelay_effects_{oid}_{generation}")
 }
 
-fn column(column: &Column) -> Shape {
-    (column.number, column.name.clone(), column.type_oid)
+/// True when what records rows of shape `a` records those of shape `b` too. A changed type changes
+/// no name, but functions have to be made again.
+fn alike(a: &[Column], b: &[Column]) -> bool {
+    let same = |(a, b): (&Column, &Column)| {
+        (a.number, &a.name, a.type_oid) == (b.number, &b.name, b.type_oid)
+    };
+    a.len() == b.len() && a.iter().zip(b).all(same)
 }
 
 /// The table and functions that record changes of a table of this shape.
-fn recorder(oid: Oid, generation: usize, shape: &[Shape], saved_whole: bool) -> String {
+fn recorder(oid: Oid, generation: usize, shape: &[Column], saved_whole: bool) -> String {
     let columns = |letter: char| -> String {
         shape
             .iter()
-            .map(|(number, ..)| format!(", {letter}{number}"))
+            .map(|c| format!(", {letter}{}", c.number))
             .collect()
     };
     let values = |row: &str| -> String {
         shape
             .iter()
-            .map(|(_, name, _)| format!(", {row}.{}::pg_catalog.text", quote::ident(name)))
+            .map(|c| format!(", {}", value::text(row, c)))
             .collect()
     };
     let definition: String = shape
         .iter()
-        .map(|(number, ..)| format!(", o{number} text, n{number} text"))
+        .map(|c| format!(", o{0} text, n{0} text", c.number))
         .collect();
     let table = effects(oid, generation);
     let (old, new) = (columns('o'), columns('n'));
@@ -257,13 +247,13 @@ fn dollar_tag(code: &str) -> String {
 }
 
 /// What was recorded, as the two halves of each change: see [`net::work_out`].
-fn halves(oid: Oid, shapes: &[Vec<Shape>], numbers: &[i16], truncated_at: i64) -> String {
+fn halves(oid: Oid, shapes: &[Vec<Column>], numbers: &[i16], truncated_at: i64) -> String {
     let half = |generation: usize, letter: char, half: u8, ops: &str| {
         let shape = &shapes[generation];
         let values: String = numbers
             .iter()
             .map(|n| {
-                if shape.iter().any(|(number, ..)| number == n) {
+                if shape.iter().any(|c| c.number == *n) {
                     format!(", {letter}{n} AS v{n}")
                 } else {
                     format!(", NULL::text AS v{n}")

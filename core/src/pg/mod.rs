@@ -37,3 +37,4 @@ pub mod stage;
 pub mod steps;
 mod tls;
 pub mod transaction;
+pub mod value;

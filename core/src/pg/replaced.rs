@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::model::relation::{Column, Oid, Relation};
 use crate::pg::error::PgContext as _;
 use crate::pg::net::{self, Net};
+use crate::pg::value;
 use crate::sql::quote;
 
 fn was(oid: Oid) -> String {
@@ -17,13 +18,7 @@ fn was(oid: Oid) -> String {
 pub async fn remember(client: &Client, relation: &Relation) -> Result<()> {
     let columns = relation.columns.iter().filter(|c| !c.generated);
     let values: Vec<String> = columns
-        .map(|c| {
-            format!(
-                "t.{}::pg_catalog.text AS v{}",
-                quote::ident(&c.name),
-                c.number
-            )
-        })
+        .map(|c| format!("{} AS v{}", value::text("t", c), c.number))
         .collect();
     let sql = format!(
         "CREATE TEMP TABLE {} AS SELECT {} FROM ONLY {} AS t",
@@ -61,7 +56,7 @@ pub async fn net(client: &Client, old: &Relation, new: &Relation, key: &[i16]) -
     };
     let before = half(0, &was(old.oid), &|pair| format!("t.v{}", pair.0.number));
     let after = half(1, &format!("ONLY {}", quote::table(&new.name)), &|pair| {
-        format!("t.{}::pg_catalog.text", quote::ident(&pair.1.name))
+        value::text("t", pair.1)
     });
     let numbers = common.iter().map(|pair| pair.0.number).collect();
     net::work_out(

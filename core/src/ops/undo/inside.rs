@@ -91,7 +91,15 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
             newer.push(target.live.oid);
         }
     }
-    let (changed, conflicts) = put_back(context, client, &earlier, &live, &targets).await?;
+    let (changed, conflicts) = put_back(
+        context,
+        client,
+        &earlier,
+        &live,
+        &targets,
+        &repaired.defaults,
+    )
+    .await?;
     let locked: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
     let expected = plan.details.fingerprint_before()?;
     let accept = context.options.accept_drift;
@@ -230,13 +238,13 @@ async fn look(
             }
             continue;
         };
-        if earlier.find(&name.schema, &name.name).is_none() {
-            return Err(Error::refused(format!("{name} is gone since the rollback"))
-                .hint("its saved rows can be restored from the backup: `backup restore --table`"));
-        }
+        let relation = earlier.find(&name.schema, &name.name).ok_or_else(|| {
+            Error::refused(format!("{name} is gone since the rollback"))
+                .hint("its saved rows can be restored from the backup: `backup restore --table`")
+        })?;
         if !record.effects.is_empty() {
             staging::effects(ctx, client, backups, index, record).await?;
-            before::seen(client, index, record, &name).await?;
+            before::seen(client, index, record, relation).await?;
         }
         if record.has_left() {
             staging::left(ctx, client, backups, index, record).await?;
@@ -347,6 +355,7 @@ async fn put_back(
     earlier: &World,
     live: &World,
     targets: &[Target<'_>],
+    defaults: &[(TableName, String, String)],
 ) -> Result<(Vec<Changed>, Vec<Conflict>)> {
     let oids: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
     let off = rows::switch_off(client, &oids).await?;
@@ -371,6 +380,11 @@ async fn put_back(
         }
         other => other?,
     };
+    for (table, column, default) in defaults {
+        for target in targets.iter().filter(|t| t.name() == table) {
+            values::default_for_newer(client, target, column, default).await?;
+        }
+    }
     off.back_on(client).await?;
     changed.retain(|c| c.values > 0 || c.rows != rows::Applied::default());
     Ok((changed, conflicts))

@@ -3,7 +3,7 @@
 //! schema dump in the snapshot.
 
 use crate::error::{Error, Result};
-use crate::ident::Digest;
+use crate::ident::{Digest, TableName};
 use crate::ops::stored_catalog;
 use crate::pg::session::Client;
 use crate::pg::{catalog, transaction};
@@ -20,6 +20,8 @@ pub struct Repaired {
     pub reordered: Vec<String>,
     /// A readable difference to the schema before the rollback, when it was accepted.
     pub drift: Option<String>,
+    /// Columns added here that have a default: table, column, expression.
+    pub defaults: Vec<(TableName, String, String)>,
     /// Statements that must wait for the data.
     late: Vec<String>,
 }
@@ -100,6 +102,11 @@ async fn add(client: &Client, column: &MissingColumn, repaired: &mut Repaired) -
         transaction::define(client, setting).await?;
     }
     repaired.made.push(column.key.to_string());
+    if let (Some(table), Some(default)) = (&column.key.table, &column.steps.default) {
+        let table = TableName::new(&column.key.schema, table);
+        let name = column.key.name.clone();
+        repaired.defaults.push((table, name, default.clone()));
+    }
     let late = [&column.steps.set_not_null, &column.steps.set_default];
     repaired.late.extend(late.into_iter().flatten().cloned());
     Ok(())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::try_join;
 use tokio_postgres::Client;
 use tokio_postgres::Row;
+use tokio_postgres::types::Type;
 
 use crate::error::Result;
 use crate::ident::TableName;
@@ -39,7 +40,17 @@ SELECT a.attrelid, a.attnum, a.attname::text, pg_catalog.format_type(a.atttypid,
            SELECT FROM pg_catalog.pg_constraint k
            WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum
              AND NOT k.convalidated),
-       a.attgenerated <> '', a.attidentity <> '', a.atttypid
+       a.attgenerated <> '', a.attidentity <> '', a.atttypid,
+       a.atttypid = 'pg_catalog.bpchar'::pg_catalog.regtype AND a.atttypmod < 0
+       OR EXISTS (
+           WITH RECURSIVE base (type, modifier) AS (
+               SELECT d.typbasetype, d.typtypmod FROM pg_catalog.pg_type d
+               WHERE d.oid = a.atttypid AND d.typtype = 'd'
+               UNION ALL
+               SELECT d.typbasetype, d.typtypmod FROM base
+               JOIN pg_catalog.pg_type d ON d.oid = base.type AND d.typtype = 'd')
+           SELECT FROM base
+           WHERE base.type = 'pg_catalog.bpchar'::pg_catalog.regtype AND base.modifier < 0)
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -126,6 +137,18 @@ pub async fn world(client: &Client, search_path: Vec<String>) -> Result<World> {
 /// As [`world`], the tables of `pgbelay` included.
 pub async fn whole_world(client: &Client, search_path: Vec<String>) -> Result<World> {
     reaching(client, search_path, Reach::Everything).await
+}
+
+/// The columns of `tables`, in order.
+pub async fn columns(client: &Client, tables: &[Oid]) -> Result<BTreeMap<Oid, Vec<Column>>> {
+    let sql = COLUMNS.replace("ORDER BY", "AND a.attrelid = ANY ($1) ORDER BY");
+    let sql = within(&sql, Reach::Everything);
+    let rows = query::rows(client, "the columns", &sql, &[(&tables, Type::OID_ARRAY)]).await?;
+    let mut columns: BTreeMap<Oid, Vec<Column>> = BTreeMap::new();
+    for row in &rows {
+        columns.entry(row.get(0)).or_default().push(column(row));
+    }
+    Ok(columns)
 }
 
 async fn reaching(client: &Client, search_path: Vec<String>, reach: Reach) -> Result<World> {
@@ -216,6 +239,7 @@ fn column(row: &Row) -> Column {
         name: row.get(2),
         type_name: row.get(3),
         type_oid: row.get(7),
+        blanks: row.get(8),
         not_null: row.get(4),
         generated: row.get(5),
         identity: row.get(6),
