@@ -321,6 +321,18 @@ fn replaced_by_a_copy_on_the_way_there() {
 }
 
 #[test]
+fn replaced_by_a_view_on_the_way_back() {
+    exact(
+        "create table o (id int primary key, v text); create view t as select * from o",
+        &[(
+            "drop view t; create table t as select id, v from o; alter table t add primary key (id)",
+            "drop table t; create view t as select * from o",
+        )],
+        "insert into o values (1, 'o'); insert into t values (1, 'x'), (2, null)",
+    );
+}
+
+#[test]
 fn replaced_by_copies_both_ways() {
     exact(
         "create table t (id int primary key, v text)",

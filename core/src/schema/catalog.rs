@@ -171,6 +171,11 @@ impl Catalog {
         self.objects.insert(key, object);
     }
 
+    /// Takes an object out.
+    pub fn remove(&mut self, key: &ObjectKey) {
+        self.objects.remove(key);
+    }
+
     /// The object called `key`.
     pub fn get(&self, key: &ObjectKey) -> Option<&Object> {
         self.objects.get(key)

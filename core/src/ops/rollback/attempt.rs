@@ -241,15 +241,21 @@ fn check_fingerprint(context: &Attempt<'_>, now: &schema::Catalog) -> Result<Opt
     if planned.plan.expected == Some(fingerprint) {
         return Ok(None);
     }
-    let what = match planned.plan.expected {
-        Some(_) => {
-            "the scripts end in another schema than the one that was there before the \
-                    migrations were applied"
+    let what = match (planned.plan.expected, &planned.target) {
+        (Some(_), Some(target)) => format!(
+            "the scripts end in another schema than the one that was there before the migrations \
+             were applied:\n{}",
+            schema::diff(target, now).render()
+        ),
+        (Some(_), None) => "the scripts end in another schema than the one that was there before \
+                            the migrations were applied"
+            .to_owned(),
+        (None, _) => {
+            "the schema before these migrations was not recorded, so it can't be checked".to_owned()
         }
-        None => "the schema before these migrations was not recorded, so it can't be checked",
     };
     if planned.request.accept_drift {
-        return Ok(Some(what.to_owned()));
+        return Ok(Some(what));
     }
     Err(Error::refused(what)
         .hint("the transaction was rolled back; correct the rollback script")

@@ -230,7 +230,8 @@ async fn look(
     for (index, record) in plan.details.tables.iter().enumerate() {
         let Some(name) = record.name_after() else {
             let name = record.name_before();
-            if earlier.find(&name.schema, &name.name).is_some() {
+            let found = earlier.find(&name.schema, &name.name);
+            if found.is_some_and(|r| r.kind != RelationKind::View) {
                 return Err(Error::refused(format!(
                     "the rollback dropped {name}, and there is a table of that name now"
                 ))
@@ -238,7 +239,8 @@ async fn look(
             }
             continue;
         };
-        let relation = earlier.find(&name.schema, &name.name).ok_or_else(|| {
+        let found = earlier.find(&name.schema, &name.name);
+        let relation = found.ok_or_else(|| {
             Error::refused(format!("{name} is gone since the rollback"))
                 .hint("its saved rows can be restored from the backup: `backup restore --table`")
         })?;
