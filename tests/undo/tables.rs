@@ -357,3 +357,30 @@ fn dropped_and_made_anew_by_the_rollback() {
         "insert into t values (1, 'x', 'n1'), (2, null, null), (3, 'z', 'd')",
     );
 }
+
+#[test]
+fn index_built_and_dropped_concurrently() {
+    exact(
+        "create table t (id int primary key, v text)",
+        &[
+            (
+                "-- transaction: off\ncreate index concurrently t_v on t (v)",
+                "-- transaction: off\ndrop index concurrently t_v; update t set v = 'lost'",
+            ),
+            ("alter table t add w int", "alter table t drop w"),
+        ],
+        "insert into t select n, 'v' || n, n from generate_series(1, 20) n",
+    );
+}
+
+#[test]
+fn partition_detached_concurrently() {
+    exact(
+        "create table p (id int, v text) partition by range (id); create table p1 (id int, v text)",
+        &[(
+            "alter table p attach partition p1 for values from (0) to (100)",
+            "alter table p detach partition p1 concurrently",
+        )],
+        "insert into p select n, 'v' || n from generate_series(1, 20) n",
+    );
+}

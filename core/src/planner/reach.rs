@@ -167,16 +167,8 @@ impl Walker<'_> {
                 name,
                 renamed_to,
                 moved_to,
-                adds_value,
+                adds_value: _,
             } => {
-                if *adds_value {
-                    self.refuse(
-                        "RB-NON-TX",
-                        "ALTER TYPE … ADD VALUE can't be used in the transaction that adds it"
-                            .to_owned(),
-                        false,
-                    );
-                }
                 if let Some((full, _)) = self.names.find_type(name) {
                     let schema = moved_to.as_ref().unwrap_or(&full.schema);
                     let new = renamed_to.as_ref().unwrap_or(&full.name);

@@ -24,13 +24,15 @@ use crate::pg::reconcile::{
 };
 use crate::pg::record::{Saved, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::{catalog, inspect, matviews, retry, sequences, transaction};
+use crate::pg::{inspect, matviews, retry, sequences, transaction};
 use crate::schema::{ObjectKey, ObjectKind};
 
 /// Everything that the tries have in common.
 pub struct Attempt<'a> {
     /// The surroundings.
     pub ctx: &'a Context,
+    /// Nobody has changed the schema since the rollback.
+    pub unchanged: bool,
     /// The plan.
     pub plan: &'a UndoPlan,
     /// The verified backups.
@@ -69,7 +71,6 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let watched = watched(plan, &earlier);
     lock(client, plan, &earlier, &watched).await?;
     let second = save_again(context, client, &earlier).await?;
-    let unchanged = catalog::read(client).await?.fingerprint().to_string() == plan.details.after;
 
     observer.observe(Event::Phase(Phase::Restore));
     let now = inspect::sequences(client).await?;
@@ -77,7 +78,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     look(context, client, &earlier, &watched).await?;
     let captured = again::apply(ctx, client, plan, &earlier, &watched).await?;
     let schema = repair::before(backups.first())?;
-    let made_by_rollback = |key: &ObjectKey| unchanged && is_kept(plan, &earlier, key);
+    let made_by_rollback = |key: &ObjectKey| context.unchanged && is_kept(plan, &earlier, key);
     let mut repaired =
         repair::begin(client, backups.first(), schema.as_ref(), &made_by_rollback).await?;
     let live = inspect::world(client, path).await?;
