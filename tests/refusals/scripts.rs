@@ -1,8 +1,7 @@
 use std::fs;
 
-use crate::scenes::{State, assert_discreet, assert_refused, shop, to, undo};
+use crate::scenes::{DOWN, State, assert_discreet, assert_refused, shop, to, undo};
 
-const DOWN: &str = "migrations/0002_points_rollback.sql";
 const GOOD: &str = "drop table coupons;\nalter table customers drop points";
 
 #[test]
