@@ -1,5 +1,6 @@
 //! `backup`: a database into a backup, and back.
 
+mod keys;
 mod recovery;
 mod refusals;
 mod tables;

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use console::args::Shared;
 use console::commands::{backup_create, backup_list, backup_show, backup_verify, completions};
 
-use crate::{keygen, pin, restore};
+use crate::{keygen, pin, rekey, restore};
 
 /// Back up a PostgreSQL database, encrypted and verified, and put it back
 #[derive(Debug, Parser)]
@@ -36,6 +36,7 @@ pub enum Command {
     /// Let pruning have a backup again
     Unpin(pin::Args),
     Keygen(keygen::Args),
+    Rekey(rekey::Args),
     Completions(completions::Args),
 }
 

@@ -3,6 +3,7 @@
 mod cli;
 mod keygen;
 mod pin;
+mod rekey;
 mod restore;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Restore(args) => restore::run(shell, args).await,
         Command::Pin(args) => pin::run(shell, &args, true),
         Command::Unpin(args) => pin::run(shell, &args, false),
+        Command::Rekey(args) => rekey::run(shell, args).await,
         Command::Keygen(args) => keygen::run(shell, args),
         Command::Completions(args) => completions::run::<Cli>(shell, &args),
     })

@@ -78,7 +78,8 @@ pub async fn agree(shell: &Shell, question: &str, database: &str) -> Result<Cons
     }
 }
 
-fn can_ask() -> bool {
+/// True when somebody sits at a terminal.
+pub fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 

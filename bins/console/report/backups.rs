@@ -45,6 +45,7 @@ struct ShowWire<'a> {
     server_version: &'a str,
     objects: u64,
     recipients: &'a [String],
+    passphrases: u64,
     manifest: Option<String>,
     contents: Vec<TableWire>,
     skipped: Vec<SkippedWire<'a>>,
@@ -97,6 +98,7 @@ pub fn wire_one(facts: &BackupFacts) -> impl Serialize + '_ {
         server_version: &facts.server_version,
         objects: facts.objects,
         recipients: &facts.recipients,
+        passphrases: facts.passphrases,
         manifest: facts.manifest.map(|digest| digest.to_string()),
         contents: tables.collect(),
         skipped: skipped.collect(),
@@ -135,6 +137,17 @@ const fn state(facts: &BackupFacts) -> &'static str {
 
 fn rows(facts: &BackupFacts) -> u64 {
     facts.tables.iter().map(|table| table.rows).sum()
+}
+
+/// Who can open a backup, in words.
+pub fn openers(facts: &BackupFacts) -> String {
+    let mut who = facts.recipients.clone();
+    match facts.passphrases {
+        0 => {}
+        1 => who.push("a passphrase".to_owned()),
+        n => who.push(format!("{n} passphrases")),
+    }
+    who.join(", ")
 }
 
 /// The list for people, in the order given.
@@ -187,7 +200,7 @@ pub fn human_one(facts: &BackupFacts, paint: Paint) -> String {
         let level: pgbelay_core::model::backup::VerifyLevel = level;
         format!("{}, {}", level.as_str(), when(at))
     };
-    let recipients = facts.recipients.join(", ");
+    let openers = openers(facts);
     fact("kind", Some(facts.kind.as_str().to_owned()));
     fact("state", Some(state(facts).to_owned()));
     fact("name", facts.name.clone());
@@ -204,7 +217,7 @@ pub fn human_one(facts: &BackupFacts, paint: Paint) -> String {
     fact("finished", facts.finished.map(when));
     let objects = many(facts.objects, "object", "objects");
     fact("size", Some(format!("{} in {objects}", size(facts.bytes))));
-    fact("recipients", (!recipients.is_empty()).then_some(recipients));
+    fact("opened by", (!openers.is_empty()).then_some(openers));
     fact(
         "verified",
         Some(facts.verified.map_or("never".to_owned(), level)),

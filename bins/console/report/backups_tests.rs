@@ -31,6 +31,7 @@ fn facts() -> BackupFacts {
         bytes: 1_400_000,
         objects: 4,
         recipients: vec!["age1abc".into()],
+        passphrases: 0,
         manifest: None,
         verified: Some((VerifyLevel::Decrypted, at)),
         pinned: true,

@@ -197,6 +197,8 @@ pub struct BackupFacts {
     pub objects: u64,
     /// Who can open it.
     pub recipients: Vec<String>,
+    /// How many passphrases open it besides.
+    pub passphrases: u64,
     /// Digest of the manifest, once complete.
     pub manifest: Option<Digest>,
     /// Deepest and latest successful verification.

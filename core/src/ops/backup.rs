@@ -7,6 +7,7 @@ mod merge;
 mod open;
 mod patterns;
 mod reading;
+pub mod rekey;
 pub mod restore;
 pub mod verify;
 mod whole;

@@ -14,6 +14,7 @@ use crate::store::convert;
 use crate::store::folder::Folder;
 use crate::store::identities::Identities;
 use crate::store::layout;
+use crate::store::operators;
 use crate::store::sidecar;
 use crate::store::verified::Verified;
 use crate::store::verify;
@@ -92,8 +93,9 @@ impl Backup {
 
     /// True when one of `identities` belongs to an operator whom it was made for.
     pub fn opens_with(&self, identities: &Identities) -> bool {
-        let operators = &self.manifest.public.recipients;
-        operators.iter().any(|o| identities.holds(&o.fingerprint))
+        let openers = operators::openers(&self.folder, &self.manifest.public);
+        let mut recipients = openers.recipients.iter();
+        recipients.any(|o| identities.holds(&o.fingerprint))
     }
 
     /// The folder it lies in.
@@ -126,7 +128,6 @@ impl Backup {
 
     /// Keeps it from pruning, for ever or until an instant. An earlier pin is replaced.
     pub fn pin(&self, reason: &str, actor: &str, until: Option<Timestamp>) -> Result<()> {
-        self.unpin()?;
         sidecar::write_pin(&self.folder, reason, actor, until)
     }
 
@@ -148,6 +149,7 @@ fn facts(folder: &Folder, manifest: &wire::Manifest, digest: Digest) -> Result<B
     let public = &manifest.public;
     let revision = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
     let (tables, skipped) = convert::tables(public);
+    let openers = operators::openers(folder, public);
     let who = |r: &wire::Recipient| r.label.clone().unwrap_or_else(|| r.fingerprint.clone());
     Ok(BackupFacts {
         id: public.id.parse()?,
@@ -166,7 +168,8 @@ fn facts(folder: &Folder, manifest: &wire::Manifest, digest: Digest) -> Result<B
         skipped,
         bytes: manifest.bytes,
         objects: manifest.objects,
-        recipients: public.recipients.iter().map(who).collect(),
+        recipients: openers.recipients.iter().map(who).collect(),
+        passphrases: openers.passphrases as u64,
         manifest: Some(digest),
         verified: sidecar::verified(folder)?,
         pinned: sidecar::pinned(folder),

@@ -55,7 +55,7 @@ impl Store {
     pub fn begin(&self, new: NewBackup) -> Result<Writer> {
         let operators = Recipients::parse(&new.recipients)?;
         let (codec, level) = codec::method(new.compression)?;
-        let (recipient, wrapped) = age_key::make(&operators)?;
+        let (recipient, wraps) = age_key::make(&operators)?;
         let started = clock::now();
         let (id, folder, target) = self.make_folder(&new, started)?;
         let mut writer = Writer::new(Opening {
@@ -71,7 +71,9 @@ impl Store {
         });
         let begin = wire::to_json(&begin_of(&writer))?;
         writer.put(layout::BEGIN, &begin)?;
-        writer.put(layout::FIRST_KEY, &wrapped)?;
+        for (number, wrapped) in wraps.iter().enumerate() {
+            writer.put(&layout::key(number), wrapped)?;
+        }
         Ok(writer)
     }
 

@@ -17,7 +17,7 @@ use crate::store::facts::CommitFacts;
 use crate::store::facts::Scope;
 use crate::store::facts::Selection;
 use crate::store::layout;
-use crate::store::recipients::Operator;
+use crate::store::rekey::wire_recipient;
 use crate::store::script;
 use crate::store::verified::StoredPart;
 use crate::store::wire;
@@ -33,10 +33,6 @@ pub fn public(
     let (full, include, exclude) = match facts.scope.selection.clone() {
         Selection::Full => (true, Vec::new(), Vec::new()),
         Selection::Patterns { include, exclude } => (false, include, exclude),
-    };
-    let operator = |o: &Operator| wire::Recipient {
-        fingerprint: o.fingerprint.to_string(),
-        label: o.label.clone(),
     };
     let kept = writer.parts.iter().map(table_to_wire);
     let skipped = facts.skipped.iter().map(|s| wire::Table {
@@ -82,7 +78,12 @@ pub fn public(
             method: writer.codec.word().to_owned(),
             level: (writer.codec != Codec::None).then_some(writer.level),
         },
-        recipients: writer.operators.operators().iter().map(operator).collect(),
+        recipients: writer
+            .operators
+            .operators()
+            .iter()
+            .map(wire_recipient)
+            .collect(),
         identity_sha256: age_key::public_digest(&writer.recipient).to_string(),
         begin_sha256: begin.map(|(_, digest)| digest.to_string()),
         previous,

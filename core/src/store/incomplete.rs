@@ -37,6 +37,7 @@ pub fn facts(folder: &Folder, id: &BackupId, database: &str) -> BackupFacts {
         bytes: 0,
         objects: 0,
         recipients: Vec::new(),
+        passphrases: 0,
         manifest: None,
         verified: None,
         pinned: sidecar::pinned(folder),

@@ -5,6 +5,7 @@
 //! beyond the text of a COPY script, and nothing outside creates a file of a backup.
 
 mod age_key;
+mod asking;
 mod backup;
 mod catalog;
 mod chunk;
@@ -18,8 +19,10 @@ mod identities;
 mod incomplete;
 pub mod keygen;
 mod layout;
+mod operators;
 mod part_writer;
 mod recipients;
+mod rekey;
 mod restore_text;
 mod row_hash;
 mod script;
@@ -47,6 +50,8 @@ pub use facts::Selection;
 pub use identities::Identities;
 pub use part_writer::PartWriter;
 pub use recipients::check as check_recipients;
+pub use rekey::Opened;
+pub use rekey::Rekey;
 pub use row_hash::RowHash;
 pub use row_hash::row_hash;
 pub use verified::StoredPart;

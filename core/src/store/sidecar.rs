@@ -67,7 +67,7 @@ pub fn pinned(folder: &Folder) -> bool {
     }
 }
 
-/// Pins the backup in `folder`, which must not be pinned.
+/// Pins the backup in `folder`, in place of an earlier pin.
 pub fn write_pin(
     folder: &Folder,
     reason: &str,
@@ -80,7 +80,11 @@ pub fn write_pin(
         at: wire::Time(clock::now()),
         until: until.map(wire::Time),
     };
-    folder.put(layout::PIN, &wire::to_json(&pin)?)?;
+    let json = wire::to_json(&pin)?;
+    if folder.has(layout::PIN) {
+        return folder.replace(layout::PIN, &json);
+    }
+    folder.put(layout::PIN, &json)?;
     sync(folder)
 }
 

@@ -41,7 +41,7 @@ pub async fn verify(
 ) -> Result<Verification> {
     ctx.observer.observe(Event::Phase(Phase::Verify));
     let backup = open::find(ctx, selector)?;
-    let identities = Identities::load(&ctx.identities)?;
+    let identities = Identities::load(&ctx.identities, Arc::clone(&ctx.ask))?;
     // A key that was given and doesn't fit is told, not passed over.
     let level = level.unwrap_or(if identities.is_empty() {
         VerifyLevel::Hashed
