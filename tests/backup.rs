@@ -1,8 +1,10 @@
 //! `backup`: a database into a backup, and back.
 
 mod keys;
+mod moving;
 mod recovery;
 mod refusals;
+mod retention;
 mod tables;
 mod whole;
 

@@ -26,6 +26,7 @@ fn facts() -> BackupFacts {
         target: Some("0041".parse().unwrap()),
         continues: None,
         server_version: "18.1".into(),
+        whole: false,
         tables: vec![table("orders", 1_000), table("users", 234)],
         skipped: Vec::new(),
         bytes: 1_400_000,

@@ -187,6 +187,8 @@ pub struct BackupFacts {
     pub continues: Option<BackupId>,
     /// The server's version, as it says it.
     pub server_version: String,
+    /// True when the whole database can be restored from it.
+    pub whole: bool,
     /// Tables, with rows and chunks.
     pub tables: Vec<TableFacts>,
     /// Tables left out.

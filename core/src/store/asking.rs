@@ -34,14 +34,13 @@ impl Asking {
     /// Asks for a passphrase.
     pub fn passphrase(&self, question: &str) -> Option<SecretString> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let secret = match known.get(question) {
-            Some(secret) => secret.clone(),
-            None => {
-                let answer = self.ask.passphrase(question);
-                let missed = answer.is_none();
-                self.unanswered.fetch_or(missed, Ordering::Relaxed);
-                answer?
-            }
+        let secret = if let Some(secret) = known.get(question) {
+            secret.clone()
+        } else {
+            let answer = self.ask.passphrase(question);
+            let missed = answer.is_none();
+            self.unanswered.fetch_or(missed, Ordering::Relaxed);
+            answer?
         };
         known.insert(question.to_owned(), secret.clone());
         Some(SecretString::from(secret.reveal().to_owned()))

@@ -63,6 +63,22 @@ impl Folder {
             .map_err(|e| e.hint(ELSEWHERE))
     }
 
+    /// As [`Folder::put`], from a stream. Returns how much that was.
+    pub fn put_from(&self, name: &str, content: &mut dyn Read) -> Result<u64> {
+        let path = self.path.join(name);
+        make_folders(&parent_of(&path))?;
+        let mut write = || {
+            let mut file = create_new(&path)?;
+            let written = std::io::copy(content, &mut file)?;
+            file.sync_all()?;
+            Ok(written)
+        };
+        let written: std::io::Result<u64> = write();
+        written
+            .context(format!("cannot write {name} in {}", self.path.display()))
+            .map_err(|e| e.hint(ELSEWHERE))
+    }
+
     /// Writes a sidecar, in place of an earlier one if there is one: whoever looks sees the one or
     /// the other. The new one lies beside the backup's folder until it is synced.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
@@ -231,13 +247,14 @@ pub fn remove_if_empty(path: &Path) {
 
 /// Writes and syncs a file that must not exist yet.
 pub fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = create_new(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+fn create_new(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Makes the names in the folder `path` durable.

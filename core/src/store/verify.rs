@@ -148,6 +148,15 @@ fn read_sums(folder: &Folder) -> Result<BTreeMap<String, Digest>> {
     sums::parse(&text.ok_or_else(|| Error::damaged("is missing"))?)
 }
 
+/// Every object is there with the size and the digest it was written with, and nothing else is.
+pub fn objects(backup: &Backup) -> Result<()> {
+    let mut broken = Broken::default();
+    let names = listed(backup, &mut broken)?;
+    hashed(backup, &names, &mut broken);
+    wraps(backup.files(), &mut broken);
+    broken.into_result(&backup.facts().id)
+}
+
 /// Every object has its digest.
 fn hashed(backup: &Backup, names: &BTreeSet<String>, broken: &mut Broken) {
     let (folder, manifest) = (backup.files(), backup.manifest());
