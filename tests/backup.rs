@@ -6,6 +6,7 @@ mod recovery;
 mod refusals;
 mod retention;
 mod tables;
+mod verified;
 mod whole;
 
 use serde_json::Value;

@@ -1,6 +1,7 @@
 //! Backups: a list of them, and one of them in full.
 
-use pgbelay_core::model::backup::BackupFacts;
+use pgbelay_core::clock::Timestamp;
+use pgbelay_core::model::backup::{BackupFacts, VerifyLevel};
 use serde::Serialize;
 
 use crate::paint::Paint;
@@ -24,6 +25,7 @@ struct RowWire<'a> {
     rows: u64,
     bytes: u64,
     verified: Option<VerifiedWire>,
+    verification_failed: Option<VerifiedWire>,
     pinned: bool,
 }
 
@@ -119,11 +121,16 @@ fn row(facts: &BackupFacts) -> RowWire<'_> {
         tables: facts.tables.len(),
         rows: rows(facts),
         bytes: facts.bytes,
-        verified: facts.verified.map(|(level, at)| VerifiedWire {
-            level: level.as_str(),
-            at: instant(at),
-        }),
+        verified: facts.verified.map(verified_wire),
+        verification_failed: facts.failed.map(verified_wire),
         pinned: facts.pinned,
+    }
+}
+
+fn verified_wire((level, at): (VerifyLevel, Timestamp)) -> VerifiedWire {
+    VerifiedWire {
+        level: level.as_str(),
+        at: instant(at),
     }
 }
 
@@ -178,10 +185,12 @@ pub fn human(backups: &[BackupFacts]) -> String {
             facts.tables.len().to_string(),
             count(rows(facts)),
             size(facts.bytes),
-            facts
-                .verified
-                .map_or("never", |(level, _)| level.as_str())
-                .to_owned(),
+            match (facts.failed, facts.verified) {
+                (Some(_), _) => "FAILED",
+                (None, Some((level, _))) => level.as_str(),
+                (None, None) => "never",
+            }
+            .to_owned(),
             remarks.join(", "),
         ]);
     }
@@ -196,10 +205,7 @@ pub fn human_one(facts: &BackupFacts, paint: Paint) -> String {
             text.push_str(&format!("  {label:<12}{}\n", safe(&value)));
         }
     };
-    let level = |(level, at)| {
-        let level: pgbelay_core::model::backup::VerifyLevel = level;
-        format!("{}, {}", level.as_str(), when(at))
-    };
+    let level = |(level, at): (VerifyLevel, Timestamp)| format!("{}, {}", level.as_str(), when(at));
     let openers = openers(facts);
     fact("kind", Some(facts.kind.as_str().to_owned()));
     fact("state", Some(state(facts).to_owned()));
@@ -221,6 +227,10 @@ pub fn human_one(facts: &BackupFacts, paint: Paint) -> String {
     fact(
         "verified",
         Some(facts.verified.map_or("never".to_owned(), level)),
+    );
+    fact(
+        "FAILED",
+        facts.failed.map(|f| format!("verification {}", level(f))),
     );
     fact("pinned", facts.pinned.then(|| "yes".to_owned()));
     if !facts.tables.is_empty() {

@@ -35,6 +35,7 @@ fn facts() -> BackupFacts {
         passphrases: 0,
         manifest: None,
         verified: Some((VerifyLevel::Decrypted, at)),
+        failed: None,
         pinned: true,
     }
 }

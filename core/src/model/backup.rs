@@ -203,8 +203,10 @@ pub struct BackupFacts {
     pub passphrases: u64,
     /// Digest of the manifest, once complete.
     pub manifest: Option<Digest>,
-    /// Deepest and latest successful verification.
+    /// Deepest and latest successful verification since the last one that failed.
     pub verified: Option<(VerifyLevel, Timestamp)>,
+    /// The last verification that failed, unless a later one went as deep and passed.
+    pub failed: Option<(VerifyLevel, Timestamp)>,
     /// Kept from pruning.
     pub pinned: bool,
 }

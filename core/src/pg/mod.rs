@@ -35,3 +35,4 @@ pub mod stage;
 pub mod steps;
 mod tls;
 pub mod transaction;
+pub mod usable;

@@ -9,6 +9,7 @@ use crate::model::backup::Part;
 use crate::pg::copy;
 use crate::pg::error::PgContext as _;
 use crate::pg::inspect;
+use crate::pg::query;
 use crate::pg::session;
 use crate::schema::ENTRY_SETTINGS;
 use crate::sql::quote;
@@ -141,6 +142,28 @@ pub async fn refresh(client: &Client, view: &TableName, path: Option<&str>) -> R
         .batch_execute(&format!("REFRESH MATERIALIZED VIEW {}", quote::table(view)))
         .await
         .pg(format!("could not refresh {view}"))
+}
+
+/// The constraints that are not known to hold for all rows. Each is tried once.
+pub async fn unvalidated(client: &Client) -> Result<Vec<String>> {
+    let sql = "SELECT n.nspname::text, c.relname::text, o.conname::text \
+               FROM pg_catalog.pg_constraint o JOIN pg_catalog.pg_class c ON c.oid = o.conrelid \
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               WHERE NOT o.convalidated ORDER BY 1, 2, 3";
+    let mut left = Vec::new();
+    for row in query::rows(client, "the constraints", sql, &[]).await? {
+        let table = TableName::new(row.get::<_, String>(0), row.get::<_, String>(1));
+        let name: String = row.get(2);
+        let sql = format!(
+            "ALTER TABLE {} VALIDATE CONSTRAINT {}",
+            quote::table(&table),
+            quote::ident(&name)
+        );
+        if client.batch_execute(&sql).await.is_err() {
+            left.push(format!("{} of {table}", name.escape_debug()));
+        }
+    }
+    Ok(left)
 }
 
 /// Gathers statistics of the whole database.

@@ -171,6 +171,7 @@ fn facts(folder: &Folder, manifest: &wire::Manifest, digest: Digest) -> Result<B
     let revision = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
     let (tables, skipped) = convert::tables(public);
     let openers = operators::openers(folder, public);
+    let verifications = sidecar::verifications(folder)?;
     let who = |r: &wire::Recipient| r.label.clone().unwrap_or_else(|| r.fingerprint.clone());
     Ok(BackupFacts {
         id: public.id.parse()?,
@@ -196,7 +197,8 @@ fn facts(folder: &Folder, manifest: &wire::Manifest, digest: Digest) -> Result<B
         recipients: openers.recipients.iter().map(who).collect(),
         passphrases: openers.passphrases as u64,
         manifest: Some(digest),
-        verified: sidecar::verified(folder)?,
+        verified: verifications.passed,
+        failed: verifications.failed,
         pinned: sidecar::pinned(folder),
     })
 }

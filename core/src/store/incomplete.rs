@@ -41,6 +41,7 @@ pub fn facts(folder: &Folder, id: &BackupId, database: &str) -> BackupFacts {
         passphrases: 0,
         manifest: None,
         verified: None,
+        failed: None,
         pinned: sidecar::pinned(folder),
     }
 }

@@ -37,6 +37,7 @@ fn made(time: &str) -> BackupFacts {
         passphrases: 0,
         manifest: Some(Digest::of(time)),
         verified: None,
+        failed: None,
         pinned: false,
     }
 }

@@ -17,6 +17,9 @@ use crate::pg::{copy, sequences, transaction};
 use crate::schema::{Entry, dump_entries};
 use crate::store::{RowHash, StoredPart};
 
+/// What is said when rows read otherwise after they were loaded.
+pub const DIFFERS: &str = "what was loaded reads otherwise than what was saved";
+
 /// Loads everything.
 pub async fn load(ctx: &Context, client: &Client, plan: &RestorePlan) -> Result<Outcome> {
     ctx.observer.observe(Event::Phase(Phase::Restore));
@@ -167,10 +170,8 @@ async fn table(
     if (rows, hash.value()) == (stored.rows, stored.row_hash) {
         Ok(loaded)
     } else {
-        Err(Error::failed(format!(
-            "what was loaded reads otherwise than what was saved: {rows} rows, and {} were saved",
-            stored.rows
-        )))
+        let counts = format!("{rows} rows were read, and {} saved", stored.rows);
+        Err(Error::failed(DIFFERS).caused_by(Error::failed(counts)))
     }
 }
 
