@@ -13,6 +13,8 @@ use crate::pg::error::PgContext as _;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {
     tables: BTreeMap<Oid, Mark>,
+    /// Pieces of large objects changed and removed by this transaction so far.
+    large_objects: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,21 @@ pub async fn marks(client: &Client) -> Result<Marks> {
             (row.get(0), mark)
         })
         .collect();
-    Ok(Marks { tables })
+    let row = client
+        .query_one(
+            "SELECT pg_catalog.sum(pg_catalog.pg_stat_get_xact_tuples_updated(oid) \
+             + pg_catalog.pg_stat_get_xact_tuples_deleted(oid))::bigint \
+             FROM pg_catalog.pg_class WHERE oid IN \
+             ('pg_catalog.pg_largeobject'::pg_catalog.regclass, \
+             'pg_catalog.pg_largeobject_metadata'::pg_catalog.regclass)",
+            &[],
+        )
+        .await
+        .pg("could not read what the transaction has done to large objects")?;
+    Ok(Marks {
+        tables,
+        large_objects: row.get(0),
+    })
 }
 
 /// One state of the database within the transaction.
@@ -67,6 +83,9 @@ pub fn surplus(
     captured: &[Oid],
 ) -> Vec<String> {
     let mut surplus = Vec::new();
+    if before.marks.large_objects != after.marks.large_objects {
+        surplus.push("large objects were changed or removed".to_owned());
+    }
     let tables = before.world.relations.values();
     for relation in tables.filter(|r| r.kind == RelationKind::Table) {
         let covered = coverage.get(&relation.oid);
@@ -86,7 +105,7 @@ pub fn surplus(
                 None if !expected(|c| &c.dropped) => {
                     surplus.push(format!("{}.{} was dropped", relation.name, column.name));
                 }
-                Some(c) if c.type_name != column.type_name && !expected(|c| &c.retyped) => {
+                Some(c) if !c.same_type(column) && !expected(|c| &c.retyped) => {
                     surplus.push(format!(
                         "the type of {}.{} was changed",
                         relation.name, column.name

@@ -32,6 +32,7 @@ pub fn walk(world: &World, steps: &[Step], scripts: &[Vec<Statement>]) -> Reach 
             walker.statement(statement);
         }
     }
+    walker.reach.replaced = walker.names.replaced();
     walker.reach
 }
 

@@ -7,6 +7,7 @@ mod dump;
 mod missing;
 mod normal;
 mod privileges;
+mod removals;
 pub mod render;
 pub mod repair;
 
@@ -24,3 +25,4 @@ pub use dump::dump_entries;
 pub use missing::missing_statements;
 pub use missing::publication_statements;
 pub use privileges::privileges;
+pub use removals::removals;

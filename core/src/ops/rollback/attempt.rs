@@ -85,6 +85,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
         kept.recapture(&before, &planned.plan.coverage, taken)
             .await?;
     }
+    kept.prepare(&before, &planned.plan.coverage).await?;
     // Read under the locks: inserts of others can't take numbers any more.
     let sequences_before = positions(client).await?;
     let populated = matviews::populated(client).await?;

@@ -13,9 +13,10 @@ use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
 use crate::model::plan::Coverage;
 use crate::model::relation::Oid;
+use crate::ops::analysis::Analysis;
 use crate::ops::context::Context;
 use crate::ops::provisional::Provisional;
-use crate::ops::snapshot::{self, Purpose};
+use crate::ops::snapshot::{self, Purpose, Taken};
 use crate::ops::stored_catalog;
 use crate::ops::undo::inside::{Attempt, attempt};
 use crate::ops::undo::plan::{self, UndoPlan};
@@ -23,6 +24,7 @@ use crate::ops::undo::staging::Backups;
 use crate::pg::lock::{self, Locked};
 use crate::pg::reconcile::apply::Applied;
 use crate::pg::reconcile::conflicts::Conflict;
+use crate::pg::server::Server;
 use crate::pg::{catalog, connect, retry, server, snapshot as snapshot_of, transaction};
 use crate::store::{Identities, NewBackup, Store};
 
@@ -69,6 +71,16 @@ pub struct Outcome {
     pub backups: Vec<BackupFacts>,
 }
 
+/// What was saved of what applying the migrations again takes away.
+pub struct Own {
+    /// The backup.
+    pub taken: Taken,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The server.
+    pub server: Server,
+}
+
 /// Carries `plan` out.
 pub async fn apply(
     ctx: &Context,
@@ -95,14 +107,16 @@ pub async fn apply(
     }
     // Until something is committed it protects nothing, and goes when this fails.
     let own = save_first(ctx, &plan, &locked).await?;
-    let own = own.map(|facts| Provisional::new(&ctx.backups, facts));
-    let own = own.transpose()?;
+    let provisional = own.as_ref().map(|own| own.taken.facts.clone());
+    let provisional = provisional.map(|facts| Provisional::new(&ctx.backups, facts));
+    let provisional = provisional.transpose()?;
     let context = Attempt {
         ctx,
         plan: &now,
         backups: &backups,
         options: &options,
         own: own.as_ref(),
+        provisional: provisional.as_ref(),
     };
     match tries(&mut locked, &context).await {
         Ok(outcome) => {
@@ -168,12 +182,8 @@ fn gone(error: Error) -> Error {
 }
 
 /// An undo destroys nothing: what applying the migrations again would take away is saved first.
-async fn save_first(
-    ctx: &Context,
-    plan: &UndoPlan,
-    locked: &Locked,
-) -> Result<Option<BackupFacts>> {
-    let coverage = destroyed(plan);
+async fn save_first(ctx: &Context, plan: &UndoPlan, locked: &Locked) -> Result<Option<Own>> {
+    let coverage = destroyed(&plan.analysis);
     if coverage.is_empty() {
         return Ok(None);
     }
@@ -200,18 +210,23 @@ async fn save_first(
     };
     let reader = connect::connect(&ctx.database, "pgbelay snapshot").await?;
     let world = &plan.analysis.world;
-    let taken = snapshot::take(ctx, reader.client(), &server, world, &coverage, purpose).await?;
-    Ok(Some(taken.facts))
+    let again = purpose.clone();
+    let taken = snapshot::take(ctx, reader.client(), &server, world, &coverage, again).await?;
+    Ok(Some(Own {
+        taken,
+        purpose,
+        server,
+    }))
 }
 
 /// Tables of which applying the migrations again would take values that nothing brings back:
 /// rows that it changes one by one are watched, and reverted anyway.
-fn destroyed(plan: &UndoPlan) -> BTreeMap<Oid, Coverage> {
+pub fn destroyed(analysis: &Analysis) -> BTreeMap<Oid, Coverage> {
     let by_definition = |rule: &str| !matches!(rule, "RB-DELETE" | "RB-UPDATE");
-    let coverage = plan.analysis.covered.coverage.iter();
+    let coverage = analysis.covered.coverage.iter();
     coverage
         .filter(|(_, coverage)| {
-            let mut losses = plan.analysis.losses.iter();
+            let mut losses = analysis.losses.iter();
             losses.any(|l| l.table == coverage.table && by_definition(l.rule) && l.is_real())
         })
         .map(|(oid, coverage)| (*oid, coverage.clone()))
