@@ -1,5 +1,7 @@
 //! `backup`: a database into a backup, and back.
 
+mod encodings;
+mod everything;
 mod keys;
 mod moving;
 mod recovery;

@@ -2,6 +2,7 @@
 
 pub mod create;
 mod details;
+mod large_objects;
 mod matviews;
 mod merge;
 mod open;
@@ -11,5 +12,6 @@ mod reading;
 pub mod rekey;
 pub mod restore;
 pub mod retention;
+mod routing;
 pub mod verify;
 mod whole;

@@ -12,6 +12,7 @@ pub mod error;
 pub mod guard;
 pub mod inspect;
 pub mod journal;
+pub mod large_objects;
 pub mod ledger;
 pub mod lock;
 pub mod lookup;

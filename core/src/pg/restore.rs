@@ -99,7 +99,12 @@ pub async fn drop_public(client: &Client) -> Result<()> {
 
 /// Starts loading the rows of `part` into its table.
 pub async fn load(client: &Client, part: &Part) -> Result<copy::In> {
-    let table = quote::table(&part.table);
+    load_into(client, &part.table, part).await
+}
+
+/// Starts loading the rows of `part` into `table`, which has its columns.
+pub async fn load_into(client: &Client, table: &TableName, part: &Part) -> Result<copy::In> {
+    let table = quote::table(table);
     let columns = quote::idents(part.columns.iter().map(|c| c.name.as_str()));
     // COPY takes no empty column list.
     let target = if columns.is_empty() {
@@ -108,6 +113,20 @@ pub async fn load(client: &Client, part: &Part) -> Result<copy::In> {
         format!("{table} ({columns})")
     };
     copy::In::start(client, &target).await
+}
+
+/// The partitioned table that `table` is a partition of, at any depth.
+pub async fn root(client: &Client, table: &TableName) -> Result<Option<TableName>> {
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind = 'p' AND c.oid = pg_catalog.pg_partition_root({}::pg_catalog.regclass)",
+        quote::literal(&quote::table(table))
+    );
+    let rows = query::rows(client, "the partitions", &sql, &[]).await?;
+    let name =
+        |r: &tokio_postgres::Row| TableName::new(r.get::<_, String>(0), r.get::<_, String>(1));
+    Ok(rows.first().map(name))
 }
 
 /// Sends everything that arrives on `rows`, and tells `progress` how many rows that were so far.

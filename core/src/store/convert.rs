@@ -19,6 +19,7 @@ use crate::store::facts::Selection;
 use crate::store::layout;
 use crate::store::rekey::wire_recipient;
 use crate::store::script;
+use crate::store::statement_writer::LargeObjectFacts;
 use crate::store::verified::StoredPart;
 use crate::store::wire;
 use crate::store::wire_private;
@@ -208,6 +209,20 @@ pub fn sequence_from_wire(state: &wire_private::Sequence) -> SequenceState {
         last_value: state.last_value,
         is_called: state.is_called,
     }
+}
+
+/// What the large objects are, as it was stored.
+pub fn large_objects(private: &wire_private::Private) -> Result<Option<LargeObjectFacts>> {
+    let stored = private.large_objects.as_ref();
+    let facts = |stored: &wire_private::LargeObjects| {
+        Ok(LargeObjectFacts {
+            count: stored.count,
+            bytes: stored.bytes,
+            hash: u128::from_str_radix(&stored.hash, 16)
+                .map_err(|_| Error::damaged("the hash of large objects is invalid"))?,
+        })
+    };
+    stored.map(facts).transpose()
 }
 
 /// What was told at the commit, as it was stored.

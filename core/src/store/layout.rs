@@ -140,6 +140,11 @@ pub fn data(number: u32, codec: Codec) -> String {
     format!("data/{number:06}.sql{}.age", codec.suffix())
 }
 
+/// The `number`th script of large objects.
+pub fn large_objects(number: u32, codec: Codec) -> String {
+    format!("lo/{number:06}.sql{}.age", codec.suffix())
+}
+
 /// The schema to load before the data.
 pub fn schema_pre(codec: Codec) -> String {
     format!("schema/pre.sql{}.age", codec.suffix())

@@ -172,7 +172,8 @@ fn differs(error: &Error) -> bool {
 
 async fn into(ctx: &Context, scratch: &Scratch, verified: Arc<Verified>) -> Result<String> {
     let name = scratch.options().database.clone();
-    let plan = restore::of(verified, &name, &[])?;
+    let mut plan = restore::of(verified, &name, &[])?;
+    plan.scratch = true;
     if plan.how != How::Whole {
         return Err(
             Error::usage("a backup without definitions can't be restored alone")
