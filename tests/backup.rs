@@ -1,8 +1,14 @@
 //! `backup`: a database into a backup, and back.
 
+mod encodings;
+mod everything;
+mod keys;
+mod moving;
 mod recovery;
 mod refusals;
+mod retention;
 mod tables;
+mod verified;
 mod whole;
 
 use serde_json::Value;

@@ -59,8 +59,19 @@ impl Cluster {
         Self::start(settings).unwrap_or_else(|message| panic!("{message}"))
     }
 
+    /// The same with other programs than those that all other tests use.
+    pub fn of(installation: &'static Installation, settings: &[(&str, &str)]) -> Arc<Self> {
+        Self::with(installation, settings).unwrap_or_else(|message| panic!("{message}"))
+    }
+
     fn start(settings: &[(&str, &str)]) -> Result<Arc<Self>, String> {
-        let installation = installation()?;
+        Self::with(installation()?, settings)
+    }
+
+    fn with(
+        installation: &'static Installation,
+        settings: &[(&str, &str)],
+    ) -> Result<Arc<Self>, String> {
         let folder = make_folder(installation)?;
         let watchdog = watch(&folder);
         let cluster = Self {

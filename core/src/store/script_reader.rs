@@ -77,6 +77,57 @@ impl ScriptReader {
     }
 }
 
+/// Takes a script of statements, one a line, in blocks of any size apart.
+#[derive(Debug, Default)]
+pub struct Lines {
+    pending: Vec<u8>,
+    head: usize,
+    committed: bool,
+}
+
+impl Lines {
+    /// Takes in the next block and gives the whole lines of statements in it to `sink`.
+    pub fn push(&mut self, block: &[u8], sink: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+        self.pending.extend_from_slice(block);
+        let Some(end) = self.pending.iter().rposition(|b| *b == b'\n') else {
+            return Ok(());
+        };
+        let whole = std::str::from_utf8(&self.pending[..=end])
+            .map_err(|_| Error::damaged("the script is no UTF-8 text"))?;
+        let mut statements = String::new();
+        for line in whole.split_inclusive('\n') {
+            if self.committed {
+                return Err(Error::damaged("the script goes on behind its end"));
+            }
+            if line == script::COMMIT {
+                self.committed = true;
+            } else if self.head < script::BEGIN_STATEMENTS.len() {
+                if !script::BEGIN_STATEMENTS[self.head..].starts_with(line) {
+                    return Err(Error::damaged("the script has an unknown beginning"));
+                }
+                self.head += line.len();
+            } else {
+                statements.push_str(line);
+            }
+        }
+        self.pending.drain(..=end);
+        if statements.is_empty() {
+            Ok(())
+        } else {
+            sink(&statements)
+        }
+    }
+
+    /// Ends the script, which must have come to its COMMIT.
+    pub fn finish(&self) -> Result<()> {
+        if self.committed && self.pending.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::damaged("the script is cut"))
+        }
+    }
+}
+
 /// How many bytes of whole rows `bytes` begins with, and whether the end of rows follows them.
 fn rows_end(bytes: &[u8]) -> (usize, bool) {
     let mut end = 0;

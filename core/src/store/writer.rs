@@ -27,6 +27,7 @@ use crate::store::recipients::Recipients;
 use crate::store::script;
 use crate::store::seal::Seal;
 use crate::store::seal::Sealed;
+use crate::store::statement_writer::LargeObjectFacts;
 use crate::store::verified::StoredPart;
 use crate::store::wire_private;
 
@@ -47,8 +48,11 @@ pub struct Writer {
     pub(super) plain: Vec<wire_private::Plain>,
     pub(super) parts: Vec<StoredPart>,
     pub(super) sequences: Vec<SequenceState>,
+    pub(super) large_objects: Option<LargeObjectFacts>,
     /// True from the moment nothing is to be removed any more.
     pub(super) done: bool,
+    /// What data scripts begin with.
+    pub(super) preamble: &'static str,
     pub(super) limits: Limits,
     pub(super) shared: Option<Chunk>,
     pub(super) next_chunk: u32,
@@ -86,7 +90,9 @@ impl Writer {
             plain: Vec::new(),
             parts: Vec::new(),
             sequences: Vec::new(),
+            large_objects: None,
             done: false,
+            preamble: script::BEGIN,
             limits: LIMITS,
             shared: None,
             next_chunk: 0,
@@ -97,6 +103,11 @@ impl Writer {
     /// The id of the backup.
     pub const fn id(&self) -> &BackupId {
         &self.id
+    }
+
+    /// Says that rows are bytes in no known encoding, to be loaded as they are.
+    pub fn raw_rows(&mut self) {
+        self.preamble = script::BEGIN_RAW;
     }
 
     /// Begins a stream of rows. It must be finished before the next one begins.
@@ -184,7 +195,7 @@ impl Writer {
         let seal = Seal::new(&self.recipient, self.codec, self.level)?;
         let name = layout::data(self.next_chunk, self.codec);
         self.next_chunk += 1;
-        Chunk::begin(name, seal)
+        Chunk::begin(name, self.preamble, seal)
     }
 
     pub(super) fn end_chunk(&mut self, chunk: Chunk) -> Result<()> {

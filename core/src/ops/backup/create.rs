@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::model::backup::{BackupFacts, BackupKind};
 use crate::model::event::{Event, Phase};
+use crate::ops::backup::large_objects;
 use crate::ops::backup::reading::{self, Contents, Held};
 use crate::ops::context::Context;
 use crate::ops::snapshot::{Purpose, commit_facts, save};
@@ -112,6 +113,9 @@ async fn fill(
         to: None,
         details: Value::Null,
     };
+    if server.encoding == "SQL_ASCII" {
+        writer.raw_rows();
+    }
     let mut version = None;
     if !options.data_only {
         let dump = definitions(ctx, server, options, &exported.id).await?;
@@ -124,6 +128,7 @@ async fn fill(
     if !options.schema_only {
         writer.sequences(&reading::sequences(client, &contents, options).await?)?;
     }
+    large_objects::save(client, &mut writer, options).await?;
     snapshot::end(client).await?;
     ctx.observer.observe(Event::Phase(Phase::Verify));
     let facts = commit_facts(server, &purpose, version);

@@ -54,6 +54,8 @@ pub struct RestorePlan {
     pub rows: u64,
     /// Numbers of their parts.
     pub(super) parts: Vec<usize>,
+    /// True when the database exists for this one look only.
+    pub(super) scratch: bool,
     pub(super) verified: Arc<Verified>,
     pub(super) details: Details,
 }
@@ -81,6 +83,8 @@ pub struct Outcome {
     /// Foreign keys that were made without looking at the rows, or not made, since the rows they
     /// refer to are not in the backup.
     pub not_validated: Vec<String>,
+    /// Materialized views that could not be filled.
+    pub not_filled: Vec<TableName>,
 }
 
 /// Reads and checks the whole backup, and looks whether the database can take it.
@@ -124,6 +128,7 @@ pub(super) fn of(
             .collect(),
         rows: parts.iter().filter_map(stored).map(|p| p.rows).sum(),
         parts,
+        scratch: false,
         verified,
         details,
     })

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::model::event::{Event, Phase};
+use crate::ops::backup::large_objects;
 use crate::ops::backup::matviews;
 use crate::ops::backup::reading::rows_query;
 use crate::ops::backup::restore::{Outcome, RestorePlan, Restored};
+use crate::ops::backup::routing::Routed;
 use crate::ops::context::Context;
 use crate::ops::stream;
 use crate::pg::error::sqlstate;
@@ -16,6 +18,9 @@ use crate::pg::session::Client;
 use crate::pg::{copy, sequences, transaction};
 use crate::schema::{Entry, dump_entries};
 use crate::store::{RowHash, StoredPart};
+
+/// What is said when rows read otherwise after they were loaded.
+pub const DIFFERS: &str = "what was loaded reads otherwise than what was saved";
 
 /// Loads everything.
 pub async fn load(ctx: &Context, client: &Client, plan: &RestorePlan) -> Result<Outcome> {
@@ -98,9 +103,18 @@ async fn fill(
         .filter_map(|n| Some((*n, stored.get(*n)?)))
         .collect();
     parts.sort_by_key(|(_, part)| std::cmp::Reverse(part.rows));
+    let mut routed = Routed::default();
     for (number, part) in parts {
         restore::begin(client, settings).await?;
-        let added = table(ctx, client, plan, number, part).await;
+        let mut added = match routed.root_of(plan, part) {
+            Some(root) => routed.load(client, plan, number, root).await,
+            None => table(ctx, client, plan, number, part).await,
+        };
+        if let Err(error) = added {
+            added = routed
+                .load_again(client, plan, settings, number, error)
+                .await;
+        }
         let added = added.map_err(|e| e.wrap(format!("could not load {}", part.part.table)))?;
         restore::commit(client).await?;
         outcome.tables.push(Restored {
@@ -110,18 +124,34 @@ async fn fill(
             differing: 0,
         });
     }
+    routed.compare(client, plan, settings).await?;
+    large_objects::load(ctx, client, &plan.verified, settings).await?;
     restore::begin(client, settings).await?;
     for state in plan.verified.sequences()? {
         sequences::set(client, &state).await?;
         outcome.sequences += 1;
     }
     restore::commit(client).await?;
-    let (events, post): (Vec<Entry>, Vec<Entry>) =
-        dump_entries(post).into_iter().partition(|entry| {
+    // In a scratch database a subscription would only be in the way of dropping that, and could
+    // take its publisher's slot along.
+    let wanted = |entry: &Entry| {
+        let subscription = entry.kind == "SUBSCRIPTION" || entry.name.starts_with("SUBSCRIPTION ");
+        !(plan.scratch && subscription)
+    };
+    let (events, post): (Vec<Entry>, Vec<Entry>) = dump_entries(post)
+        .into_iter()
+        .filter(wanted)
+        .partition(|entry| {
             entry.kind == "EVENT TRIGGER" || entry.name.starts_with("EVENT TRIGGER ")
         });
     follow(ctx, client, plan, settings, &post, outcome).await?;
-    matviews::refresh(client, plan, settings).await?;
+    for (view, error) in matviews::refresh(client, plan, settings).await? {
+        let why = error.causes().into_iter().next().unwrap_or_default();
+        ctx.observer.observe(Event::Warning(format!(
+            "materialized view {view} stays empty, it could not be filled: {why}"
+        )));
+        outcome.not_filled.push(view);
+    }
     follow(ctx, client, plan, settings, &events, outcome).await?;
     if let Err(error) = restore::analyze(client).await {
         // Everything is there; autovacuum will see to it.
@@ -167,10 +197,8 @@ async fn table(
     if (rows, hash.value()) == (stored.rows, stored.row_hash) {
         Ok(loaded)
     } else {
-        Err(Error::failed(format!(
-            "what was loaded reads otherwise than what was saved: {rows} rows, and {} were saved",
-            stored.rows
-        )))
+        let counts = format!("{rows} rows were read, and {} saved", stored.rows);
+        Err(Error::failed(DIFFERS).caused_by(Error::failed(counts)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Carrying an undo out.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -167,7 +169,7 @@ fn open(ctx: &Context, plan: &UndoPlan) -> Result<Backups> {
         .hint("apply the migrations again with `migrate upgrade`"));
     }
     let store = Store::open(&ctx.backups)?;
-    let identities = Identities::load(&ctx.identities)?;
+    let identities = Identities::load(&ctx.identities, Arc::clone(&ctx.ask))?;
     let mut all = Vec::new();
     for (place, id) in plan.record.backups.iter().enumerate() {
         let backup = store.find(id.as_str(), None).map_err(gone)?;
