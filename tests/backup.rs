@@ -1,9 +1,15 @@
 //! `backup`: a database into a backup, and back.
 
+mod encodings;
+mod everything;
+mod keys;
+mod moving;
 mod parallel;
 mod recovery;
 mod refusals;
+mod retention;
 mod tables;
+mod verified;
 mod whole;
 
 use serde_json::Value;

@@ -49,7 +49,7 @@ const BANS: &[Ban] = &[
         reason: "all that speaks to PostgreSQL is in core/src/pg",
     },
     Ban {
-        packages: &["age", "flate2", "zstd", "object_store"],
+        packages: &["age", "flate2", "zstd", "tar", "object_store"],
         texts: &[],
         within: &["core/src/", "bins/"],
         except: &["core/src/store/"],

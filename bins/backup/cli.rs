@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use console::args::Shared;
 use console::commands::{backup_create, backup_list, backup_show, backup_verify, completions};
 
-use crate::{keygen, pin, restore};
+use crate::{export, import, keygen, pin, prune, rekey, restore};
 
 /// Back up a PostgreSQL database, encrypted and verified, and put it back
 #[derive(Debug, Parser)]
@@ -13,6 +13,7 @@ use crate::{keygen, pin, restore};
   backup keygen            make a key, once
   backup create            back up the database
   backup verify latest     read it back
+  backup prune --keep-daily 7 --keep-weekly 4 --dry-run
   backup restore latest --into postgres://localhost/shop_copy")]
 pub struct Cli {
     #[command(flatten)]
@@ -35,7 +36,11 @@ pub enum Command {
     Pin(pin::Args),
     /// Let pruning have a backup again
     Unpin(pin::Args),
+    Prune(prune::Args),
     Keygen(keygen::Args),
+    Rekey(rekey::Args),
+    Export(export::Args),
+    Import(import::Args),
     Completions(completions::Args),
 }
 

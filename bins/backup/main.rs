@@ -1,8 +1,12 @@
 //! `backup`: save a database, encrypted and verified, and put it back.
 
 mod cli;
+mod export;
+mod import;
 mod keygen;
 mod pin;
+mod prune;
+mod rekey;
 mod restore;
 
 use std::process::ExitCode;
@@ -23,6 +27,10 @@ fn main() -> ExitCode {
         Command::Restore(args) => restore::run(shell, args).await,
         Command::Pin(args) => pin::run(shell, &args, true),
         Command::Unpin(args) => pin::run(shell, &args, false),
+        Command::Prune(args) => prune::run(shell, args).await,
+        Command::Export(args) => export::run(shell, &args),
+        Command::Import(args) => import::run(shell, &args),
+        Command::Rekey(args) => rekey::run(shell, args).await,
         Command::Keygen(args) => keygen::run(shell, args),
         Command::Completions(args) => completions::run::<Cli>(shell, &args),
     })

@@ -73,6 +73,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         "tables": tables,
         "sequences": outcome.sequences,
         "not_validated": outcome.not_validated,
+        "not_filled": outcome.not_filled.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     Ok(shell.done(Exit::Done, &fields, |_| human(&outcome, how, rows)))
 }

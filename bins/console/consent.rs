@@ -78,7 +78,29 @@ pub async fn agree(shell: &Shell, question: &str, database: &str) -> Result<Cons
     }
 }
 
-fn can_ask() -> bool {
+/// Agreement to the deletion of backups that rules on the command line don't keep. Those rules
+/// are all the consent there can be where nobody can be asked (as for a nightly run); a person is
+/// asked, and `--confirm` has to name the database of all of them.
+pub async fn deletion(shell: &Shell, question: &str, databases: &[&str]) -> Result<()> {
+    if let Some(name) = &shell.shared().confirm {
+        for database in databases {
+            Consent::by_flag(name, database)?;
+        }
+        return Ok(());
+    }
+    if shell.shared().yes || !can_ask() {
+        return Ok(());
+    }
+    let answer = ask(shell, format!("{question} [y/N]")).await?;
+    if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
+        Ok(())
+    } else {
+        Err(Error::refused("that was not a yes").hint("nothing was deleted"))
+    }
+}
+
+/// True when somebody sits at a terminal.
+pub fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 

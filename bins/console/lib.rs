@@ -10,6 +10,7 @@
 )]
 
 pub mod args;
+pub mod asking;
 pub mod commands;
 pub mod consent;
 pub mod environment;

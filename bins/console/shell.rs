@@ -9,6 +9,7 @@ use pgbelay_core::ops::context::Context;
 use serde::Serialize;
 
 use crate::args::{ColorWhen, Shared};
+use crate::asking::Terminal;
 use crate::environment::Environment;
 use crate::output::Output;
 use crate::paint::Paint;
@@ -128,12 +129,21 @@ impl Shell {
     pub fn context_for(&self, flow: Flow, url: Option<&Secret>) -> Result<Context> {
         let mut settings = self.settings()?;
         settings.database_url = url.cloned().or(settings.database_url);
-        settings.context(&self.environment, self.observer(flow))
+        let mut context = settings.context(&self.environment, self.observer(flow))?;
+        context.ask = Arc::new(self.terminal());
+        Ok(context)
     }
 
     /// The surroundings of an operation that needs no database.
     pub fn offline(&self, flow: Flow) -> Result<Context> {
-        Ok(self.settings()?.offline(self.observer(flow)))
+        let mut context = self.settings()?.offline(self.observer(flow));
+        context.ask = Arc::new(self.terminal());
+        Ok(context)
+    }
+
+    /// Asks for passphrases.
+    pub fn terminal(&self) -> Terminal {
+        Terminal::new(Arc::clone(&self.progress), Arc::clone(&self.output))
     }
 
     fn observer(&self, flow: Flow) -> Arc<dyn Observer> {

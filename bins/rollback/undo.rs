@@ -42,7 +42,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         reason: args.reason,
         ..Options::default()
     };
-    let outcome = undo::apply(&context, plan, consent, options).await?;
+    let outcome = Box::pin(undo::apply(&context, plan, consent, options)).await?;
     if let Some(drift) = &outcome.drift {
         let message = format!("accepted: {drift}");
         context.observer.observe(Event::Warning(message));

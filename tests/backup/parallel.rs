@@ -85,7 +85,7 @@ fn any_number_of_connections_saves_and_loads_the_same() {
 /// Ends one of the tool's backends while it runs a statement that begins with `query`.
 fn terminate(sandbox: &Sandbox, database: &str, query: &str) {
     let session = sandbox.cluster.connect("postgres", "postgres");
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     let sql = format!(
         "select count(pg_terminate_backend(pid)) from (
              select pid from pg_stat_activity

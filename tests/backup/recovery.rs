@@ -38,6 +38,13 @@ fn stock_tools_suffice() {
     }
     let sandbox = Sandbox::new();
     sandbox.sql(HOSTILE);
+    sandbox.sql(
+        "select lo_create(80001);
+         select lo_from_bytea(80002, convert_to(repeat('0123456789abcdef', 30000), 'UTF8'));
+         comment on large object 80002 is E'it''s\n\\large'",
+    );
+    let large = "select oid, md5(lo_get(oid)), obj_description(oid, 'pg_largeobject')
+                 from pg_largeobject_metadata order by 1";
     for compression in ["zstd", "gzip", "none"] {
         let id = create(&sandbox, &["--compression", compression]);
         let target = Target::new(&sandbox);
@@ -57,6 +64,7 @@ fn stock_tools_suffice() {
         // psql fills no materialized view.
         let session = sandbox.cluster.connect(&target.database, "postgres");
         session.run("refresh materialized view m_1; refresh materialized view m_0");
+        assert_eq!(sandbox.query_text(large), session.text(large));
         drop(session);
         target.assert_same(&sandbox);
         target.drop(&sandbox.cluster);

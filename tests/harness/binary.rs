@@ -162,6 +162,14 @@ impl Running {
         })
     }
 
+    /// Waits until stdout is as `enough` wants it, but no longer than `time`; false when it is
+    /// not, or the run ended before.
+    pub fn wait_until(&mut self, time: Duration, enough: impl Fn(&str) -> bool) -> bool {
+        let until = Instant::now() + time;
+        self.poll(|running| enough(&running.stdout.text()) || Instant::now() > until);
+        self.is_running() && enough(&self.stdout.text())
+    }
+
     /// Kills (as `kill -9` does) once stdout holds `lines` lines. A run that ends before that is
     /// returned as it ended: [`Output::killed`] tells.
     pub fn kill_after_lines(mut self, lines: usize) -> Output {

@@ -59,8 +59,19 @@ impl Cluster {
         Self::start(settings).unwrap_or_else(|message| panic!("{message}"))
     }
 
+    /// The same with other programs than those that all other tests use.
+    pub fn of(installation: &'static Installation, settings: &[(&str, &str)]) -> Arc<Self> {
+        Self::with(installation, settings).unwrap_or_else(|message| panic!("{message}"))
+    }
+
     fn start(settings: &[(&str, &str)]) -> Result<Arc<Self>, String> {
-        let installation = installation()?;
+        Self::with(installation()?, settings)
+    }
+
+    fn with(
+        installation: &'static Installation,
+        settings: &[(&str, &str)],
+    ) -> Result<Arc<Self>, String> {
         let folder = make_folder(installation)?;
         let watchdog = watch(&folder);
         let cluster = Self {
@@ -134,9 +145,11 @@ impl Cluster {
         for (name, value) in &self.settings {
             command.arg("-c").arg(format!("{name}={value}"));
         }
-        let mut child = command
-            .spawn()
-            .map_err(|error| format!("can't run postgres: {error}"))?;
+        let mut spawn = || {
+            let child = command.spawn();
+            child.map_err(|error| format!("can't run postgres: {error}"))
+        };
+        let mut child = spawn()?;
 
         let deadline = Instant::now() + Duration::from_mins(1);
         let failure = loop {
@@ -145,10 +158,15 @@ impl Cluster {
                 Err(_) if Instant::now() < deadline => {}
                 Err(error) => break Some(format!("{error:?}")),
             }
-            if let Ok(Some(status)) = child.try_wait() {
-                break Some(status.to_string());
-            }
             std::thread::sleep(Duration::from_millis(20));
+            if let Ok(Some(status)) = child.try_wait() {
+                // A backend of the server that was killed may be a moment late in dying.
+                if self.log().trim_end().ends_with(&self.in_use()) && Instant::now() < deadline {
+                    child = spawn()?;
+                } else {
+                    break Some(status.to_string());
+                }
+            }
         };
         if let Some(failure) = failure {
             let _ = child.kill();
@@ -160,6 +178,15 @@ impl Cluster {
         }
         *self.server.lock().unwrap() = Some(child);
         Ok(())
+    }
+
+    /// How the log ends when processes of an earlier server still hold its shared memory.
+    fn in_use(&self) -> String {
+        let data = self.folder.join("data");
+        format!(
+            "Terminate any old server processes associated with data directory \"{}\".",
+            data.display()
+        )
     }
 
     fn end_server(&self, signal: &str) {

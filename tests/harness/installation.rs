@@ -33,6 +33,11 @@ impl Installation {
             ));
         }
         let bin = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+        Self::at(bin)
+    }
+
+    /// The installation whose programs are in `bin`.
+    pub fn at(bin: PathBuf) -> Result<Self, String> {
         let version = stdout_of(Command::new(bin.join("postgres")).arg("--version"))?;
         Ok(Self {
             bin,

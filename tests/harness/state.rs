@@ -41,8 +41,9 @@ pub fn content(session: &Session) -> BTreeMap<String, String> {
             continue;
         }
         // One expression per column: 'name=' and the quoted value; quoting tells NULL from 'NULL'.
+        // A cast to text would cut the blanks off some types, format() does not.
         let columns = session.text(&format!(
-            "select coalesce(string_agg(format('%L || quote_nullable(%I::text)',
+            "select coalesce(string_agg(format('%L || format(''%%L'', %I)',
                                                attname || '=', attname),
                                         ' || '','' || ' order by attname), '''''')
              from pg_attribute where attrelid = {oid} and attnum > 0 and not attisdropped"

@@ -275,3 +275,112 @@ fn large_objects_and_calls_are_refused() {
     let case = Case::new(KEPT, &[("select 1", "select lo_unlink(1)")], "");
     case.refused("RB-OPAQUE");
 }
+
+#[test]
+fn large_objects_that_a_trigger_removes_are_refused() {
+    let case = Case::new(
+        "create extension lo; create table t (id int primary key, body lo);
+         create trigger t_lo before update or delete on t for each row execute function lo_manage(body)",
+        &[("select 1", "delete from t where id = 1")],
+        "insert into t values (1, lo_from_bytea(0, 'one')), (2, lo_from_bytea(0, 'two'))",
+    );
+    case.refused("large object");
+    assert_eq!(
+        case.sandbox
+            .query_text("select count(*) from pg_largeobject_metadata"),
+        "2"
+    );
+}
+
+/// The way of tools that can't alter: copy, drop, rename.
+const COPIED: &str = "create table t_new (id int primary key, v text);
+    insert into t_new select id, v from t; drop table t; alter table t_new rename to t;
+    alter index t_new_pkey rename to t_pkey";
+
+#[test]
+fn replaced_by_a_copy_on_the_way_back() {
+    exact(
+        "create table t (id int primary key, v text)",
+        &[("alter table t add n text default 'd'", COPIED)],
+        "insert into t values (1, 'x', 'n1'), (2, null, null), (3, 'z', 'd')",
+    );
+}
+
+#[test]
+fn replaced_by_a_copy_on_the_way_there() {
+    exact(
+        "create table t (id int primary key, v text)",
+        &[(
+            "create table t_new (id int primary key, v text, n text default 'd');
+             insert into t_new select id, v || '!' from t; drop table t; alter table t_new rename to t;
+             alter index t_new_pkey rename to t_pkey",
+            "alter table t drop n",
+        )],
+        "update t set v = 'later'; insert into t values (1, 'x', 'n1'), (2, null, null), (3, 'z', 'd')",
+    );
+}
+
+#[test]
+fn replaced_by_a_view_on_the_way_back() {
+    exact(
+        "create table o (id int primary key, v text); create view t as select * from o",
+        &[(
+            "drop view t; create table t as select id, v from o; alter table t add primary key (id)",
+            "drop table t; create view t as select * from o",
+        )],
+        "insert into o values (1, 'o'); insert into t values (1, 'x'), (2, null)",
+    );
+}
+
+#[test]
+fn replaced_by_copies_both_ways() {
+    exact(
+        "create table t (id int primary key, v text)",
+        &[(
+            "create table t_new (id int primary key, v text, n text default 'd');
+             insert into t_new select id, v from t; drop table t; alter table t_new rename to t;
+             alter index t_new_pkey rename to t_pkey",
+            COPIED,
+        )],
+        "insert into t values (1, 'x', 'n1'), (2, null, null), (3, 'z', 'd')",
+    );
+}
+
+#[test]
+fn dropped_and_made_anew_by_the_rollback() {
+    exact(
+        "create table t (id int primary key, old text)",
+        &[(
+            "drop table t; create table t (id int primary key, v text, n text)",
+            "drop table t; create table t (id int primary key, old text)",
+        )],
+        "insert into t values (1, 'x', 'n1'), (2, null, null), (3, 'z', 'd')",
+    );
+}
+
+#[test]
+fn index_built_and_dropped_concurrently() {
+    exact(
+        "create table t (id int primary key, v text)",
+        &[
+            (
+                "-- transaction: off\ncreate index concurrently t_v on t (v)",
+                "-- transaction: off\ndrop index concurrently t_v; update t set v = 'lost'",
+            ),
+            ("alter table t add w int", "alter table t drop w"),
+        ],
+        "insert into t select n, 'v' || n, n from generate_series(1, 20) n",
+    );
+}
+
+#[test]
+fn partition_detached_concurrently() {
+    exact(
+        "create table p (id int, v text) partition by range (id); create table p1 (id int, v text)",
+        &[(
+            "alter table p attach partition p1 for values from (0) to (100)",
+            "alter table p detach partition p1 concurrently",
+        )],
+        "insert into p select n, 'v' || n from generate_series(1, 20) n",
+    );
+}

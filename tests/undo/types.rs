@@ -1,6 +1,6 @@
 //! Values that a conversion changed come back as they were.
 
-use super::case::exact;
+use super::case::{Case, exact};
 
 #[test]
 fn narrowing() {
@@ -158,5 +158,97 @@ fn character_sets_of_types() {
             "alter table t alter c type char(3) using left(c, 3), alter i type cidr using i::cidr, alter n type name, alter iv type interval day to second using iv::interval day to second, alter ts type timestamp(0), alter tm type time, alter a type int[] using a::int[]",
         )],
         "insert into t select n, 'ab ' || n, ('10.0.0.' || n || '/24')::inet, repeat('n', 60 + n), n * interval '1 mon 3.5 days 0.001 s', timestamp '2024-01-01' + n * interval '1.3 s', timestamp '2025-05-05' + n * interval '1 h', array['0' || n, null] from generate_series(1, 9) n",
+    );
+}
+
+#[test]
+fn values_rewritten_within_one_type() {
+    exact(
+        "create table t (id int primary key, v text, n numeric(8, 2))",
+        &[(
+            "select 1",
+            "alter table t alter v type text using upper(v), alter n type numeric(8, 2) using round(n)",
+        )],
+        "insert into t select n, nullif('Value ' || n, 'Value 4'), n / 7.0 from generate_series(1, 40) n",
+    );
+}
+
+#[test]
+fn enum_swapped_by_the_conversion_alone() {
+    exact(
+        "create type mood as enum ('sad', 'ok'); create table t (id int primary key, m mood)",
+        &[(
+            "alter type mood rename to old; create type mood as enum ('sad', 'ok', 'happy');
+             alter table t alter m type mood using m::text::mood; drop type old",
+            "create type new as enum ('sad', 'ok');
+             alter table t alter m type new using case m when 'happy' then 'ok' else m::text end::new;
+             drop type mood; alter type new rename to mood",
+        )],
+        "insert into t select n, (array['sad', 'ok', 'happy', null])[n % 4 + 1]::mood from generate_series(1, 30) n",
+    );
+}
+
+#[test]
+fn type_under_another_name() {
+    exact(
+        "create type feeling as enum ('sad', 'ok'); create table t (id int primary key, m feeling, v text)",
+        &[(
+            "alter type feeling rename to mood; alter table t add w text",
+            "alter type mood rename to feeling; update t set m = 'sad' where m = 'ok'; alter table t drop w",
+        )],
+        "insert into t select n, (array['sad', 'ok', null])[n % 3 + 1]::mood, 'v', 'w' || n from generate_series(1, 30) n",
+    );
+}
+
+#[test]
+fn text_key() {
+    exact(
+        "create table t (code varchar(4) primary key, v text);
+         create table c (id int primary key, code varchar(4) references t (code))",
+        &[(
+            "alter table t alter code type text, add n int; alter table c alter code type text",
+            "alter table t alter code type varchar(4), drop n; alter table c alter code type varchar(4)",
+        )],
+        "insert into t select 'k' || n, 'same', n from generate_series(1, 30) n;
+         insert into c select n, 'k' || n from generate_series(1, 30) n",
+    );
+}
+
+#[test]
+fn text_key_cut_by_the_conversion() {
+    let case = Case::new(
+        "create table t (code varchar(4) primary key, v text)",
+        &[(
+            "alter table t alter code type text",
+            "alter table t alter code type varchar(4)",
+        )],
+        "insert into t values ('a', 'x'), ('b   ', 'x'), ('c     ', 'y')",
+    );
+    case.refused("code");
+}
+
+#[test]
+fn blanks_that_a_type_calls_equal() {
+    exact(
+        "create domain padded as bpchar; create table t (id int primary key, a bpchar, b padded, c char(5), d text)",
+        &[(
+            "alter table t add e int",
+            "alter table t drop e; update t set a = 'z', b = 'z' where id < 4; delete from t where id > 6",
+        )],
+        "insert into t values (1, 'a  ', 'b  ', 'c', 'd  ', 1), (2, 'a', 'b', null, 'd', 2), (3, ' ', ' ', ' ', ' ', 3), (7, 'a   ', 'b   ', 'c', 'd ', 7)",
+    );
+}
+
+#[test]
+fn label_that_the_migration_adds() {
+    exact(
+        "create type mood as enum ('sad', 'ok'); create table t (id int primary key, m mood)",
+        &[(
+            "alter type mood add value 'meh' before 'ok'; alter table t add n int",
+            "update t set m = 'ok' where m = 'meh'; alter table t drop n;
+             alter type mood rename to old; create type mood as enum ('sad', 'ok');
+             alter table t alter m type mood using m::text::mood; drop type old",
+        )],
+        "insert into t select n, (array['sad', 'ok', 'meh', null])[n % 4 + 1]::mood, n from generate_series(1, 30) n",
     );
 }

@@ -60,6 +60,36 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(sum)
 }
 
+/// Reads how far back to go: `36h`, `30d`, `8w`, `1y`, `1y30d`.
+pub fn span(text: &str) -> Result<Duration, String> {
+    let bad = || "a span is a number and a unit: 36h, 30d, 8w, 1y".to_owned();
+    let mut rest = text.trim();
+    let mut hours: u64 = 0;
+    if rest.is_empty() {
+        return Err(bad());
+    }
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, tail) = rest.split_at(digits);
+        let number: u64 = number.parse::<u32>().map_err(|_| bad())?.into();
+        let mut units = tail.chars();
+        let one = match units.next() {
+            Some('h') => 1,
+            Some('d') => 24,
+            Some('w') => 7 * 24,
+            Some('y') => 365 * 24,
+            _ => return Err(bad()),
+        };
+        // Neither can overflow: a u32 of years, a text no longer than a command line.
+        hours = hours.saturating_add(number.saturating_mul(one));
+        rest = units.as_str();
+    }
+    if hours > 1000 * 365 * 24 {
+        return Err("a span is at most 1000y".to_owned());
+    }
+    Ok(Duration::from_secs(hours * 3600))
+}
+
 /// Reads a compression: `zstd[:L]`, `gzip[:L]` or `none`.
 pub fn compression(text: &str) -> Result<Compression, String> {
     let bad = || "compression is zstd[:1-22], gzip[:1-9] or none".to_owned();
@@ -153,6 +183,18 @@ mod tests {
             "99999999999s",
         ] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn spans_need_a_unit() {
+        let ok = |text, hours| assert_eq!(span(text), Ok(Duration::from_hours(hours)));
+        ok("36h", 36);
+        ok("30d", 30 * 24);
+        ok("2w1d", 15 * 24);
+        ok("1y", 365 * 24);
+        for bad in ["", "7", "d", "1m", "-1d", "1.5d", "1001y", "9999999999d"] {
+            assert!(span(bad).is_err(), "{bad}");
         }
     }
 

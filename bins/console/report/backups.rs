@@ -1,6 +1,7 @@
 //! Backups: a list of them, and one of them in full.
 
-use pgbelay_core::model::backup::BackupFacts;
+use pgbelay_core::clock::Timestamp;
+use pgbelay_core::model::backup::{BackupFacts, VerifyLevel};
 use serde::Serialize;
 
 use crate::paint::Paint;
@@ -24,6 +25,7 @@ struct RowWire<'a> {
     rows: u64,
     bytes: u64,
     verified: Option<VerifiedWire>,
+    verification_failed: Option<VerifiedWire>,
     pinned: bool,
 }
 
@@ -45,6 +47,7 @@ struct ShowWire<'a> {
     server_version: &'a str,
     objects: u64,
     recipients: &'a [String],
+    passphrases: u64,
     manifest: Option<String>,
     contents: Vec<TableWire>,
     skipped: Vec<SkippedWire<'a>>,
@@ -97,6 +100,7 @@ pub fn wire_one(facts: &BackupFacts) -> impl Serialize + '_ {
         server_version: &facts.server_version,
         objects: facts.objects,
         recipients: &facts.recipients,
+        passphrases: facts.passphrases,
         manifest: facts.manifest.map(|digest| digest.to_string()),
         contents: tables.collect(),
         skipped: skipped.collect(),
@@ -117,11 +121,16 @@ fn row(facts: &BackupFacts) -> RowWire<'_> {
         tables: facts.tables.len(),
         rows: rows(facts),
         bytes: facts.bytes,
-        verified: facts.verified.map(|(level, at)| VerifiedWire {
-            level: level.as_str(),
-            at: instant(at),
-        }),
+        verified: facts.verified.map(verified_wire),
+        verification_failed: facts.failed.map(verified_wire),
         pinned: facts.pinned,
+    }
+}
+
+fn verified_wire((level, at): (VerifyLevel, Timestamp)) -> VerifiedWire {
+    VerifiedWire {
+        level: level.as_str(),
+        at: instant(at),
     }
 }
 
@@ -135,6 +144,17 @@ const fn state(facts: &BackupFacts) -> &'static str {
 
 fn rows(facts: &BackupFacts) -> u64 {
     facts.tables.iter().map(|table| table.rows).sum()
+}
+
+/// Who can open a backup, in words.
+pub fn openers(facts: &BackupFacts) -> String {
+    let mut who = facts.recipients.clone();
+    match facts.passphrases {
+        0 => {}
+        1 => who.push("a passphrase".to_owned()),
+        n => who.push(format!("{n} passphrases")),
+    }
+    who.join(", ")
 }
 
 /// The list for people, in the order given.
@@ -165,10 +185,12 @@ pub fn human(backups: &[BackupFacts]) -> String {
             facts.tables.len().to_string(),
             count(rows(facts)),
             size(facts.bytes),
-            facts
-                .verified
-                .map_or("never", |(level, _)| level.as_str())
-                .to_owned(),
+            match (facts.failed, facts.verified) {
+                (Some(_), _) => "FAILED",
+                (None, Some((level, _))) => level.as_str(),
+                (None, None) => "never",
+            }
+            .to_owned(),
             remarks.join(", "),
         ]);
     }
@@ -183,11 +205,8 @@ pub fn human_one(facts: &BackupFacts, paint: Paint) -> String {
             text.push_str(&format!("  {label:<12}{}\n", safe(&value)));
         }
     };
-    let level = |(level, at)| {
-        let level: pgbelay_core::model::backup::VerifyLevel = level;
-        format!("{}, {}", level.as_str(), when(at))
-    };
-    let recipients = facts.recipients.join(", ");
+    let level = |(level, at): (VerifyLevel, Timestamp)| format!("{}, {}", level.as_str(), when(at));
+    let openers = openers(facts);
     fact("kind", Some(facts.kind.as_str().to_owned()));
     fact("state", Some(state(facts).to_owned()));
     fact("name", facts.name.clone());
@@ -204,10 +223,14 @@ pub fn human_one(facts: &BackupFacts, paint: Paint) -> String {
     fact("finished", facts.finished.map(when));
     let objects = many(facts.objects, "object", "objects");
     fact("size", Some(format!("{} in {objects}", size(facts.bytes))));
-    fact("recipients", (!recipients.is_empty()).then_some(recipients));
+    fact("opened by", (!openers.is_empty()).then_some(openers));
     fact(
         "verified",
         Some(facts.verified.map_or("never".to_owned(), level)),
+    );
+    fact(
+        "FAILED",
+        facts.failed.map(|f| format!("verification {}", level(f))),
     );
     fact("pinned", facts.pinned.then(|| "yes".to_owned()));
     if !facts.tables.is_empty() {

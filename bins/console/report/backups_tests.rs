@@ -26,13 +26,16 @@ fn facts() -> BackupFacts {
         target: Some("0041".parse().unwrap()),
         continues: None,
         server_version: "18.1".into(),
+        whole: false,
         tables: vec![table("orders", 1_000), table("users", 234)],
         skipped: Vec::new(),
         bytes: 1_400_000,
         objects: 4,
         recipients: vec!["age1abc".into()],
+        passphrases: 0,
         manifest: None,
         verified: Some((VerifyLevel::Decrypted, at)),
+        failed: None,
         pinned: true,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pgbelay_core::error::{Error, Result};
+use pgbelay_core::model::ask::Nobody;
 use pgbelay_core::model::backup::Compression;
 use pgbelay_core::model::event::Observer;
 use pgbelay_core::model::secret::Secret;
@@ -137,6 +138,7 @@ impl Settings {
             actor: Environment::actor(),
             production: false,
             pg_bin: Vec::new(),
+            ask: Arc::new(Nobody),
             observer,
             echo_sql: self.echo_sql,
         }

@@ -187,6 +187,8 @@ pub struct BackupFacts {
     pub continues: Option<BackupId>,
     /// The server's version, as it says it.
     pub server_version: String,
+    /// True when the whole database can be restored from it.
+    pub whole: bool,
     /// Tables, with rows and chunks.
     pub tables: Vec<TableFacts>,
     /// Tables left out.
@@ -197,10 +199,14 @@ pub struct BackupFacts {
     pub objects: u64,
     /// Who can open it.
     pub recipients: Vec<String>,
+    /// How many passphrases open it besides.
+    pub passphrases: u64,
     /// Digest of the manifest, once complete.
     pub manifest: Option<Digest>,
-    /// Deepest and latest successful verification.
+    /// Deepest and latest successful verification since the last one that failed.
     pub verified: Option<(VerifyLevel, Timestamp)>,
+    /// The last verification that failed, unless a later one went as deep and passed.
+    pub failed: Option<(VerifyLevel, Timestamp)>,
     /// Kept from pruning.
     pub pinned: bool,
 }

@@ -1,5 +1,6 @@
 //! The nouns of the toolkit, without I/O.
 
+pub mod ask;
 pub mod backup;
 pub mod consent;
 pub mod event;

@@ -60,6 +60,11 @@ pub struct Coverage {
     pub rows_change: bool,
     /// True when definitions of this table change: it will be locked exclusively.
     pub redefined: bool,
+    /// True when it goes and another table takes its name: their rows are compared.
+    pub replaced: bool,
+    /// Columns of the key that become shorter, and the number of characters that remain. The
+    /// conversion cuts blanks off without a word.
+    pub shortened: Vec<(String, u32)>,
 }
 
 /// Something that stands in the way.

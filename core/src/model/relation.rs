@@ -23,6 +23,10 @@ pub enum RelationKind {
 }
 
 /// A column.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of the catalog by itself"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// `pg_attribute.attnum`.
@@ -31,12 +35,24 @@ pub struct Column {
     pub name: String,
     /// The type as `format_type` writes it under an empty `search_path`.
     pub type_name: String,
+    /// The type itself: another one may have been given its name.
+    pub type_oid: Oid,
+    /// `bpchar` without length: it keeps blanks at the end, and a cast to text loses them.
+    pub blanks: bool,
     /// NOT NULL.
     pub not_null: bool,
     /// GENERATED ALWAYS AS (…): never written by us.
     pub generated: bool,
     /// GENERATED … AS IDENTITY.
     pub identity: bool,
+}
+
+impl Column {
+    /// True when both hold values of the very same type, whatever it is called.
+    pub fn same_type(&self, other: &Self) -> bool {
+        let modifier = |column: &Self| column.type_name.split_once('(').map(|m| m.1.to_owned());
+        self.type_oid == other.type_oid && modifier(self) == modifier(other)
+    }
 }
 
 /// A foreign key, seen from the referencing table.
@@ -58,6 +74,15 @@ pub struct ForeignKey {
     pub on_update: char,
 }
 
+/// A unique index over expressions, or over some of the rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConditionalUnique {
+    /// What is unique, as SQL with plain column names.
+    pub expressions: Vec<String>,
+    /// Among which rows, as SQL; `None`: all.
+    pub predicate: Option<String>,
+}
+
 /// A relation that holds rows, or a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relation {
@@ -74,6 +99,8 @@ pub struct Relation {
     pub keys: Vec<Vec<String>>,
     /// Every unique constraint or index that is not partial and has no expression.
     pub uniques: Vec<Vec<String>>,
+    /// Unique indexes that are partial or have an expression.
+    pub conditional: Vec<ConditionalUnique>,
     /// The partitioned table or inheritance parents it belongs to.
     pub parents: Vec<Oid>,
     /// Has user triggers that are not disabled.

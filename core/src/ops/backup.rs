@@ -2,11 +2,16 @@
 
 pub mod create;
 pub(super) mod details;
+mod large_objects;
 mod matviews;
 mod merge;
 mod open;
 mod patterns;
+pub mod prune;
 mod reading;
+pub mod rekey;
 pub mod restore;
+pub mod retention;
+mod routing;
 pub mod verify;
-mod whole;
+pub(super) mod whole;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::ask::Ask;
 use crate::model::backup::Compression;
 use crate::model::event::Observer;
 use crate::pg::options::ConnectOptions;
@@ -35,6 +36,8 @@ pub struct Context {
     pub production: bool,
     /// Folders to look for `pg_dump` and `psql` in, best first.
     pub pg_bin: Vec<PathBuf>,
+    /// Whom to ask for passphrases.
+    pub ask: Arc<dyn Ask>,
     /// Who listens.
     pub observer: Arc<dyn Observer>,
     /// Tell the observer each statement sent, literals masked.

@@ -4,18 +4,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::model::backup::{BackupFacts, Part, PartColumn, PartRole};
 use crate::model::event::{Event, Phase};
 use crate::model::plan::{Coverage, Extent, Fate};
-use crate::model::relation::{Oid, World};
+use crate::model::relation::{Column, Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
 use crate::ops::snapshot::{self, Purpose, Taken};
-use crate::pg::capture::{Captured, Net, net_table};
+use crate::pg::capture::Captured;
+use crate::pg::net::{self, Net};
 use crate::pg::record::{ColumnRecord, Saved, TableRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::snapshot as instant;
+use crate::pg::{lookup, replaced};
 use crate::sql::quote;
 use crate::store::{Store, Writer};
 
@@ -118,6 +120,32 @@ impl<'a> Continuation<'a> {
         Ok(())
     }
 
+    /// Remembers what must be compared with what the scripts leave, and refuses keys that a
+    /// conversion would cut: the old rows could not be found by them.
+    pub async fn prepare(&self, world: &World, coverage: &BTreeMap<Oid, Coverage>) -> Result<()> {
+        for (oid, coverage) in coverage {
+            let Some(relation) = world.relations.get(oid) else {
+                continue;
+            };
+            if coverage.replaced {
+                replaced::remember(self.client, relation).await?;
+            }
+            for (column, limit) in &coverage.shortened {
+                if lookup::is_longer(self.client, &relation.name, column, *limit).await? {
+                    return Err(Error::refused(format!(
+                        "values of {}.{column} are longer than {limit} characters, and rows are \
+                         told apart by them",
+                        relation.name
+                    ))
+                    .hint(
+                        "nothing was changed; shorten them first, or write what to do with USING",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The keys that are there under the lock: a row of the snapshot whose key is not among them
     /// had been deleted.
     async fn keys(&mut self, part: &Part) -> Result<()> {
@@ -150,9 +178,22 @@ impl<'a> Continuation<'a> {
                 continue;
             }
             let saved = taken.and_then(|t| t.parts.get(&relation.oid));
-            let mut record = record(before, after, relation.oid, covered, saved)
-                .context(format!("could not follow {}", relation.name))?;
-            if record.after.is_some() && watched {
+            let successor = successor(relation, after, covered);
+            let mut record = record(relation, successor, covered, saved);
+            if let Successor::Other(now) = successor {
+                if record.key.is_empty() && covered.is_some_and(|c| !c.key.is_empty()) {
+                    return Err(Error::refused(format!(
+                        "{} was replaced by a table in which its key is another: old and new rows \
+                         can't be matched",
+                        relation.name
+                    ))
+                    .hint("nothing was changed; keep the key, or change the table in place"));
+                }
+                let net = replaced::net(self.client, relation, now, &record.key).await?;
+                if !net.is_empty() {
+                    self.effects(&mut record, &net, relation.oid).await?;
+                }
+            } else if record.after.is_some() && watched {
                 let net = captured.net(self.client, relation.oid, &record.key).await?;
                 if !net.is_empty() {
                     self.effects(&mut record, &net, relation.oid).await?;
@@ -206,7 +247,7 @@ impl<'a> Continuation<'a> {
             columns,
             key: Vec::new(),
         };
-        let query = format!("SELECT {names} FROM {}", net_table(oid));
+        let query = format!("SELECT {names} FROM {}", net::table(oid));
         self.keep(&part, query).await?;
         Ok(())
     }
@@ -251,51 +292,88 @@ impl<'a> Continuation<'a> {
     }
 }
 
+/// What a table is after the scripts.
+#[derive(Debug, Clone, Copy)]
+enum Successor<'a> {
+    /// Gone.
+    None,
+    /// Itself.
+    Same(&'a Relation),
+    /// Another table that has its name now, and perhaps its rows.
+    Other(&'a Relation),
+}
+
+impl<'a> Successor<'a> {
+    fn relation(self) -> Option<&'a Relation> {
+        match self {
+            Self::None => None,
+            Self::Same(relation) | Self::Other(relation) => Some(relation),
+        }
+    }
+
+    /// What became of `column`.
+    fn column(self, column: &Column) -> Option<&'a Column> {
+        match self {
+            Self::None => None,
+            Self::Same(now) => now.columns.iter().find(|c| c.number == column.number),
+            Self::Other(now) => replaced::counterpart(column, now),
+        }
+    }
+}
+
+fn successor<'a>(
+    relation: &Relation,
+    after: &'a World,
+    covered: Option<&Coverage>,
+) -> Successor<'a> {
+    if let Some(now) = after.relations.get(&relation.oid) {
+        return Successor::Same(now);
+    }
+    let name = &relation.name;
+    let other = after.find(&name.schema, &name.name);
+    let remembered = covered.is_some_and(|c| c.replaced);
+    other
+        .filter(|r| remembered && r.kind == RelationKind::Table)
+        .map_or(Successor::None, Successor::Other)
+}
+
 /// One table's shape before and after.
 fn record(
-    before: &World,
-    after: &World,
-    oid: Oid,
+    relation: &Relation,
+    now: Successor<'_>,
     covered: Option<&Coverage>,
     saved: Option<&Part>,
-) -> Result<TableRecord> {
-    let relation = before
-        .relations
-        .get(&oid)
-        .ok_or_else(|| Error::failed("the table is not known"))?;
-    let now = after.relations.get(&oid);
-    let still = |number: i16| now.and_then(|r| r.columns.iter().find(|c| c.number == number));
+) -> TableRecord {
     let number_of = |name: &String| relation.column(name).map(|c| c.number);
-    let dropped: Vec<i16> = relation
-        .columns
-        .iter()
-        .filter(|c| now.is_some() && still(c.number).is_none())
-        .map(|c| c.number)
-        .collect();
-    let retyped: Vec<i16> = relation
-        .columns
-        .iter()
-        .filter(|c| still(c.number).is_some_and(|n| n.type_name != c.type_name))
-        .map(|c| c.number)
-        .collect();
-    let key = match covered {
-        Some(coverage) => coverage.key.iter().filter_map(number_of).collect(),
-        None => relation
-            .keys
-            .iter()
-            .find(|key| {
-                let numbers = key.iter().filter_map(number_of);
-                now.is_none()
-                    || numbers
-                        .clone()
-                        .all(|n| still(n).is_some() && !retyped.contains(&n))
-            })
-            .map(|key| key.iter().filter_map(number_of).collect())
-            .unwrap_or_default(),
+    let converted = |c: &Column| {
+        let planned = covered.is_some_and(|covered| covered.retyped.contains(&c.name));
+        now.column(c).is_some_and(|n| planned || !n.same_type(c))
     };
-    Ok(TableRecord {
+    let numbers = |f: &dyn Fn(&Column) -> bool| -> Vec<i16> {
+        let columns = relation.columns.iter().filter(|c| f(c));
+        columns.map(|c| c.number).collect()
+    };
+    let there = now.relation().is_some();
+    let dropped = numbers(&|c| there && now.column(c).is_none());
+    let retyped = numbers(&converted);
+    let survives = |key: &&Vec<String>| {
+        let mut columns = key.iter().map(|name| relation.column(name));
+        !there || columns.all(|c| c.is_some_and(|c| now.column(c).is_some() && !converted(c)))
+    };
+    let key = match (covered, now) {
+        (Some(coverage), Successor::None | Successor::Same(_)) => Some(&coverage.key),
+        (Some(coverage), Successor::Other(_)) => Some(&coverage.key).filter(survives),
+        (None, _) => relation.keys.iter().find(survives),
+    };
+    let columns_after = |now: Relation| -> Vec<(i16, String)> {
+        let columns = now.columns.into_iter();
+        columns.map(|c| (c.number, c.name)).collect()
+    };
+    TableRecord {
         before: (relation.name.schema.clone(), relation.name.name.clone()),
-        after: now.map(|r| (r.name.schema.clone(), r.name.name.clone())),
+        after: now
+            .relation()
+            .map(|r| (r.name.schema.clone(), r.name.name.clone())),
         columns: relation
             .columns
             .iter()
@@ -306,13 +384,17 @@ fn record(
                 generated: c.generated,
             })
             .collect(),
-        columns_after: now.map_or_else(Vec::new, |r| {
-            r.columns
+        columns_after: match now {
+            Successor::Same(now) => columns_after(now.clone()),
+            _ => relation
+                .columns
                 .iter()
-                .map(|c| (c.number, c.name.clone()))
-                .collect()
-        }),
-        key,
+                .filter_map(|c| Some((c.number, now.column(c)?.name.clone())))
+                .collect(),
+        },
+        key: key
+            .map(|key| key.iter().filter_map(number_of).collect())
+            .unwrap_or_default(),
         saved: match (saved, covered.map(|c| &c.extent)) {
             (None, _) | (_, None) => Saved::Nothing,
             (_, Some(Extent::Full)) => Saved::Full,
@@ -323,5 +405,5 @@ fn record(
         retyped,
         truncated: false,
         effects: Vec::new(),
-    })
+    }
 }

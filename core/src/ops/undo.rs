@@ -4,6 +4,7 @@
 mod again;
 mod apply;
 mod inside;
+mod labels;
 mod plan;
 mod record;
 mod repair;

@@ -16,6 +16,8 @@ use tokio_postgres::Client;
 use crate::error::Result;
 use crate::model::relation::{Column, Oid, Relation};
 use crate::pg::error::PgContext as _;
+use crate::pg::net::{self, Net};
+use crate::pg::{inspect, value};
 use crate::sql::quote;
 
 /// The trigger's name: a leading blank sorts it before nearly every other, so that a change made
@@ -33,16 +35,12 @@ pub struct Captured {
     tables: BTreeMap<Oid, Watched>,
 }
 
-/// A column: number, name, type. A changed type changes no name, but functions have to be made
-/// again.
-type Shape = (i16, String, String);
-
 #[derive(Debug)]
 struct Watched {
     /// TRUNCATE is only noted: all rows are saved already.
     saved_whole: bool,
     /// The columns by generation.
-    shapes: Vec<Vec<Shape>>,
+    shapes: Vec<Vec<Column>>,
 }
 
 impl Captured {
@@ -58,7 +56,7 @@ impl Captured {
             .pg("could not prepare to record changed rows")?;
         let mut captured = Self::default();
         for (relation, saved_whole) in tables {
-            let shape: Vec<Shape> = relation.columns.iter().map(column).collect();
+            let shape = relation.columns.clone();
             let sql = format!(
                 "{recorder}\
                  CREATE TRIGGER {trigger} AFTER INSERT OR UPDATE OR DELETE ON {table} \
@@ -95,27 +93,15 @@ impl Captured {
             return Ok(());
         }
         let oids: Vec<Oid> = self.tables.keys().copied().collect();
-        let rows = client
-            .query(
-                "SELECT a.attrelid, a.attnum, a.attname::text, \
-                 pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a \
-                 WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped \
-                 ORDER BY a.attrelid, a.attnum",
-                &[&oids],
-            )
-            .await
-            .pg("could not read the columns of watched tables")?;
-        let mut now: BTreeMap<Oid, Vec<Shape>> = BTreeMap::new();
-        for row in rows {
-            now.entry(row.get(0))
-                .or_default()
-                .push((row.get(1), row.get(2), row.get(3)));
-        }
-        for (oid, shape) in now {
+        for (oid, shape) in inspect::columns(client, &oids).await? {
             let Some(watched) = self.tables.get_mut(&oid) else {
                 continue;
             };
-            if watched.shapes.last() != Some(&shape) {
+            if watched
+                .shapes
+                .last()
+                .is_none_or(|last| !alike(last, &shape))
+            {
                 let sql = recorder(oid, watched.shapes.len(), &shape, watched.saved_whole);
                 client
                     .batch_execute(&sql)
@@ -125,6 +111,25 @@ impl Captured {
             }
         }
         Ok(())
+    }
+
+    /// The watched tables that are there and whose triggers are not as they were installed: what
+    /// happened to their rows was not all recorded.
+    pub async fn blinded(&self, client: &Client) -> Result<Vec<String>> {
+        let oids: Vec<Oid> = self.tables.keys().copied().collect();
+        let rows = client
+            .query(
+                "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) \
+                 FROM pg_catalog.pg_class c \
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE c.oid = ANY ($1) AND 2 > (SELECT pg_catalog.count(*) \
+                 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid \
+                 AND t.tgname LIKE $2 AND t.tgenabled = 'A')",
+                &[&oids, &format!("{TRIGGER}%")],
+            )
+            .await
+            .pg("could not look for capture triggers")?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// Takes the triggers away. What was recorded stays until the transaction or session ends.
@@ -157,15 +162,12 @@ impl Captured {
     }
 
     /// Works out the net effect on one table, by `key` (column numbers; empty: rows compared
-    /// whole), into the temporary table [`net_table`]. Returns what it holds.
-    ///
-    /// Its columns: `had`, `has` (was the row there before, is it there after), then for every
-    /// column number n `b<n>` (before) and `a<n>` (after), as text.
+    /// whole), into the temporary table [`net::table`]. Returns what it holds.
     pub async fn net(&self, client: &Client, oid: Oid, key: &[i16]) -> Result<Net> {
         let Some(watched) = self.tables.get(&oid) else {
             return Ok(Net::default());
         };
-        let mut numbers: Vec<i16> = watched.shapes.iter().flatten().map(|c| c.0).collect();
+        let mut numbers: Vec<i16> = watched.shapes.iter().flatten().map(|c| c.number).collect();
         numbers.sort_unstable();
         numbers.dedup();
         let truncated_at: i64 = {
@@ -179,81 +181,45 @@ impl Captured {
             let row = client.query_one(&sql, &[]).await;
             row.pg("could not read what was recorded")?.get(0)
         };
-        let sql = net_sql(oid, &watched.shapes, &numbers, key, truncated_at);
-        client
-            .batch_execute(&sql)
-            .await
-            .pg("could not work out which rows changed")?;
-        let counts = format!(
-            "SELECT pg_catalog.count(*) FILTER (WHERE had AND NOT has), \
-             pg_catalog.count(*) FILTER (WHERE had AND has), \
-             pg_catalog.count(*) FILTER (WHERE has AND NOT had) FROM {}",
-            net_table(oid)
-        );
-        let row = client.query_one(&counts, &[]).await;
-        let row = row.pg("could not count changed rows")?;
+        let halves = halves(oid, &watched.shapes, &numbers, truncated_at);
+        let net = net::work_out(client, oid, &halves, numbers, key).await?;
         Ok(Net {
-            numbers,
             truncated: truncated_at > 0,
-            deleted: row.get(0),
-            updated: row.get(1),
-            inserted: row.get(2),
+            ..net
         })
     }
-}
-
-/// The net effect on one table.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Net {
-    /// The column numbers recorded.
-    pub numbers: Vec<i16>,
-    /// All rows that were there before are gone; only later rows are recorded.
-    pub truncated: bool,
-    /// Rows that went.
-    pub deleted: i64,
-    /// Rows that changed.
-    pub updated: i64,
-    /// Rows that came.
-    pub inserted: i64,
-}
-
-impl Net {
-    /// True when nothing happened to the table's rows.
-    pub const fn is_empty(&self) -> bool {
-        !self.truncated && self.deleted == 0 && self.updated == 0 && self.inserted == 0
-    }
-}
-
-/// The temporary table with the net effect on table `oid`.
-pub fn net_table(oid: Oid) -> String {
-    format!("pg_temp.pgbelay_net_{oid}")
 }
 
 fn effects(oid: Oid, generation: usize) -> String {
     format!("pg_temp.pgbelay_effects_{oid}_{generation}")
 }
 
-fn column(column: &Column) -> Shape {
-    (column.number, column.name.clone(), column.type_name.clone())
+/// True when what records rows of shape `a` records those of shape `b` too. A changed type changes
+/// no name, but functions have to be made again.
+fn alike(a: &[Column], b: &[Column]) -> bool {
+    let same = |(a, b): (&Column, &Column)| {
+        (a.number, &a.name, a.type_oid) == (b.number, &b.name, b.type_oid)
+    };
+    a.len() == b.len() && a.iter().zip(b).all(same)
 }
 
 /// The table and functions that record changes of a table of this shape.
-fn recorder(oid: Oid, generation: usize, shape: &[Shape], saved_whole: bool) -> String {
+fn recorder(oid: Oid, generation: usize, shape: &[Column], saved_whole: bool) -> String {
     let columns = |letter: char| -> String {
         shape
             .iter()
-            .map(|(number, ..)| format!(", {letter}{number}"))
+            .map(|c| format!(", {letter}{}", c.number))
             .collect()
     };
     let values = |row: &str| -> String {
         shape
             .iter()
-            .map(|(_, name, _)| format!(", {row}.{}::pg_catalog.text", quote::ident(name)))
+            .map(|c| format!(", {}", value::text(row, c)))
             .collect()
     };
     let definition: String = shape
         .iter()
-        .map(|(number, ..)| format!(", o{number} text, n{number} text"))
+        .map(|c| format!(", o{0} text, n{0} text", c.number))
         .collect();
     let table = effects(oid, generation);
     let (old, new) = (columns('o'), columns('n'));
@@ -299,19 +265,14 @@ fn dollar_tag(code: &str) -> String {
     tag
 }
 
-fn net_sql(
-    oid: Oid,
-    shapes: &[Vec<Shape>],
-    numbers: &[i16],
-    key: &[i16],
-    truncated_at: i64,
-) -> String {
+/// What was recorded, as the two halves of each change: see [`net::work_out`].
+fn halves(oid: Oid, shapes: &[Vec<Column>], numbers: &[i16], truncated_at: i64) -> String {
     let half = |generation: usize, letter: char, half: u8, ops: &str| {
         let shape = &shapes[generation];
         let values: String = numbers
             .iter()
             .map(|n| {
-                if shape.iter().any(|(number, ..)| number == n) {
+                if shape.iter().any(|c| c.number == *n) {
                     format!(", {letter}{n} AS v{n}")
                 } else {
                     format!(", NULL::text AS v{n}")
@@ -327,58 +288,5 @@ fn net_sql(
     let halves: Vec<String> = (0..shapes.len())
         .flat_map(|g| [half(g, 'o', 0, "'U', 'D'"), half(g, 'n', 1, "'U', 'I'")])
         .collect();
-    let halves = halves.join(" UNION ALL ");
-    let list = |prefix: &str, numbers: &[i16]| -> Vec<String> {
-        numbers.iter().map(|n| format!("{prefix}{n}")).collect()
-    };
-    let table = net_table(oid).replace("pg_temp.", "");
-    if key.is_empty() {
-        let before: String = numbers
-            .iter()
-            .map(|n| {
-                format!(
-                    ", CASE WHEN m > 0 THEN v{n} END AS b{n}, CASE WHEN m < 0 THEN v{n} END AS a{n}"
-                )
-            })
-            .collect();
-        let by = list("v", numbers);
-        let by = if by.is_empty() {
-            "()".to_owned()
-        } else {
-            by.join(", ")
-        };
-        let kept: String = list(", v", numbers).concat();
-        return format!(
-            "CREATE TEMP TABLE {table} AS WITH h AS ({halves}), \
-             c AS (SELECT pg_catalog.sum(CASE half WHEN 0 THEN 1 ELSE -1 END) AS m{kept} \
-             FROM h GROUP BY {by}) \
-             SELECT m > 0 AS had, m < 0 AS has{before} FROM c, \
-             pg_catalog.generate_series(1, pg_catalog.abs(m)::int) WHERE m <> 0;"
-        );
-    }
-    let keys = list("v", key).join(", ");
-    let both: String = numbers
-        .iter()
-        .map(|n| {
-            format!(
-                ", CASE WHEN f.half = 0 THEN f.v{n} END AS b{n}, \
-                 CASE WHEN l.half = 1 THEN l.v{n} END AS a{n}"
-            )
-        })
-        .collect();
-    let same = format!(
-        "ROW({}) IS NOT DISTINCT FROM ROW({})",
-        list("f.v", numbers).join(", "),
-        list("l.v", numbers).join(", ")
-    );
-    let join: Vec<String> = key.iter().map(|n| format!("f.v{n} = l.v{n}")).collect();
-    format!(
-        "CREATE TEMP TABLE {table} AS WITH h AS ({halves}), \
-         f AS (SELECT DISTINCT ON ({keys}) * FROM h ORDER BY {keys}, seq, half), \
-         l AS (SELECT DISTINCT ON ({keys}) * FROM h ORDER BY {keys}, seq DESC, half DESC) \
-         SELECT f.half = 0 AS had, l.half = 1 AS has{both} FROM f JOIN l ON {join} \
-         WHERE NOT (f.half = 1 AND l.half = 0) \
-         AND NOT (f.half = 0 AND l.half = 1 AND {same});",
-        join = join.join(" AND "),
-    )
+    halves.join(" UNION ALL ")
 }

@@ -8,11 +8,16 @@ use crate::error::Result;
 use crate::model::plan::{Coverage, Extent, Fate};
 use crate::model::relation::{Oid, RelationKind, World};
 use crate::pg::error::PgContext as _;
+use crate::pg::ledger;
 
 /// The signs of each table that stores rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {
     tables: BTreeMap<Oid, Mark>,
+    /// Pieces of large objects changed and removed by this transaction so far.
+    large_objects: i64,
+    /// The signs of ledger and journal.
+    ours: BTreeMap<Oid, Mark>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,22 +36,38 @@ pub async fn marks(client: &Client) -> Result<Marks> {
              pg_catalog.pg_stat_get_xact_tuples_inserted(oid) \
              + pg_catalog.pg_stat_get_xact_tuples_updated(oid) \
              + pg_catalog.pg_stat_get_xact_tuples_deleted(oid) \
+             , relnamespace IN (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = $1) \
              FROM pg_catalog.pg_class WHERE relkind = 'r' AND relpersistence <> 't'",
-            &[],
+            &[&ledger::SCHEMA],
         )
         .await
         .pg("could not read what the transaction has done")?;
-    let tables = rows
-        .iter()
-        .map(|row| {
-            let mark = Mark {
-                file: row.get(1),
-                written: row.get(2),
-            };
-            (row.get(0), mark)
-        })
-        .collect();
-    Ok(Marks { tables })
+    let mut tables = BTreeMap::new();
+    let mut ours = BTreeMap::new();
+    for row in &rows {
+        let mark = Mark {
+            file: row.get(1),
+            written: row.get(2),
+        };
+        let of = if row.get(3) { &mut ours } else { &mut tables };
+        of.insert(row.get(0), mark);
+    }
+    let row = client
+        .query_one(
+            "SELECT pg_catalog.sum(pg_catalog.pg_stat_get_xact_tuples_updated(oid) \
+             + pg_catalog.pg_stat_get_xact_tuples_deleted(oid))::bigint \
+             FROM pg_catalog.pg_class WHERE oid IN \
+             ('pg_catalog.pg_largeobject'::pg_catalog.regclass, \
+             'pg_catalog.pg_largeobject_metadata'::pg_catalog.regclass)",
+            &[],
+        )
+        .await
+        .pg("could not read what the transaction has done to large objects")?;
+    Ok(Marks {
+        tables,
+        large_objects: row.get(0),
+        ours,
+    })
 }
 
 /// One state of the database within the transaction.
@@ -67,6 +88,12 @@ pub fn surplus(
     captured: &[Oid],
 ) -> Vec<String> {
     let mut surplus = Vec::new();
+    if before.marks.large_objects != after.marks.large_objects {
+        surplus.push("large objects were changed or removed".to_owned());
+    }
+    if before.marks.ours != after.marks.ours {
+        surplus.push("the ledger or the journal was changed".to_owned());
+    }
     let tables = before.world.relations.values();
     for relation in tables.filter(|r| r.kind == RelationKind::Table) {
         let covered = coverage.get(&relation.oid);
@@ -86,7 +113,7 @@ pub fn surplus(
                 None if !expected(|c| &c.dropped) => {
                     surplus.push(format!("{}.{} was dropped", relation.name, column.name));
                 }
-                Some(c) if c.type_name != column.type_name && !expected(|c| &c.retyped) => {
+                Some(c) if !c.same_type(column) && !expected(|c| &c.retyped) => {
                     surplus.push(format!(
                         "the type of {}.{} was changed",
                         relation.name, column.name

@@ -22,6 +22,7 @@ pub use sequences::all_sequences;
 pub use sequences::sequences;
 pub use storage::Storage;
 pub use storage::storage;
+pub use world::columns;
 pub use world::whole_world;
 pub use world::world;
 

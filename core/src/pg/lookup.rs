@@ -3,6 +3,7 @@
 use tokio_postgres::Client;
 
 use crate::error::Result;
+use crate::ident::TableName;
 use crate::model::relation::Oid;
 use crate::pg::error::PgContext as _;
 use crate::pg::error::sqlstate;
@@ -94,6 +95,23 @@ pub async fn count(client: &Client, query: &str) -> Result<Counted> {
         .await
         .pg("could not end counting")?;
     Ok(counted)
+}
+
+/// True when a value of `column` has more than `limit` characters.
+pub async fn is_longer(
+    client: &Client,
+    table: &TableName,
+    column: &str,
+    limit: u32,
+) -> Result<bool> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM ONLY {} AS t \
+         WHERE pg_catalog.length(t.{}::pg_catalog.text) > {limit})",
+        quote::table(table),
+        quote::ident(column)
+    );
+    let row = client.query_one(&sql, &[]).await;
+    Ok(row.pg("could not measure the values of a key")?.get(0))
 }
 
 /// Sets the search path for the rest of the transaction.

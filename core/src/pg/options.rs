@@ -59,6 +59,7 @@ pub struct ConnectOptions {
 
 impl ConnectOptions {
     /// As these, with no other place to try than `host`.
+    #[must_use]
     pub fn at(&self, host: &Host) -> Self {
         Self {
             hosts: vec![host.clone()],

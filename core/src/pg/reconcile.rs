@@ -9,7 +9,7 @@
 
 use crate::ident::TableName;
 use crate::model::relation::{Column, Oid, Relation};
-use crate::pg::capture::Net;
+use crate::pg::net::Net;
 use crate::pg::record::TableRecord;
 use crate::sql::quote;
 
@@ -99,7 +99,7 @@ impl Target<'_> {
     pub fn kept_column(&self, number: i16) -> Option<&Column> {
         let earlier = self.earlier?.columns.iter().find(|c| c.number == number)?;
         let live = self.live.columns.iter().find(|c| c.number == number)?;
-        (earlier.type_name == live.type_name && !live.generated).then_some(live)
+        (earlier.same_type(live) && !live.generated).then_some(live)
     }
 
     /// The number of live column `name`.

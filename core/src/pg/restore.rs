@@ -9,6 +9,7 @@ use crate::model::backup::Part;
 use crate::pg::copy;
 use crate::pg::error::PgContext as _;
 use crate::pg::inspect;
+use crate::pg::query;
 use crate::pg::session;
 use crate::schema::ENTRY_SETTINGS;
 use crate::sql::quote;
@@ -98,7 +99,12 @@ pub async fn drop_public(client: &Client) -> Result<()> {
 
 /// Starts loading the rows of `part` into its table.
 pub async fn load(client: &Client, part: &Part) -> Result<copy::In> {
-    let table = quote::table(&part.table);
+    load_into(client, &part.table, part).await
+}
+
+/// Starts loading the rows of `part` into `table`, which has its columns.
+pub async fn load_into(client: &Client, table: &TableName, part: &Part) -> Result<copy::In> {
+    let table = quote::table(table);
     let columns = quote::idents(part.columns.iter().map(|c| c.name.as_str()));
     // COPY takes no empty column list.
     let target = if columns.is_empty() {
@@ -107,6 +113,20 @@ pub async fn load(client: &Client, part: &Part) -> Result<copy::In> {
         format!("{table} ({columns})")
     };
     copy::In::start(client, &target).await
+}
+
+/// The partitioned table that `table` is a partition of, at any depth.
+pub async fn root(client: &Client, table: &TableName) -> Result<Option<TableName>> {
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind = 'p' AND c.oid = pg_catalog.pg_partition_root({}::pg_catalog.regclass)",
+        quote::literal(&quote::table(table))
+    );
+    let rows = query::rows(client, "the partitions", &sql, &[]).await?;
+    let name =
+        |r: &tokio_postgres::Row| TableName::new(r.get::<_, String>(0), r.get::<_, String>(1));
+    Ok(rows.first().map(name))
 }
 
 /// Sends everything that arrives on `rows`, and tells `progress` how many rows that were so far.
@@ -141,6 +161,28 @@ pub async fn refresh(client: &Client, view: &TableName, path: Option<&str>) -> R
         .batch_execute(&format!("REFRESH MATERIALIZED VIEW {}", quote::table(view)))
         .await
         .pg(format!("could not refresh {view}"))
+}
+
+/// The constraints that are not known to hold for all rows. Each is tried once.
+pub async fn unvalidated(client: &Client) -> Result<Vec<String>> {
+    let sql = "SELECT n.nspname::text, c.relname::text, o.conname::text \
+               FROM pg_catalog.pg_constraint o JOIN pg_catalog.pg_class c ON c.oid = o.conrelid \
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               WHERE NOT o.convalidated ORDER BY 1, 2, 3";
+    let mut left = Vec::new();
+    for row in query::rows(client, "the constraints", sql, &[]).await? {
+        let table = TableName::new(row.get::<_, String>(0), row.get::<_, String>(1));
+        let name: String = row.get(2);
+        let sql = format!(
+            "ALTER TABLE {} VALIDATE CONSTRAINT {}",
+            quote::table(&table),
+            quote::ident(&name)
+        );
+        if client.batch_execute(&sql).await.is_err() {
+            left.push(format!("{} of {table}", name.escape_debug()));
+        }
+    }
+    Ok(left)
 }
 
 /// What statistics are gathered of, and whether it is the head of a family whose members are

@@ -76,6 +76,16 @@ pub async fn note(client: &Client, step: &str) -> Result<()> {
     Ok(())
 }
 
+/// Notes something that others may note too.
+pub async fn note_also(client: &Client, step: &str) -> Result<()> {
+    let sql = format!("INSERT INTO {SCHEMA}.done VALUES ($1) ON CONFLICT DO NOTHING");
+    client
+        .execute(&sql, &[&step])
+        .await
+        .pg("could not note what is restored")?;
+    Ok(())
+}
+
 /// Ends the notes.
 pub async fn end(client: &Client) -> Result<()> {
     client

@@ -153,7 +153,12 @@ pub async fn pin(client: &impl GenericClient) -> Result<()> {
 pub async fn pin_values(client: &impl GenericClient) -> Result<()> {
     pin(client).await?;
     client
-        .batch_execute("SET LOCAL TimeZone = 'UTC'")
+        .batch_execute(
+            // Of bytes in an unknown encoding nothing can be made but what they are.
+            "SET LOCAL TimeZone = 'UTC'; \
+             SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', true) \
+             WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'",
+        )
         .await
         .pg("could not fix the time zone for reading")
 }

@@ -78,6 +78,9 @@ pub fn cover(world: &World, reach: &Reach, dependents: &[Dependent], everything:
         };
         cover.touch(touch.table, &members, &touch.action, touch.place);
     }
+    for oid in &reach.replaced {
+        cover.need(*oid).replaced = true;
+    }
     if everything || reach.opaque {
         for relation in world.relations.values() {
             if relation.kind == RelationKind::Table {
@@ -122,6 +125,7 @@ struct Need {
     matching: Vec<String>,
     rows_change: bool,
     redefined: bool,
+    replaced: bool,
 }
 
 struct Cover<'w> {
@@ -486,9 +490,8 @@ fn decide(relation: &Relation, need: &Need) -> Coverage {
     let stable = |column: &String| {
         !need.dropped_columns.contains(column)
             && need.retyped.get(column).is_none_or(|new_type| {
-                // The text of an integer is the same in every integer type.
                 let old = relation.column(column).map_or("", |c| c.type_name.as_str());
-                is_integer(old) && is_integer(new_type)
+                same_text(old, new_type)
             })
     };
     let key = relation
@@ -518,12 +521,39 @@ fn decide(relation: &Relation, need: &Need) -> Coverage {
         table: relation.name.clone(),
         fate,
         extent,
-        key,
         retyped: need.retyped.keys().cloned().collect(),
         dropped: need.dropped_columns.iter().cloned().collect(),
         rows_change: need.rows_change,
         redefined: need.redefined || need.dropped,
+        replaced: need.dropped && need.replaced,
+        shortened: shortened(&key, &need.retyped),
+        key,
     }
+}
+
+/// The columns of `key` that a conversion may cut, and to how many characters.
+fn shortened(key: &[String], retyped: &BTreeMap<String, String>) -> Vec<(String, u32)> {
+    let limit = |column: &String| {
+        let new_type = retyped.get(column).filter(|t| is_text(t))?;
+        let (_, limit) = new_type.split_once('(')?;
+        limit.trim_end_matches([')', ' ']).trim().parse().ok()
+    };
+    key.iter()
+        .filter_map(|column| Some((column.clone(), limit(column)?)))
+        .collect()
+}
+
+/// True when a value of type `old` is written the same way once it is of type `new`, without
+/// USING: integers in every integer type, text in every type of text that fills nothing up.
+pub fn same_text(old: &str, new: &str) -> bool {
+    is_integer(old) && is_integer(new) || is_text(old) && is_text(new)
+}
+
+fn is_text(type_name: &str) -> bool {
+    let lower = type_name.trim().to_ascii_lowercase();
+    let plain = lower.strip_prefix("pg_catalog.").unwrap_or(&lower);
+    let plain = plain.split_once('(').map_or(plain, |p| p.0).trim();
+    matches!(plain, "text" | "varchar" | "character varying")
 }
 
 fn is_integer(type_name: &str) -> bool {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::ident::TableName;
-use crate::model::relation::{Oid, World};
+use crate::model::relation::{Oid, RelationKind, World};
 use crate::sql::statement::Name;
 
 /// What a relation name stands for.
@@ -99,6 +99,16 @@ impl<'w> Names<'w> {
     /// Notes a DROP.
     pub fn drop(&mut self, full: &TableName) {
         self.relations.remove(full);
+    }
+
+    /// Tables that are gone, and another one is called as they were.
+    pub fn replaced(&self) -> Vec<Oid> {
+        let there = |oid: Oid| self.relations.values().any(|b| *b == Bound::Existing(oid));
+        let all = self.world.relations.values();
+        all.filter(|r| r.kind == RelationKind::Table)
+            .filter(|r| self.relations.contains_key(&r.name) && !there(r.oid))
+            .map(|r| r.oid)
+            .collect()
     }
 
     /// Notes that `from` is called `to` from here on.

@@ -101,6 +101,8 @@ pub struct Reach {
     pub failures: Vec<(Place, String)>,
     /// Functions called by the statements that need a look into the catalog.
     pub functions: Vec<(Place, Name)>,
+    /// Tables in whose place another one stands in the end, under the same name.
+    pub replaced: Vec<Oid>,
     /// Code that can't be read will run: anything may change.
     pub opaque: bool,
 }

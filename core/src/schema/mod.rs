@@ -2,11 +2,13 @@
 
 mod about;
 mod catalog;
+mod delta;
 mod diff;
 mod dump;
 mod missing;
 mod normal;
 mod privileges;
+mod removals;
 pub mod render;
 pub mod repair;
 
@@ -14,6 +16,7 @@ pub use catalog::Catalog;
 pub use catalog::Object;
 pub use catalog::ObjectKey;
 pub use catalog::ObjectKind;
+pub use delta::Delta;
 pub use diff::Change;
 pub use diff::Diff;
 pub use diff::diff;
@@ -24,3 +27,4 @@ pub use dump::dump_entries;
 pub use missing::missing_statements;
 pub use missing::publication_statements;
 pub use privileges::privileges;
+pub use removals::removals;

@@ -16,6 +16,8 @@ pub struct AddColumn {
     pub add: String,
     /// Storage, compression, statistics target, options. Can run at once.
     pub settings: Vec<String>,
+    /// The default, as an expression.
+    pub default: Option<String>,
     /// `SET DEFAULT`, after the values are there.
     pub set_default: Option<String>,
     /// `SET NOT NULL`, after the values are there.
@@ -66,6 +68,7 @@ pub(super) fn steps(key: &ObjectKey, definition: &str) -> Option<AddColumn> {
             facts.type_name
         ),
         settings,
+        default: facts.default.clone(),
         set_default: facts.default.map(|d| format!("{alter} SET DEFAULT {d}")),
         set_not_null: facts.not_null.then(|| format!("{alter} SET NOT NULL")),
         identity: facts.identity,
@@ -226,6 +229,7 @@ mod tests {
                     format!("{alter} SET STORAGE external"),
                     format!("{alter} SET (\"n_distinct\" = 10)"),
                 ],
+                default: Some("'a\nnot null'::text".to_owned()),
                 set_default: Some(format!("{alter} SET DEFAULT 'a\nnot null'::text")),
                 set_not_null: Some(format!("{alter} SET NOT NULL")),
                 identity: None,

@@ -1,5 +1,6 @@
 //! The identity made for one backup: wrapped to the operators, unwrapped by one of them.
 
+use std::io::ErrorKind;
 use std::io::Read as _;
 use std::io::Write as _;
 
@@ -7,13 +8,14 @@ use age::DecryptError;
 use age::Decryptor;
 use age::Encryptor;
 use age::secrecy::ExposeSecret as _;
+use age::secrecy::SecretString;
 use age::x25519;
 
 use crate::error::Context as _;
-use crate::error::Error;
 use crate::error::Result;
 use crate::ident::Digest;
 use crate::model::secret::Secret;
+use crate::store::recipients;
 use crate::store::recipients::Recipients;
 
 /// The most that a wrap may hold; a secret key takes 75 bytes.
@@ -24,29 +26,53 @@ const KEY_CAP: u64 = 4096;
 pub enum Unopened {
     /// None of the identities is among those it was made for.
     NotOurs,
+    /// An identity is locked by a passphrase, and that was wrong or not to be had.
+    Locked,
+    /// A plugin that was to open it could not.
+    Plugin(String),
     /// It is no valid age file, or holds no identity.
     Damaged(String),
 }
 
-/// Makes a backup identity: its public half and itself, wrapped to `operators`.
-pub fn make(operators: &Recipients) -> Result<(x25519::Recipient, Vec<u8>)> {
+/// Makes a backup identity: its public half and itself, wrapped to `operators`. One wrap for each
+/// group of them that can share an age file.
+pub fn make(operators: &Recipients) -> Result<(x25519::Recipient, Vec<Vec<u8>>)> {
     let identity = x25519::Identity::generate();
-    let secret = identity.to_string();
-    let wrapped = wrap(secret.expose_secret(), operators)?;
-    Ok((identity.to_public(), wrapped))
+    let wraps = wrap(&identity, operators)?;
+    Ok((identity.to_public(), wraps))
 }
 
-fn wrap(secret: &str, operators: &Recipients) -> Result<Vec<u8>> {
-    let encryptor = Encryptor::with_recipients(operators.keys())
-        .map_err(|e| Error::failed("cannot encrypt to these recipients").caused_by(e))?;
-    let mut wrapped = Vec::new();
+/// Wraps `identity` to `operators`.
+pub fn wrap(identity: &x25519::Identity, operators: &Recipients) -> Result<Vec<Vec<u8>>> {
+    let secret = identity.to_string();
+    let text = Secret::new(format!("{}\n", secret.expose_secret()));
+    let groups = operators.groups();
+    let wraps = (groups.iter()).map(|group| recipients::encrypt(group, text.reveal().as_bytes()));
+    wraps.collect()
+}
+
+/// Wraps `identity` behind a passphrase: alone in its file, as age wants it.
+pub fn wrap_by_passphrase(identity: &x25519::Identity, passphrase: &Secret) -> Result<Vec<u8>> {
+    let secret = identity.to_string();
+    let text = Secret::new(format!("{}\n", secret.expose_secret()));
+    let passphrase = SecretString::from(passphrase.reveal().to_owned());
+    let encryptor = Encryptor::with_user_passphrase(passphrase);
+    seal(encryptor, text.reveal().as_bytes())
+}
+
+/// `secret` as an age file.
+pub fn seal(encryptor: Encryptor, secret: &[u8]) -> Result<Vec<u8>> {
+    let mut sealed = Vec::new();
     let context = "cannot encrypt to the recipients";
-    let mut writer = encryptor.wrap_output(&mut wrapped).context(context)?;
-    writer
-        .write_all(format!("{secret}\n").as_bytes())
-        .context(context)?;
+    let mut writer = encryptor.wrap_output(&mut sealed).context(context)?;
+    writer.write_all(secret).context(context)?;
     writer.finish().context(context)?;
-    Ok(wrapped)
+    Ok(sealed)
+}
+
+/// True when a wrap is opened by a passphrase.
+pub fn is_by_passphrase(wrapped: &[u8]) -> bool {
+    Decryptor::new_buffered(wrapped).is_ok_and(|d| d.is_scrypt())
 }
 
 /// Opens a wrap with any of `identities`.
@@ -56,6 +82,14 @@ pub fn unwrap<'a>(
 ) -> Result<x25519::Identity, Unopened> {
     let damaged = |e: DecryptError| match e {
         DecryptError::NoMatchingKeys => Unopened::NotOurs,
+        DecryptError::KeyDecryptionFailed => Unopened::Locked,
+        e @ (DecryptError::PluginResolve(_) | DecryptError::Plugin(_)) => {
+            Unopened::Plugin(e.to_string())
+        }
+        // The wrap itself is in memory: a pipe leads to a plugin.
+        DecryptError::Io(e) if e.kind() == ErrorKind::BrokenPipe => {
+            Unopened::Plugin("an age plugin stopped early".to_owned())
+        }
         e => Unopened::Damaged(e.to_string()),
     };
     let plain = Decryptor::new_buffered(wrapped)

@@ -14,6 +14,7 @@ use crate::store::convert;
 use crate::store::folder::Folder;
 use crate::store::identities::Identities;
 use crate::store::layout;
+use crate::store::operators;
 use crate::store::sidecar;
 use crate::store::verified::Verified;
 use crate::store::verify;
@@ -21,7 +22,7 @@ use crate::store::wire;
 use crate::store::wire::FORMAT;
 
 /// No manifest is larger: 50,000 tables take about 5 MB.
-const MANIFEST_CAP: u64 = 64 << 20;
+pub const MANIFEST_CAP: u64 = 64 << 20;
 
 /// A complete backup. Its objects were not looked at yet.
 #[derive(Debug)]
@@ -73,14 +74,35 @@ impl Backup {
             .get(layout::MANIFEST, MANIFEST_CAP)
             .map_err(NotComplete::Unreadable)?
             .ok_or_else(|| incomplete("it has no manifest"))?;
-        match wire::format_of(&json) {
+        Self::read(folder, &json)
+    }
+
+    /// The backup in `folder`, whose manifest is to be `json` once everything was checked.
+    pub(super) fn assemble(folder: Folder, json: &[u8]) -> Result<Self> {
+        let (manifest, facts) = Self::read(&folder, json).map_err(|e| match e {
+            NotComplete::Incomplete(why) => Error::damaged(why),
+            NotComplete::Newer(format) => Error::damaged(format!(
+                "the backup has format {format}, which this version can't read"
+            )),
+            NotComplete::Unreadable(e) => e,
+        })?;
+        Ok(Self {
+            folder,
+            manifest,
+            facts,
+        })
+    }
+
+    fn read(folder: &Folder, json: &[u8]) -> Result<(wire::Manifest, BackupFacts), NotComplete> {
+        let incomplete = |why: &str| NotComplete::Incomplete(why.to_owned());
+        match wire::format_of(json) {
             Some(FORMAT) => {}
             Some(other) => return Err(NotComplete::Newer(other)),
             None => return Err(incomplete("its manifest.json is damaged")),
         }
-        let manifest: wire::Manifest = wire::from_json(layout::MANIFEST, &json)
+        let manifest: wire::Manifest = wire::from_json(layout::MANIFEST, json)
             .map_err(|e| NotComplete::Incomplete(e.to_string()))?;
-        let facts = facts(folder, &manifest, Digest::of(&json))
+        let facts = facts(folder, &manifest, Digest::of(json))
             .map_err(|e| NotComplete::Incomplete(format!("its manifest.json is damaged: {e}")))?;
         Ok((manifest, facts))
     }
@@ -92,8 +114,9 @@ impl Backup {
 
     /// True when one of `identities` belongs to an operator whom it was made for.
     pub fn opens_with(&self, identities: &Identities) -> bool {
-        let operators = &self.manifest.public.recipients;
-        operators.iter().any(|o| identities.holds(&o.fingerprint))
+        let openers = operators::openers(&self.folder, &self.manifest.public);
+        let mut recipients = openers.recipients.iter();
+        recipients.any(|o| identities.holds(&o.fingerprint))
     }
 
     /// The folder it lies in.
@@ -136,7 +159,6 @@ impl Backup {
 
     /// Keeps it from pruning, for ever or until an instant. An earlier pin is replaced.
     pub fn pin(&self, reason: &str, actor: &str, until: Option<Timestamp>) -> Result<()> {
-        self.unpin()?;
         sidecar::write_pin(&self.folder, reason, actor, until)
     }
 
@@ -158,6 +180,8 @@ fn facts(folder: &Folder, manifest: &wire::Manifest, digest: Digest) -> Result<B
     let public = &manifest.public;
     let revision = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
     let (tables, skipped) = convert::tables(public);
+    let openers = operators::openers(folder, public);
+    let verifications = sidecar::verifications(folder)?;
     let who = |r: &wire::Recipient| r.label.clone().unwrap_or_else(|| r.fingerprint.clone());
     Ok(BackupFacts {
         id: public.id.parse()?,
@@ -172,13 +196,19 @@ fn facts(folder: &Folder, manifest: &wire::Manifest, digest: Digest) -> Result<B
         target: revision(&public.target)?,
         continues: public.continues.as_deref().map(str::parse).transpose()?,
         server_version: public.server.version.clone(),
+        whole: public.kind != BackupKind::Prerollback.as_str()
+            && public.scope.full
+            && !public.scope.schema_only
+            && !public.scope.data_only,
         tables,
         skipped,
         bytes: manifest.bytes,
         objects: manifest.objects,
-        recipients: public.recipients.iter().map(who).collect(),
+        recipients: openers.recipients.iter().map(who).collect(),
+        passphrases: openers.passphrases as u64,
         manifest: Some(digest),
-        verified: sidecar::verified(folder)?,
+        verified: verifications.passed,
+        failed: verifications.failed,
         pinned: sidecar::pinned(folder),
     })
 }

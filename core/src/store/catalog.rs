@@ -51,11 +51,16 @@ impl Store {
         })
     }
 
+    /// Where it lies.
+    pub(super) fn root(&self) -> PathBuf {
+        self.root.clone()
+    }
+
     /// Begins a backup: its folder, its intent, and a key of its own wrapped to the recipients.
     pub fn begin(&self, new: NewBackup) -> Result<Writer> {
         let operators = Recipients::parse(&new.recipients)?;
         let (codec, level) = codec::method(new.compression)?;
-        let (recipient, wrapped) = age_key::make(&operators)?;
+        let (recipient, wraps) = age_key::make(&operators)?;
         let started = clock::now();
         let (id, folder, target) = self.make_folder(&new, started)?;
         let writer = Writer::new(Opening {
@@ -71,7 +76,9 @@ impl Store {
         });
         let begin = wire::to_json(&begin_of(&writer))?;
         writer.objects.put(layout::BEGIN, &begin)?;
-        writer.objects.put(layout::FIRST_KEY, &wrapped)?;
+        for (number, wrapped) in wraps.iter().enumerate() {
+            writer.objects.put(&layout::key(number), wrapped)?;
+        }
         Ok(writer)
     }
 
@@ -170,18 +177,7 @@ impl Store {
         }
     }
 
-    /// Deletes a backup: the manifest first, so that it is incomplete from then on.
-    pub fn remove(&self, facts: &BackupFacts) -> Result<()> {
-        let path = self.path_of(facts);
-        Folder::new(path.clone()).remove(layout::MANIFEST)?;
-        fs::remove_dir_all(&path).context(format!("cannot remove {}", path.display()))?;
-        let parent = folder::parent_of(&path);
-        folder::sync_folder(&parent).context(format!("cannot sync {}", parent.display()))?;
-        folder::remove_if_empty(&parent);
-        Ok(())
-    }
-
-    fn path_of(&self, facts: &BackupFacts) -> PathBuf {
+    pub(super) fn path_of(&self, facts: &BackupFacts) -> PathBuf {
         let folder = layout::database_folder(&self.root, &facts.database);
         let path = folder.join(facts.id.as_str());
         if path.exists() {

@@ -29,9 +29,9 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// Begins the script of a chunk in `seal`.
-    pub fn begin(mut seal: Seal) -> Result<Self> {
-        seal.write(script::BEGIN.as_bytes())?;
+    /// Begins the script of a chunk in `seal`, by [`script::BEGIN`] or the like.
+    pub fn begin(preamble: &str, mut seal: Seal) -> Result<Self> {
+        seal.write(preamble.as_bytes())?;
         Ok(Self { seal })
     }
 

@@ -19,8 +19,7 @@ use crate::model::backup::Compression;
 /// larger on the tables of `scripts/bench`. Rows resemble their neighbours, so a table of places
 /// that fits into a processor's first cache finds as much; and a window as large as most chunks
 /// never has to be wrapped around, after which matching would go a slower way.
-const ROWS_AT_LEVEL_1: [(fn(u32) -> CParameter, u32); 2] =
-    [(CParameter::HashLog, 13), (CParameter::WindowLog, 24)];
+const ROWS_AT_LEVEL_1: [CParameter; 2] = [CParameter::HashLog(13), CParameter::WindowLog(24)];
 
 /// A method of compression, without its level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,8 +107,8 @@ impl<W: Write> Encoder<W> {
             Codec::Zstd => {
                 let mut encoder = ZstdEncoder::new(output, level)?;
                 if level == 1 {
-                    for (parameter, value) in ROWS_AT_LEVEL_1 {
-                        encoder.set_parameter(parameter(value))?;
+                    for parameter in ROWS_AT_LEVEL_1 {
+                        encoder.set_parameter(parameter)?;
                     }
                 }
                 Self::Zstd(encoder)

@@ -22,6 +22,7 @@ use crate::store::layout;
 use crate::store::layout::Object;
 use crate::store::restore_text;
 use crate::store::sidecar;
+use crate::store::statement_writer;
 use crate::store::sums;
 use crate::store::wire;
 use crate::store::wire::FORMAT;
@@ -82,6 +83,7 @@ impl Writer {
                 .iter()
                 .map(convert::sequence_to_wire)
                 .collect(),
+            large_objects: self.large_objects.map(statement_writer::to_wire),
             settings: facts.settings,
             pg_dump_version: facts.pg_dump_version,
             extensions: facts.extensions,

@@ -17,8 +17,9 @@ use crate::store::facts::CommitFacts;
 use crate::store::facts::Scope;
 use crate::store::facts::Selection;
 use crate::store::layout;
-use crate::store::recipients::Operator;
+use crate::store::rekey::wire_recipient;
 use crate::store::script;
+use crate::store::statement_writer::LargeObjectFacts;
 use crate::store::verified::StoredPart;
 use crate::store::wire;
 use crate::store::wire_private;
@@ -33,10 +34,6 @@ pub fn public(
     let (full, include, exclude) = match facts.scope.selection.clone() {
         Selection::Full => (true, Vec::new(), Vec::new()),
         Selection::Patterns { include, exclude } => (false, include, exclude),
-    };
-    let operator = |o: &Operator| wire::Recipient {
-        fingerprint: o.fingerprint.to_string(),
-        label: o.label.clone(),
     };
     let kept = writer.parts.iter().map(table_to_wire);
     let skipped = facts.skipped.iter().map(|s| wire::Table {
@@ -83,7 +80,12 @@ pub fn public(
             method: writer.objects.codec().word().to_owned(),
             level: (writer.objects.codec() != Codec::None).then_some(writer.objects.level()),
         },
-        recipients: writer.operators.operators().iter().map(operator).collect(),
+        recipients: writer
+            .operators
+            .operators()
+            .iter()
+            .map(wire_recipient)
+            .collect(),
         identity_sha256: age_key::public_digest(writer.objects.recipient()).to_string(),
         begin_sha256: begin.map(|(_, digest)| digest.to_string()),
         previous,
@@ -208,6 +210,20 @@ pub fn sequence_from_wire(state: &wire_private::Sequence) -> SequenceState {
         last_value: state.last_value,
         is_called: state.is_called,
     }
+}
+
+/// What the large objects are, as it was stored.
+pub fn large_objects(private: &wire_private::Private) -> Result<Option<LargeObjectFacts>> {
+    let stored = private.large_objects.as_ref();
+    let facts = |stored: &wire_private::LargeObjects| {
+        Ok(LargeObjectFacts {
+            count: stored.count,
+            bytes: stored.bytes,
+            hash: u128::from_str_radix(&stored.hash, 16)
+                .map_err(|_| Error::damaged("the hash of large objects is invalid"))?,
+        })
+    };
+    stored.map(facts).transpose()
 }
 
 /// What was told at the commit, as it was stored.

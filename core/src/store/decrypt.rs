@@ -345,6 +345,7 @@ impl Contents {
                 .iter()
                 .map(convert::sequence_from_wire)
                 .collect(),
+            large_objects: convert::large_objects(private)?,
             commit: convert::commit_facts(private)?,
         })
     }

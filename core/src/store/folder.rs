@@ -75,13 +75,53 @@ impl Folder {
             .map_err(|e| e.hint(ELSEWHERE))
     }
 
+    /// As [`Folder::put`], from a stream. Returns how much that was.
+    pub fn put_from(&self, name: &str, content: &mut dyn Read) -> Result<u64> {
+        let path = self.path.join(name);
+        make_folders(&parent_of(&path))?;
+        let mut write = || {
+            let mut file = create_new(&path)?;
+            let written = std::io::copy(content, &mut file)?;
+            file.sync_all()?;
+            Ok(written)
+        };
+        let written: std::io::Result<u64> = write();
+        written
+            .context(format!("cannot write {name} in {}", self.path.display()))
+            .map_err(|e| e.hint(ELSEWHERE))
+    }
+
+    /// Writes a sidecar, in place of an earlier one if there is one: whoever looks sees the one or
+    /// the other. The new one lies beside the backup's folder until it is synced.
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.path.join(name);
+        let folder = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let new = format!(".{folder}-{:08x}.new", rand::random::<u32>());
+        let new = parent_of(&self.path).join(new);
+        let written = make_folder_of(&path)
+            .and_then(|()| write_new(&new, bytes))
+            .and_then(|()| fs::rename(&new, &path))
+            .and_then(|()| sync_folder(&parent_of(&path)));
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        written
+            .context(format!("cannot write {name} in {}", self.path.display()))
+            .map_err(|e| e.hint(ELSEWHERE))
+    }
+
     /// Removes the object `name`, which need not exist.
     pub fn remove(&self, name: &str) -> Result<()> {
         match fs::remove_file(self.path.join(name)) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
-            _ => sync_folder(&self.path),
+            _ => sync_folder(&parent_of(&self.path.join(name))),
         }
         .context(format!("cannot remove {name} in {}", self.path.display()))
+    }
+
+    /// True when something lies where the object `name` would.
+    pub fn has(&self, name: &str) -> bool {
+        fs::symlink_metadata(self.path.join(name)).is_ok()
     }
 
     /// Opens the object `name`, which must be a plain file.
@@ -199,6 +239,14 @@ pub fn make_folders(path: &Path) -> Result<()> {
 pub fn make_folder(path: &Path) -> std::io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)?;
     sync_folder(&parent_of(path))
+}
+
+/// Makes the folder that the file `path` is to lie in, unless it is there.
+fn make_folder_of(path: &Path) -> std::io::Result<()> {
+    match make_folder(&parent_of(path)) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    }
 }
 
 /// Removes the folder `path` when nothing is in it: a failed run leaves no trace.

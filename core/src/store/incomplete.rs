@@ -32,15 +32,24 @@ pub fn facts(folder: &Folder, id: &BackupId, database: &str) -> BackupFacts {
         target: None,
         continues: None,
         server_version: String::new(),
+        whole: false,
         tables: Vec::new(),
         skipped: Vec::new(),
         bytes: 0,
         objects: 0,
         recipients: Vec::new(),
+        passphrases: 0,
         manifest: None,
         verified: None,
+        failed: None,
         pinned: sidecar::pinned(folder),
     }
+}
+
+/// The database that a `begin.json` names.
+pub fn database(begin: &[u8]) -> Option<String> {
+    let begin: wire::Begin = wire::from_json(layout::BEGIN, begin).ok()?;
+    Some(begin.database).filter(|name| !name.is_empty())
 }
 
 /// The time in an id; the epoch when there is none.

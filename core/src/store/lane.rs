@@ -39,6 +39,8 @@ pub struct Saved {
 pub struct Lane {
     objects: Arc<Objects>,
     limits: Limits,
+    /// What chunks begin with.
+    preamble: &'static str,
     /// The chunk that small parts share.
     shared: Option<Chunk>,
     open: Option<Open>,
@@ -64,10 +66,11 @@ struct Open {
 
 impl Lane {
     /// A lane into `objects`.
-    pub(super) fn new(objects: Arc<Objects>, limits: Limits) -> Self {
+    pub(super) fn new(objects: Arc<Objects>, limits: Limits, preamble: &'static str) -> Self {
         Self {
             objects,
             limits,
+            preamble,
             shared: None,
             open: None,
             buffer: Vec::with_capacity(PIECE + PIECE / 4),
@@ -150,13 +153,12 @@ impl Lane {
     /// ends with a row.
     fn flush(&mut self, boundary: bool) -> Result<()> {
         let open = self.open.as_mut().ok_or_else(unfinished)?;
-        let mut chunk = match open.chunk.take() {
-            Some(chunk) => chunk,
-            None => {
-                let mut chunk = begin_chunk(&self.objects, open.first.take())?;
-                chunk.begin_rows(&open.heading.text)?;
-                chunk
-            }
+        let mut chunk = if let Some(chunk) = open.chunk.take() {
+            chunk
+        } else {
+            let mut chunk = begin_chunk(&self.objects, self.preamble, open.first.take())?;
+            chunk.begin_rows(&open.heading.text)?;
+            chunk
         };
         chunk.rows(&self.buffer)?;
         self.buffer.clear();
@@ -178,7 +180,7 @@ impl Lane {
         let open = self.open.as_mut().ok_or_else(unfinished)?;
         let mut chunk = match self.shared.take() {
             Some(chunk) => chunk,
-            None => begin_chunk(&self.objects, open.first.take())?,
+            None => begin_chunk(&self.objects, self.preamble, open.first.take())?,
         };
         chunk.begin_rows(&open.heading.text)?;
         chunk.rows(&self.buffer)?;
@@ -199,9 +201,12 @@ impl Open {
     }
 }
 
-fn begin_chunk(objects: &Objects, number: Option<u32>) -> Result<Chunk> {
+fn begin_chunk(objects: &Objects, preamble: &str, number: Option<u32>) -> Result<Chunk> {
     let number = number.unwrap_or_else(|| objects.reserve_chunks(1));
-    Chunk::begin(objects.begin(layout::data(number, objects.codec()))?)
+    Chunk::begin(
+        preamble,
+        objects.begin(layout::data(number, objects.codec()))?,
+    )
 }
 
 fn unfinished() -> Error {

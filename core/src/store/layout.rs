@@ -10,6 +10,8 @@ use crate::store::codec::Codec;
 pub const BEGIN: &str = "begin.json";
 /// The backup identity, wrapped to all operators.
 pub const FIRST_KEY: &str = "keys/0.age";
+/// Who opens which wrap, once that was changed.
+pub const OPERATORS: &str = "keys/operators.json";
 /// The recovery commands.
 pub const RESTORE: &str = "RESTORE.txt";
 /// Digests of the objects.
@@ -28,6 +30,8 @@ pub enum Object {
     Begin,
     /// A wrap of the backup identity.
     Key,
+    /// Who opens which wrap.
+    Operators,
     /// The schema to load before the data.
     SchemaPre(Codec),
     /// The schema to load after the data.
@@ -63,6 +67,7 @@ impl Object {
             SUMS => return Some(Self::Sums),
             MANIFEST => return Some(Self::Manifest),
             PIN => return Some(Self::Pin),
+            OPERATORS => return Some(Self::Operators),
             "manifest.json.sig" => return Some(Self::Signature),
             _ => {}
         }
@@ -98,7 +103,7 @@ impl Object {
     pub const fn is_sidecar(self) -> bool {
         matches!(
             self,
-            Self::Key | Self::Verification | Self::Pin | Self::Signature
+            Self::Key | Self::Operators | Self::Verification | Self::Pin | Self::Signature
         )
     }
 
@@ -125,9 +130,19 @@ fn digits(text: &str, at_least: usize) -> bool {
     (at_least..=9).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
 }
 
+/// The `number`th wrap of the backup identity.
+pub fn key(number: usize) -> String {
+    format!("keys/{number}.age")
+}
+
 /// The `number`th chunk.
 pub fn data(number: u32, codec: Codec) -> String {
     format!("data/{number:06}.sql{}.age", codec.suffix())
+}
+
+/// The `number`th script of large objects.
+pub fn large_objects(number: u32, codec: Codec) -> String {
+    format!("lo/{number:06}.sql{}.age", codec.suffix())
 }
 
 /// The schema to load before the data.
@@ -215,6 +230,7 @@ mod tests {
         for good in [
             "begin.json",
             "keys/12.age",
+            "keys/operators.json",
             "schema/pre.sql.zst.age",
             "schema/post.sql.age",
             "data/000000.sql.gz.age",

@@ -1,10 +1,17 @@
 //! Operators' public keys: who will be able to open a backup.
 
+use std::collections::BTreeMap;
 use std::str::FromStr as _;
+
+use age::Encryptor;
+use age::NoCallbacks;
+use age::plugin;
 
 use crate::error::Error;
 use crate::error::Result;
 use crate::ident::Digest;
+use crate::store::age_key;
+use crate::store::identities;
 
 /// One operator.
 pub struct Operator {
@@ -12,7 +19,17 @@ pub struct Operator {
     pub fingerprint: Digest,
     /// The comment behind the key, if any.
     pub label: Option<String>,
-    key: Box<dyn age::Recipient + Send + Sync>,
+    key: Public,
+}
+
+/// A public key, by what it can share an age file with.
+enum Public {
+    /// X25519, ssh, and hardware keys that need no plugin to encrypt to.
+    Classic(Box<dyn age::Recipient + Send + Sync>),
+    /// Safe from quantum computers, which it would not be beside a classic one.
+    PostQuantum(Box<dyn age::Recipient + Send + Sync>),
+    /// Known to a plugin alone, which may want to be alone.
+    Plugin(plugin::Recipient),
 }
 
 /// All operators of a backup: one at least.
@@ -49,13 +66,52 @@ impl Recipients {
         &self.0
     }
 
-    /// Their keys.
-    pub fn keys(&self) -> impl Iterator<Item = &dyn age::Recipient> {
-        self.0.iter().map(|o| {
-            let key: &dyn age::Recipient = o.key.as_ref();
-            key
-        })
+    /// The operators, by the age file that they can share: the classic ones first.
+    pub fn groups(&self) -> Vec<Vec<&Operator>> {
+        fn rank(operator: &Operator) -> (u8, &str) {
+            match &operator.key {
+                Public::Classic(_) => (0, ""),
+                Public::PostQuantum(_) => (1, ""),
+                Public::Plugin(key) => (2, key.plugin()),
+            }
+        }
+        let mut sorted: Vec<&Operator> = self.0.iter().collect();
+        sorted.sort_by(|a, b| rank(a).cmp(&rank(b)));
+        let mut groups: Vec<Vec<&Operator>> = Vec::new();
+        for operator in sorted {
+            match groups.last_mut() {
+                Some(group) if group.iter().all(|o| rank(o) == rank(operator)) => {
+                    group.push(operator);
+                }
+                _ => groups.push(vec![operator]),
+            }
+        }
+        groups
     }
+}
+
+/// An age file that any of `group` can open and that holds `secret`. They can share one.
+pub fn encrypt(group: &[&Operator], secret: &[u8]) -> Result<Vec<u8>> {
+    let mut plugins: BTreeMap<&str, Vec<plugin::Recipient>> = BTreeMap::new();
+    let mut keys: Vec<&dyn age::Recipient> = Vec::new();
+    for operator in group {
+        match &operator.key {
+            Public::Classic(key) | Public::PostQuantum(key) => keys.push(key.as_ref()),
+            Public::Plugin(key) => {
+                let of = plugins.entry(key.plugin()).or_default();
+                of.push(key.clone());
+            }
+        }
+    }
+    let mut foreign = Vec::new();
+    for (name, recipients) in &plugins {
+        let plugin = plugin::RecipientPluginV1::new(name, recipients, &[], NoCallbacks);
+        foreign.push(plugin.map_err(|_| identities::missing_plugin(name))?);
+    }
+    keys.extend(foreign.iter().map(|p| -> &dyn age::Recipient { p }));
+    let failed = |e| Error::failed("cannot encrypt to these recipients").caused_by(e);
+    let encryptor = Encryptor::with_recipients(keys.into_iter()).map_err(failed)?;
+    age_key::seal(encryptor, secret)
 }
 
 fn parse(text: &str) -> Option<Operator> {
@@ -71,17 +127,34 @@ fn parse(text: &str) -> Option<Operator> {
     Some(Operator {
         fingerprint: Digest::of(&key),
         label: label.map(str::to_owned),
-        key: if key.starts_with("ssh-") {
-            Box::new(age::ssh::Recipient::from_str(&key).ok()?)
-        } else {
-            Box::new(age::x25519::Recipient::from_str(&key).ok()?)
-        },
+        key: public(&key)?,
     })
 }
 
-/// Makes sure that there is a recipient, and that all are well formed.
+fn public(key: &str) -> Option<Public> {
+    if key.starts_with("ssh-") {
+        let key = age::ssh::Recipient::from_str(key).ok()?;
+        return Some(Public::Classic(Box::new(key)));
+    }
+    if let Ok(key) = age::x25519::Recipient::from_str(key) {
+        return Some(Public::Classic(Box::new(key)));
+    }
+    if let Ok(key) = age::tag::Recipient::from_str(key) {
+        return Some(Public::Classic(Box::new(key)));
+    }
+    if let Ok(key) = age::tagpq::Recipient::from_str(key) {
+        return Some(Public::PostQuantum(Box::new(key)));
+    }
+    plugin::Recipient::from_str(key).ok().map(Public::Plugin)
+}
+
+/// Makes sure that there is a recipient, and that all are well formed and can be encrypted to.
 pub fn check(texts: &[String]) -> Result<()> {
-    Recipients::parse(texts).map(drop)
+    let recipients = Recipients::parse(texts)?;
+    for group in recipients.groups() {
+        encrypt(&group, b"")?;
+    }
+    Ok(())
 }
 
 /// True when `text` is one recipient that backups can be encrypted to.

@@ -28,6 +28,11 @@ pub fn text(writer: &Writer) -> String {
     if has(&sequences) {
         load.push(format!("    open {sequences} | {psql} >/dev/null\n"));
     }
+    if written.objects.keys().any(|name| name.starts_with("lo/")) {
+        load.push(format!(
+            "    for f in lo/*.age; do open \"$f\" | {psql} >/dev/null; done\n"
+        ));
+    }
     if has(&post) {
         load.push(format!("    open {post} | {psql}\n"));
     }

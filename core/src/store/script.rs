@@ -19,6 +19,25 @@ SET LOCAL IntervalStyle = 'postgres';
 SET LOCAL xmloption = 'content';
 ";
 
+/// The same for rows of a database whose encoding is `SQL_ASCII`, which is none: nothing converts
+/// them, neither on their way out nor in.
+pub const BEGIN_RAW: &str = "\\set ON_ERROR_STOP on
+BEGIN;
+SET LOCAL client_encoding = 'SQL_ASCII';
+SET LOCAL search_path = '';
+SET LOCAL DateStyle = 'ISO';
+SET LOCAL IntervalStyle = 'postgres';
+SET LOCAL xmloption = 'content';
+";
+
+/// What every script of statements begins with.
+pub const BEGIN_STATEMENTS: &str = "\\set ON_ERROR_STOP on
+BEGIN;
+SET LOCAL client_encoding = 'UTF8';
+SET LOCAL search_path = '';
+SET LOCAL standard_conforming_strings = on;
+";
+
 /// What ends the rows of a COPY. No row can be equal to it: COPY doubles backslashes.
 pub const END_OF_ROWS: &str = "\\.\n";
 

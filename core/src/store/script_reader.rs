@@ -25,7 +25,8 @@ pub struct ScriptReader {
     pending: Vec<u8>,
     in_rows: bool,
     committed: bool,
-    pieces: bool,
+    /// How much of a row is waited for before it is given in pieces.
+    patience: Option<usize>,
     /// What was given last ended in the middle of a row.
     mid_row: bool,
 }
@@ -37,7 +38,7 @@ impl ScriptReader {
     /// A reader that doesn't wait for the end of a long row.
     pub fn in_pieces() -> Self {
         Self {
-            pieces: true,
+            patience: Some(PIECE),
             ..Self::default()
         }
     }
@@ -56,7 +57,7 @@ impl ScriptReader {
                 let (mut used, ended) = rows_end(rest, self.mid_row);
                 if used > 0 {
                     self.mid_row = false;
-                } else if !ended && self.pieces && rest.len() > PIECE {
+                } else if !ended && self.patience.is_some_and(|most| rest.len() > most) {
                     used = rest.len();
                     self.mid_row = true;
                 }
@@ -94,6 +95,57 @@ impl ScriptReader {
     /// Ends the script, which must have come to its COMMIT and nothing after.
     pub fn finish(&self) -> Result<()> {
         if self.committed && !self.in_rows && self.pending.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::damaged("the script is cut"))
+        }
+    }
+}
+
+/// Takes a script of statements, one a line, in blocks of any size apart.
+#[derive(Debug, Default)]
+pub struct Lines {
+    pending: Vec<u8>,
+    head: usize,
+    committed: bool,
+}
+
+impl Lines {
+    /// Takes in the next block and gives the whole lines of statements in it to `sink`.
+    pub fn push(&mut self, block: &[u8], sink: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+        self.pending.extend_from_slice(block);
+        let Some(end) = self.pending.iter().rposition(|b| *b == b'\n') else {
+            return Ok(());
+        };
+        let whole = std::str::from_utf8(&self.pending[..=end])
+            .map_err(|_| Error::damaged("the script is no UTF-8 text"))?;
+        let mut statements = String::new();
+        for line in whole.split_inclusive('\n') {
+            if self.committed {
+                return Err(Error::damaged("the script goes on behind its end"));
+            }
+            if line == script::COMMIT {
+                self.committed = true;
+            } else if self.head < script::BEGIN_STATEMENTS.len() {
+                if !script::BEGIN_STATEMENTS[self.head..].starts_with(line) {
+                    return Err(Error::damaged("the script has an unknown beginning"));
+                }
+                self.head += line.len();
+            } else {
+                statements.push_str(line);
+            }
+        }
+        self.pending.drain(..=end);
+        if statements.is_empty() {
+            Ok(())
+        } else {
+            sink(&statements)
+        }
+    }
+
+    /// Ends the script, which must have come to its COMMIT.
+    pub fn finish(&self) -> Result<()> {
+        if self.committed && self.pending.is_empty() {
             Ok(())
         } else {
             Err(Error::damaged("the script is cut"))

@@ -17,15 +17,24 @@ use crate::store::wire;
 /// No sidecar is larger.
 const CAP: u64 = 64 * 1024;
 
-/// Deepest and then latest successful verification of the backup in `folder`. A sidecar that
-/// can't be read tells nothing and is passed over.
-pub fn verified(folder: &Folder) -> Result<Option<(VerifyLevel, Timestamp)>> {
+/// What verifications of a backup have found.
+#[derive(Debug, Default)]
+pub struct Verifications {
+    /// Deepest and then latest one that passed after the last that failed.
+    pub passed: Option<(VerifyLevel, Timestamp)>,
+    /// The last that failed, unless one as deep passed later.
+    pub failed: Option<(VerifyLevel, Timestamp)>,
+}
+
+/// The verifications of the backup in `folder`. A sidecar that can't be read tells nothing and is
+/// passed over.
+pub fn verifications(folder: &Folder) -> Result<Verifications> {
     let path = folder.path().join("verify");
     let entries = match fs::read_dir(&path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Verifications::default()),
         result => result.context(format!("cannot list {}", path.display()))?,
     };
-    let mut best = None;
+    let mut all = Vec::new();
     for entry in entries {
         let entry = entry.context(format!("cannot list {}", path.display()))?;
         let name = format!("verify/{}", entry.file_name().to_string_lossy());
@@ -35,13 +44,23 @@ pub fn verified(folder: &Folder) -> Result<Option<(VerifyLevel, Timestamp)>> {
         let Ok(result) = wire::from_json::<wire::Verification>(&name, &json) else {
             continue;
         };
-        if result.result == "passed"
-            && let Some(level) = level_of(&result.level)
-        {
-            best = best.max(Some((level, result.at.0)));
+        if let Some(level) = level_of(&result.level) {
+            all.push((result.at.0, level, result.result == "passed"));
         }
     }
-    Ok(best)
+    all.sort();
+    let mut found = Verifications::default();
+    for (at, level, passed) in all {
+        if passed {
+            found.passed = found.passed.max(Some((level, at)));
+            if found.failed.is_some_and(|(failed, _)| failed <= level) {
+                found.failed = None;
+            }
+        } else {
+            (found.passed, found.failed) = (None, Some((level, at)));
+        }
+    }
+    Ok(found)
 }
 
 fn level_of(word: &str) -> Option<VerifyLevel> {
@@ -67,7 +86,7 @@ pub fn pinned(folder: &Folder) -> bool {
     }
 }
 
-/// Pins the backup in `folder`, which must not be pinned.
+/// Pins the backup in `folder`, in place of an earlier pin.
 pub fn write_pin(
     folder: &Folder,
     reason: &str,
@@ -80,7 +99,11 @@ pub fn write_pin(
         at: wire::Time(clock::now()),
         until: until.map(wire::Time),
     };
-    folder.put(layout::PIN, &wire::to_json(&pin)?)?;
+    let json = wire::to_json(&pin)?;
+    if folder.has(layout::PIN) {
+        return folder.replace(layout::PIN, &json);
+    }
+    folder.put(layout::PIN, &json)?;
     sync(folder)
 }
 

@@ -21,8 +21,10 @@ use crate::store::decrypt;
 use crate::store::facts::CommitFacts;
 use crate::store::layout::Object;
 use crate::store::script;
+use crate::store::script_reader::Lines;
 use crate::store::script_reader::Piece;
 use crate::store::script_reader::ScriptReader;
+use crate::store::statement_writer::LargeObjectFacts;
 use crate::store::unseal::unseal;
 use crate::store::wire_private::Plain;
 
@@ -77,6 +79,7 @@ pub struct Contents {
     /// Chunks with rows of more than one part.
     pub shared: HashSet<String>,
     pub sequences: Vec<SequenceState>,
+    pub large_objects: Option<LargeObjectFacts>,
     pub commit: CommitFacts,
 }
 
@@ -128,6 +131,23 @@ impl Verified {
     /// The state of its sequences.
     pub fn sequences(&self) -> Result<Vec<SequenceState>> {
         Ok(self.contents()?.sequences.clone())
+    }
+
+    /// What its large objects are; `None` when it was made without.
+    pub fn large_objects(&self) -> Result<Option<LargeObjectFacts>> {
+        Ok(self.contents()?.large_objects)
+    }
+
+    /// Gives the statements that make large objects to `sink`, in order, many lines at a time.
+    pub fn large_object_statements(&self, sink: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+        let contents = self.contents()?;
+        let scripts = contents.plain.keys();
+        for name in scripts.filter(|n| matches!(Object::of(n), Some(Object::LargeObjects(_)))) {
+            let mut lines = Lines::default();
+            self.plaintext(contents, name, &mut |block| lines.push(block, sink))?;
+            lines.finish().map_err(|e| e.wrap(name))?;
+        }
+        Ok(())
     }
 
     /// The schema, before and after the data; `None` when it was made without.

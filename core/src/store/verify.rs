@@ -19,6 +19,7 @@ use crate::store::folder::Folder;
 use crate::store::identities::Identities;
 use crate::store::layout;
 use crate::store::layout::Object;
+use crate::store::operators;
 use crate::store::sums;
 use crate::store::verified::Verified;
 
@@ -74,6 +75,7 @@ pub fn verify(
     let names = listed(&backup, &mut broken)?;
     if level >= VerifyLevel::Hashed {
         hashed(&backup, &names, &mut broken);
+        wraps(backup.files(), &mut broken);
         chain(&backup, &mut broken, observer)?;
     }
     let mut contents = None;
@@ -165,6 +167,15 @@ fn read_sums(folder: &Folder) -> Result<BTreeMap<String, Digest>> {
     sums::parse(&text.ok_or_else(|| Error::damaged("is missing"))?)
 }
 
+/// Every object is there with the size and the digest it was written with, and nothing else is.
+pub fn objects(backup: &Backup) -> Result<()> {
+    let mut broken = Broken::default();
+    let names = listed(backup, &mut broken)?;
+    hashed(backup, &names, &mut broken);
+    wraps(backup.files(), &mut broken);
+    broken.into_result(&backup.facts().id)
+}
+
 /// Every object has its digest.
 fn hashed(backup: &Backup, names: &BTreeSet<String>, broken: &mut Broken) {
     let (folder, manifest) = (backup.files(), backup.manifest());
@@ -186,6 +197,24 @@ fn hashed(backup: &Backup, names: &BTreeSet<String>, broken: &mut Broken) {
     for name in names {
         if Object::of(name).is_some_and(Object::is_summed) && !digests.contains_key(name) {
             broken.add(name, "has no digest in SHA256SUMS");
+        }
+    }
+}
+
+/// The wraps are the ones that the list beside them names, where there is such a list.
+fn wraps(folder: &Folder, broken: &mut Broken) {
+    let list = match operators::read(folder) {
+        Ok(None) => return,
+        Ok(Some(list)) => list,
+        Err(e) => return broken.add_error(layout::OPERATORS, &e),
+    };
+    for wrap in operators::current(folder, &list) {
+        if Object::of(&wrap.object) != Some(Object::Key) {
+            broken.add(layout::OPERATORS, "names what is no wrap of the key");
+        } else if folder.has(&wrap.object) {
+            check(folder, &wrap.object, &wrap.sha256, broken);
+        } else {
+            broken.add(&wrap.object, "is missing");
         }
     }
 }

@@ -171,6 +171,27 @@ pub struct Previous {
     pub manifest_sha256: String,
 }
 
+/// `keys/operators.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Operators {
+    pub actor: String,
+    pub at: Time,
+    pub tool: Tool,
+    pub wraps: Vec<Wrap>,
+}
+
+/// One wrap of the backup identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wrap {
+    pub object: String,
+    pub sha256: String,
+    /// True when it opens by a passphrase.
+    #[serde(default)]
+    pub passphrase: bool,
+    #[serde(default)]
+    pub recipients: Vec<Recipient>,
+}
+
 /// `verify/<time>.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Verification {

@@ -13,6 +13,8 @@ pub struct Private {
     pub parts: Vec<Part>,
     pub objects: Vec<Plain>,
     pub sequences: Vec<Sequence>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub large_objects: Option<LargeObjects>,
     pub settings: Vec<(String, String)>,
     pub pg_dump_version: Option<String>,
     pub extensions: Vec<(String, String)>,
@@ -57,6 +59,15 @@ pub struct Plain {
     pub object: String,
     pub bytes: u64,
     pub sha256: String,
+}
+
+/// What the large objects are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LargeObjects {
+    pub count: u64,
+    pub bytes: u64,
+    /// 32 hex digits.
+    pub hash: String,
 }
 
 /// The state of a sequence.

@@ -28,6 +28,7 @@ use crate::store::objects::Objects;
 use crate::store::part_writer::PartWriter;
 use crate::store::recipients::Recipients;
 use crate::store::script;
+use crate::store::statement_writer::LargeObjectFacts;
 use crate::store::verified::StoredPart;
 
 /// A backup that is being made. Dropped without [`Writer::commit`], it removes what it wrote.
@@ -45,10 +46,13 @@ pub struct Writer {
     /// Parts whose rows are not all there yet.
     pub(super) pending: BTreeSet<usize>,
     pub(super) sequences: Vec<SequenceState>,
+    pub(super) large_objects: Option<LargeObjectFacts>,
     /// True from the moment nothing is to be removed any more.
     pub(super) done: bool,
     /// Of the thread that makes the backup.
     pub(super) lane: Lane,
+    /// What data scripts begin with.
+    pub(super) preamble: &'static str,
     pub(super) limits: Limits,
 }
 
@@ -80,13 +84,15 @@ impl Writer {
             new: opening.new,
             target: opening.target,
             operators: opening.operators,
-            lane: Lane::new(Arc::clone(&objects), LIMITS),
+            lane: Lane::new(Arc::clone(&objects), LIMITS, script::BEGIN),
             objects,
             parts: Vec::new(),
             tables: BTreeSet::new(),
             pending: BTreeSet::new(),
             sequences: Vec::new(),
+            large_objects: None,
             done: false,
+            preamble: script::BEGIN,
             limits: LIMITS,
         }
     }
@@ -94,6 +100,12 @@ impl Writer {
     /// The id of the backup.
     pub const fn id(&self) -> &BackupId {
         &self.id
+    }
+
+    /// Says that rows are bytes in no known encoding, to be loaded as they are.
+    pub fn raw_rows(&mut self) {
+        self.preamble = script::BEGIN_RAW;
+        self.lane = self.lane();
     }
 
     /// Begins a stream of rows. It must be finished before the next one begins.
@@ -139,7 +151,7 @@ impl Writer {
 
     /// Takes in rows beside others: one lane for each thread that reads.
     pub fn lane(&self) -> Lane {
-        Lane::new(Arc::clone(&self.objects), self.limits)
+        Lane::new(Arc::clone(&self.objects), self.limits, self.preamble)
     }
 
     /// Sets `count` numbers of chunks aside; returns the first.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::model::backup::{BackupFacts, BackupKind};
 use crate::model::event::{Event, Phase};
+use crate::ops::backup::large_objects;
 use crate::ops::backup::reading::{self, Contents, Held};
 use crate::ops::context::Context;
 use crate::ops::saving;
@@ -121,6 +122,9 @@ async fn fill(
         to: None,
         details: Value::Null,
     };
+    if server.encoding == "SQL_ASCII" {
+        writer.raw_rows();
+    }
     let here = ctx.database.at(session.host());
     let rows = contents.rows();
     let (dump, _) = tokio::try_join!(
@@ -136,6 +140,7 @@ async fn fill(
     if !options.schema_only {
         writer.sequences(&reading::sequences(client, &contents, options).await?)?;
     }
+    large_objects::save(client, &mut writer, options).await?;
     snapshot::end(client).await?;
     ctx.observer.observe(Event::Phase(Phase::Verify));
     let facts = completed(commit_facts(server, &purpose, version), options, contents)?;

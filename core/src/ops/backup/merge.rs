@@ -93,6 +93,7 @@ async fn inside(ctx: &Context, client: &Client, plan: &RestorePlan) -> Result<Ou
         tables: tables.collect(),
         sequences: raised.len() as u64,
         not_validated: Vec::new(),
+        not_filled: Vec::new(),
     })
 }
 

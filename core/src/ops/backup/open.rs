@@ -14,7 +14,7 @@ pub fn find(ctx: &Context, selector: &str) -> Result<Backup> {
 
 /// Verifies `backup`, on a thread of its own.
 pub async fn verified(ctx: &Context, backup: Backup, level: VerifyLevel) -> Result<Arc<Verified>> {
-    let identities = Identities::load(&ctx.identities)?;
+    let identities = Identities::load(&ctx.identities, Arc::clone(&ctx.ask))?;
     let observer = Arc::clone(&ctx.observer);
     let work = move || backup.verify(level, &identities, observer.as_ref());
     let done = tokio::task::spawn_blocking(work).await;
@@ -25,7 +25,7 @@ pub async fn verified(ctx: &Context, backup: Backup, level: VerifyLevel) -> Resu
 /// Checks the digests of `backup` and opens it, on a thread of its own. What is in its objects is
 /// checked when it is read.
 pub async fn for_loading(ctx: &Context, backup: Backup) -> Result<Arc<Verified>> {
-    let identities = Identities::load(&ctx.identities)?;
+    let identities = Identities::load(&ctx.identities, Arc::clone(&ctx.ask))?;
     let observer = Arc::clone(&ctx.observer);
     let work = move || backup.open_for_loading(&identities, observer.as_ref());
     let done = tokio::task::spawn_blocking(work).await;

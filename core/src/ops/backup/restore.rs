@@ -56,6 +56,8 @@ pub struct RestorePlan {
     pub rows: u64,
     /// Numbers of their parts.
     pub(super) parts: Vec<usize>,
+    /// True when the database exists for this one look only.
+    pub(super) scratch: bool,
     pub(super) verified: Arc<Verified>,
     pub(super) details: Details,
     pub(super) jobs: Option<usize>,
@@ -84,6 +86,8 @@ pub struct Outcome {
     /// Foreign keys that were made without looking at the rows, or not made, since the rows they
     /// refer to are not in the backup.
     pub not_validated: Vec<String>,
+    /// Materialized views that could not be filled.
+    pub not_filled: Vec<TableName>,
 }
 
 /// Reads and checks the whole backup, and looks whether the database can take it.
@@ -99,12 +103,11 @@ pub async fn plan(ctx: &Context, options: Restore) -> Result<RestorePlan> {
         let opened = open::for_loading(ctx, backup).await?;
         verified = opened.schema()?.is_some().then_some(opened);
     }
-    let verified = match verified {
-        Some(opened) => opened,
-        None => {
-            let backup = open::find(ctx, &options.backup)?;
-            open::verified(ctx, backup, VerifyLevel::Decrypted).await?
-        }
+    let verified = if let Some(opened) = verified {
+        opened
+    } else {
+        let backup = open::find(ctx, &options.backup)?;
+        open::verified(ctx, backup, VerifyLevel::Decrypted).await?
     };
     let session = connect::connect(&ctx.database, "pgbelay restore").await?;
     let plan = of(verified, session.database(), &options.tables, options.jobs)?;
@@ -140,6 +143,7 @@ pub(super) fn of(
             .collect(),
         rows: parts.iter().filter_map(stored).map(|p| p.rows).sum(),
         parts,
+        scratch: false,
         verified,
         details,
         jobs,

@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use crate::clock::{self, Timestamp};
 use crate::error::{Error, Kind, Result};
+use crate::ident::{BackupId, TableName};
 use crate::model::backup::{BackupFacts, BackupKind, VerifyLevel};
 use crate::model::event::{Event, Phase};
 use crate::model::ledger::Record;
 use crate::ops::backup::open;
 use crate::ops::backup::restore;
-use crate::ops::backup::restore::How;
+use crate::ops::backup::restore::{How, RestorePlan};
 use crate::ops::backup::whole;
 use crate::ops::context::Context;
+use crate::pg::error::sqlstate;
+use crate::pg::restore as restoring;
 use crate::pg::scratch::Scratch;
-use crate::pg::{connect, journal, lock, server, session};
+use crate::pg::session::Client;
+use crate::pg::{connect, inspect, journal, lock, server, session, usable};
 use crate::store::{Backup, Identities, Verified};
 
 /// What was found: nothing wrong, down to a level.
@@ -41,7 +45,7 @@ pub async fn verify(
 ) -> Result<Verification> {
     ctx.observer.observe(Event::Phase(Phase::Verify));
     let backup = open::find(ctx, selector)?;
-    let identities = Identities::load(&ctx.identities)?;
+    let identities = Identities::load(&ctx.identities, Arc::clone(&ctx.ask))?;
     // A key that was given and doesn't fit is told, not passed over.
     let level = level.unwrap_or(if identities.is_empty() {
         VerifyLevel::Hashed
@@ -137,16 +141,39 @@ async fn records(ctx: &Context) -> Result<Vec<Record>> {
 async fn restored(ctx: &Context, verified: Arc<Verified>) -> Result<String> {
     let facts = verified.commit_facts()?;
     let scratch = Scratch::create(&ctx.database, &facts.encoding, &facts.collation).await?;
+    let id = verified.facts().id.clone();
     let outcome = into(ctx, &scratch, verified).await;
     let removed = scratch.remove().await;
-    let version = outcome?;
+    let version = outcome.map_err(|error| judged(&id, error))?;
     removed?;
     Ok(version)
 }
 
+/// Tells a backup that doesn't restore from a server that can't take it just now.
+fn judged(id: &BackupId, error: Error) -> Error {
+    let code = sqlstate(&error).unwrap_or_default();
+    // Rights, roles, extensions' files, room, connections: of the server, not of the backup.
+    let server = ["08", "53", "57", "58"]
+        .iter()
+        .any(|class| code.starts_with(class))
+        || ["42501", "42704", "0A000", "55P03"].contains(&code.as_str());
+    if error.kind() != Kind::Failed || server || code.is_empty() && !differs(&error) {
+        return error;
+    }
+    Error::damaged(format!("backup {id} does not restore"))
+        .caused_by(error)
+        .hint("do not count on it; take another backup, and verify that one")
+}
+
+/// True when rows read otherwise after they were loaded.
+fn differs(error: &Error) -> bool {
+    error.causes().iter().any(|cause| cause == whole::DIFFERS)
+}
+
 async fn into(ctx: &Context, scratch: &Scratch, verified: Arc<Verified>) -> Result<String> {
     let name = scratch.options().database.clone();
-    let plan = restore::of(verified, &name, &[], None)?;
+    let mut plan = restore::of(verified, &name, &[], None)?;
+    plan.scratch = true;
     if plan.how != How::Whole {
         return Err(
             Error::usage("a backup without definitions can't be restored alone")
@@ -158,5 +185,50 @@ async fn into(ctx: &Context, scratch: &Scratch, verified: Arc<Verified>) -> Resu
     let client = locked.session().client();
     let target = scratch.options().at(locked.session().host());
     whole::load(ctx, client, target, &plan).await?;
+    positions(client, &plan).await?;
+    constraints(ctx, client).await?;
+    writing(ctx, client).await?;
     Ok(server::read(client).await?.version)
+}
+
+/// Every sequence stands where it was saved.
+async fn positions(client: &Client, plan: &RestorePlan) -> Result<()> {
+    let now = inspect::all_sequences(client).await?;
+    for saved in plan.verified.sequences()? {
+        if !now.iter().any(|s| s.state == saved) {
+            return Err(Error::damaged(format!(
+                "backup {} does not restore: sequence {} stands elsewhere than it was saved",
+                plan.backup.id, saved.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// All constraints hold. Those that the definitions say hold were checked when they were made; of
+/// those that they say may not hold it is told which don't.
+async fn constraints(ctx: &Context, client: &Client) -> Result<()> {
+    for name in restoring::unvalidated(client).await? {
+        ctx.observer.observe(Event::Note(format!(
+            "constraint {name} is not valid, as in the database that was backed up"
+        )));
+    }
+    Ok(())
+}
+
+/// Numbers can be drawn and rows added. What fails there is as it was saved, so it is told, and is
+/// no damage.
+async fn writing(ctx: &Context, client: &Client) -> Result<()> {
+    let sequences = inspect::all_sequences(client).await?;
+    let names: Vec<TableName> = sequences.into_iter().map(|s| s.name).collect();
+    let tried = usable::try_writing(client, &names).await?;
+    for trouble in tried.troubles {
+        ctx.observer.observe(Event::Warning(format!(
+            "what is restored from this backup can't be written to as it stands: {trouble}"
+        )));
+    }
+    for untried in tried.untried {
+        ctx.observer.observe(Event::Note(untried));
+    }
+    Ok(())
 }

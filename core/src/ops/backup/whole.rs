@@ -8,11 +8,14 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::model::event::{Event, Phase};
+use crate::ops::backup::large_objects;
 use crate::ops::backup::matviews;
 use crate::ops::backup::restore::{Outcome, RestorePlan, Restored};
+use crate::ops::backup::routing;
 use crate::ops::context::Context;
 use crate::ops::loading::{Loader, after, chunks, comparing};
 use crate::ops::saving;
+use crate::pg::large_objects as lo;
 use crate::pg::options::ConnectOptions;
 use crate::pg::restore;
 use crate::pg::resume::{self, Restoring};
@@ -23,8 +26,17 @@ use crate::schema::{Entry, dump_entries};
 /// The step that sets the sequences.
 const SEQUENCES: &str = "sequences";
 
+/// The note that there were no large objects before.
+const NO_LARGE_OBJECTS: &str = "no large objects";
+
+/// The step that makes the large objects.
+const LARGE_OBJECTS: &str = "large objects";
+
 /// The step after which all rows are known to be there.
 const COMPARED: &str = "compared";
+
+/// What is said when rows read otherwise after they were loaded.
+pub const DIFFERS: &str = "what was loaded reads otherwise than what was saved";
 
 /// Loads everything into the database of `client`, which `target` leads to as well.
 pub async fn load(
@@ -107,10 +119,12 @@ async fn fill(
     post: &str,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    chunks::load(loader).await?;
+    chunks::load(loader, &plan.details).await?;
     if !loader.is_done(COMPARED) {
         ctx.observer.observe(Event::Phase(Phase::Reconcile));
-        comparing::compare(loader, client, &plan.details).await?;
+        let routed = chunks::routed(&resume::done(client).await?);
+        comparing::compare(loader, client, &plan.details, &routed).await?;
+        routing::compare(client, plan, loader.settings(), &routed).await?;
         restore::begin(client, loader.settings()).await?;
         resume::note(client, COMPARED).await?;
         restore::commit(client).await?;
@@ -125,6 +139,20 @@ async fn fill(
             differing: 0,
         })
         .collect();
+    if !loader.is_done(LARGE_OBJECTS) {
+        if loader.is_done(NO_LARGE_OBJECTS) {
+            // Those that are there are of the run that was interrupted.
+            lo::remove_all(client).await?;
+        } else if lo::all(client).await?.is_empty() {
+            restore::begin(client, loader.settings()).await?;
+            resume::note(client, NO_LARGE_OBJECTS).await?;
+            restore::commit(client).await?;
+        }
+        large_objects::load(ctx, client, &plan.verified, loader.settings()).await?;
+        restore::begin(client, loader.settings()).await?;
+        resume::note(client, LARGE_OBJECTS).await?;
+        restore::commit(client).await?;
+    }
     let states = plan.verified.sequences()?;
     outcome.sequences = states.len() as u64;
     if !loader.is_done(SEQUENCES) {
@@ -135,13 +163,27 @@ async fn fill(
         resume::note(client, SEQUENCES).await?;
         restore::commit(client).await?;
     }
-    let (events, post): (Vec<Entry>, Vec<Entry>) =
-        dump_entries(post).into_iter().partition(|entry| {
+    // In a scratch database a subscription would only be in the way of dropping that, and could
+    // take its publisher's slot along.
+    let wanted = |entry: &Entry| {
+        let subscription = entry.kind == "SUBSCRIPTION" || entry.name.starts_with("SUBSCRIPTION ");
+        !(plan.scratch && subscription)
+    };
+    let (events, post): (Vec<Entry>, Vec<Entry>) = dump_entries(post)
+        .into_iter()
+        .filter(wanted)
+        .partition(|entry| {
             entry.kind == "EVENT TRIGGER" || entry.name.starts_with("EVENT TRIGGER ")
         });
     let partial = !plan.verified.commit_facts()?.scope.selection.is_full();
     outcome.not_validated = after::follow(loader, client, "post", post, partial).await?;
-    matviews::refresh(client, plan, loader.settings()).await?;
+    for (view, error) in matviews::refresh(client, plan, loader.settings()).await? {
+        let why = error.causes().into_iter().next().unwrap_or_default();
+        ctx.observer.observe(Event::Warning(format!(
+            "materialized view {view} stays empty, it could not be filled: {why}"
+        )));
+        outcome.not_filled.push(view);
+    }
     after::follow(loader, client, "event", events, partial).await?;
     restore::begin(client, loader.settings()).await?;
     resume::durably(client).await?;

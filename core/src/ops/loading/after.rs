@@ -17,7 +17,7 @@ use crate::schema::Entry;
 
 /// What became of a definition.
 enum Made {
-    Made,
+    Done,
     /// A foreign key that is not valid.
     Invalid(String),
     /// To be tried again, alone.
@@ -68,7 +68,7 @@ pub async fn follow(
         };
         for made in gang::run(&loader.target, loader.jobs, tasks, work).await? {
             match made {
-                Made::Made => {}
+                Made::Done => {}
                 Made::Invalid(name) => invalid.push(name),
                 Made::Again(step) => alone.push(step),
             }
@@ -76,7 +76,7 @@ pub async fn follow(
         for step in alone {
             let again = |step: Step| Error::failed(format!("{} was not made", step.entry.name));
             match one(loader, client, step, partial, &made, total).await? {
-                Made::Made => {}
+                Made::Done => {}
                 Made::Invalid(name) => invalid.push(name),
                 Made::Again(step) => return Err(again(step)),
             }
@@ -104,7 +104,7 @@ async fn one(
         Ok(()) => {
             resume::note(client, &step.name).await?;
             restore::commit(client).await?;
-            Made::Made
+            Made::Done
         }
         Err(error) => {
             transaction::abandon(client).await;

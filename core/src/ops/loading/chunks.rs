@@ -1,20 +1,32 @@
 //! Rows, chunk by chunk: each in a transaction of its own, with a note that it is there.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use crate::error::{Context as _, Error, Result};
+use crate::ident::TableName;
 use crate::model::event::{Event, Phase};
+use crate::ops::backup::details::Details;
 use crate::ops::gang::{self, Hand, Task};
 use crate::ops::loading::{Loader, Meter};
+use crate::pg::error::sqlstate;
 use crate::pg::{copy, restore, resume, transaction};
 use crate::store::{ChunkFacts, Loading, StoredPart};
 
+/// What the notes of partitioned tables begin with through which rows were counts.
+const ROUTED: &str = "routed ";
+
+/// The partitioned tables through which rows were counts, by what was noted.
+pub fn routed(done: &[String]) -> BTreeSet<String> {
+    let names = done.iter().filter_map(|step| step.strip_prefix(ROUTED));
+    names.map(ToOwned::to_owned).collect()
+}
+
 /// Loads all chunks, those of the largest tables first.
-pub async fn load(loader: &Loader) -> Result<()> {
+pub async fn load(loader: &Loader, details: &Details) -> Result<()> {
     let mut chunks = loader.verified.chunks()?;
     let parts = loader.verified.parts();
     let table = |chunk: &ChunkFacts| {
@@ -26,20 +38,36 @@ pub async fn load(loader: &Loader) -> Result<()> {
         (chunks.into_iter()).partition(|chunk| loader.is_done(&chunk.name));
     let bytes = |chunks: &[ChunkFacts]| chunks.iter().map(|c| c.bytes).sum();
     let meter = Meter::new(bytes(&wanted), Arc::clone(&loader.observer));
-    let mut loaded: BTreeMap<usize, AtomicU64> = BTreeMap::new();
+    let mut counts: BTreeMap<usize, AtomicU64> = BTreeMap::new();
     for (number, rows) in there.iter().flat_map(|c| &c.parts) {
-        let count = loaded.entry(*number).or_default();
+        let count = counts.entry(*number).or_default();
         count.fetch_add(*rows, Ordering::Relaxed);
     }
     for (number, _) in wanted.iter().flat_map(|c| &c.parts) {
-        loaded.entry(*number).or_default();
+        counts.entry(*number).or_default();
     }
     let tasks = wanted.into_iter().map(|what| Task {
         what,
         locks: Vec::new(),
     });
     let own = loader.clone();
-    let work = move |hand: &Hand, chunk: ChunkFacts| one(&own, hand, &chunk, &meter, &loaded);
+    let roots = Roots::of(loader, details);
+    let work = move |hand: &Hand, chunk: ChunkFacts| loop {
+        let known = roots.roots().len();
+        let error = match one(&own, hand, &chunk, &meter, &counts, &roots) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        hand.wait(transaction::abandon(hand.client()));
+        // A row that doesn't belong into its partition any more.
+        let misplaced = sqlstate(&error).as_deref() == Some("23514");
+        if misplaced {
+            roots.add(&own, hand, &chunk)?;
+        }
+        if roots.roots().len() == known || !misplaced {
+            return Err(error);
+        }
+    };
     gang::run(&loader.target, loader.jobs, tasks.collect(), work).await?;
     Ok(())
 }
@@ -49,7 +77,8 @@ fn one(
     hand: &Hand,
     chunk: &ChunkFacts,
     meter: &Meter,
-    loaded: &BTreeMap<usize, AtomicU64>,
+    counts: &BTreeMap<usize, AtomicU64>,
+    roots: &Roots,
 ) -> Result<()> {
     let client = hand.client();
     hand.wait(async {
@@ -59,13 +88,15 @@ fn one(
     })?;
     let parts = loader.verified.parts();
     let mut current: Option<(usize, copy::In)> = None;
+    let mut noted: BTreeSet<String> = BTreeSet::new();
     let mut take = |piece: Loading<'_>| match piece {
         Loading::Part(number) => {
             let part = part(parts, number)?;
-            let copy = hand
-                .wait(restore::load(client, &part.part))
-                .context(name(part))?;
-            current = Some((number, copy));
+            let root = roots.of_part(number);
+            let into = root.as_ref().unwrap_or(&part.part.table);
+            let copy = hand.wait(restore::load_into(client, into, &part.part));
+            current = Some((number, copy.context(name(part))?));
+            noted.extend(root.map(|root| format!("{ROUTED}{root}")));
             Ok(())
         }
         Loading::Rows(rows) => {
@@ -77,7 +108,7 @@ fn one(
             let sent = hand.wait(copy.send(Bytes::copy_from_slice(rows)));
             sent.context(name(part))?;
             let more = memchr::memchr_iter(b'\n', rows).count() as u64;
-            let count = loaded.get(number);
+            let count = counts.get(number);
             let count = count.map_or(0, |n| n.fetch_add(more, Ordering::Relaxed) + more);
             meter.add(more, rows.len() as u64, || Event::Progress {
                 phase: Phase::Restore,
@@ -105,11 +136,59 @@ fn one(
     };
     let read = loader.verified.read_chunk(chunk, &mut take);
     drop(current);
-    if let Err(error) = read {
-        hand.wait(transaction::abandon(client));
-        return Err(error);
+    read?;
+    hand.wait(async {
+        for step in &noted {
+            resume::note_also(client, step).await?;
+        }
+        restore::commit(client).await
+    })
+}
+
+/// Partitioned tables through which rows are counts.
+///
+/// Which partition a row belongs to may hang on what is no part of a backup: the hash of an enum
+/// value is that of its number in the catalog, and collations differ from system to system.
+struct Roots {
+    /// By part, the partitioned tables that it is under, and itself.
+    names: Vec<Vec<TableName>>,
+    roots: Mutex<BTreeSet<TableName>>,
+}
+
+impl Roots {
+    fn of(loader: &Loader, details: &Details) -> Self {
+        let parts = loader.verified.parts().iter();
+        let names: Vec<_> = parts.map(|p| details.names(&p.part.table)).collect();
+        let earlier = |name: &&TableName| loader.is_done(&format!("{ROUTED}{name}"));
+        let roots = names.iter().flatten().filter(earlier).cloned().collect();
+        Self {
+            names,
+            roots: Mutex::new(roots),
+        }
     }
-    hand.wait(restore::commit(client))
+
+    fn roots(&self) -> MutexGuard<'_, BTreeSet<TableName>> {
+        self.roots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The table that the rows of a part go to, when it isn't its own.
+    fn of_part(&self, number: usize) -> Option<TableName> {
+        let roots = self.roots();
+        let mut names = self.names.get(number)?.iter();
+        names.find(|name| roots.contains(name)).cloned()
+    }
+
+    /// Has the rows of the parts in `chunk` counts through their roots, where they have one.
+    fn add(&self, loader: &Loader, hand: &Hand, chunk: &ChunkFacts) -> Result<()> {
+        let parts = loader.verified.parts();
+        for (number, _) in &chunk.parts {
+            let table = &part(parts, *number)?.part.table;
+            if let Some(root) = hand.wait(restore::root(hand.client(), table))? {
+                self.roots().insert(root);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn part(parts: &[StoredPart], number: usize) -> Result<&StoredPart> {

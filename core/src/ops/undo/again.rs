@@ -8,17 +8,18 @@
 use crate::error::{Error, Result};
 use crate::model::event::{Event, Phase};
 use crate::model::plan::Fate;
-use crate::model::relation::{Oid, Relation, World};
+use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
 use crate::ops::run_scripts;
 use crate::ops::undo::plan::UndoPlan;
 use crate::pg::capture::Captured;
 use crate::pg::guard::{self, State};
+use crate::pg::record::TableRecord;
 use crate::pg::session::Client;
 use crate::pg::{inspect, retry, session, transaction};
 
 /// Runs the scripts of `plan` with capture triggers on the tables `watched`. What was captured is
-/// empty when the scripts could not run on the rows that are there.
+/// empty when the scripts could not run on what is there.
 pub async fn apply(
     ctx: &Context,
     client: &Client,
@@ -47,6 +48,20 @@ pub async fn apply(
         reason(&error)
     )));
     Ok(Captured::default())
+}
+
+/// The table of `earlier` in whose place the scripts put another one. What they copied into that
+/// can't be told from what somebody wrote.
+fn remade<'a>(plan: &UndoPlan, earlier: &'a World, applied: &World) -> Option<&'a Relation> {
+    let tables = earlier.relations.values();
+    let mut gone =
+        tables.filter(|r| r.kind == RelationKind::Table && !applied.relations.contains_key(&r.oid));
+    gone.find(|relation| {
+        let mut records = plan.details.tables.iter();
+        let record = records.find(|r| r.name_after().as_ref() == Some(&relation.name));
+        let name = record.map_or_else(|| relation.name.clone(), TableRecord::name_before);
+        applied.find(&name.schema, &name.name).is_some()
+    })
 }
 
 fn reason(error: &Error) -> String {
@@ -89,6 +104,12 @@ async fn run(
     captured.remove(client).await?;
     let after_marks = guard::marks(client).await?;
     let applied = inspect::world(client, earlier.search_path.clone()).await?;
+    if let Some(table) = remade(plan, earlier, &applied) {
+        return Err(Error::refused(format!(
+            "they would put another table in the place of {}",
+            table.name
+        )));
+    }
     let oids: Vec<Oid> = captured.tables().collect();
     let before = State {
         world: earlier,

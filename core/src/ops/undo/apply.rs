@@ -1,5 +1,7 @@
 //! Carrying an undo out.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -11,16 +13,20 @@ use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
 use crate::model::plan::Coverage;
 use crate::model::relation::Oid;
+use crate::ops::analysis::Analysis;
 use crate::ops::context::Context;
 use crate::ops::provisional::Provisional;
-use crate::ops::snapshot::{self, Purpose};
+use crate::ops::snapshot::{self, Purpose, Taken};
 use crate::ops::stored_catalog;
 use crate::ops::undo::inside::{Attempt, attempt};
+use crate::ops::undo::labels;
 use crate::ops::undo::plan::{self, UndoPlan};
 use crate::ops::undo::staging::Backups;
 use crate::pg::lock::{self, Locked};
 use crate::pg::reconcile::apply::Applied;
 use crate::pg::reconcile::conflicts::Conflict;
+use crate::pg::server::Server;
+use crate::pg::session::Client;
 use crate::pg::{catalog, connect, retry, server, snapshot as snapshot_of, transaction};
 use crate::store::{Identities, NewBackup, Store};
 
@@ -67,6 +73,16 @@ pub struct Outcome {
     pub backups: Vec<BackupFacts>,
 }
 
+/// What was saved of what applying the migrations again takes away.
+pub struct Own {
+    /// The backup.
+    pub taken: Taken,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The server.
+    pub server: Server,
+}
+
 /// Carries `plan` out.
 pub async fn apply(
     ctx: &Context,
@@ -93,14 +109,20 @@ pub async fn apply(
     }
     // Until something is committed it protects nothing, and goes when this fails.
     let own = save_first(ctx, &plan, &locked).await?;
-    let own = own.map(|facts| Provisional::new(&ctx.backups, facts));
-    let own = own.transpose()?;
+    let provisional = own.as_ref().map(|own| own.taken.facts.clone());
+    let provisional = provisional.map(|facts| Provisional::new(&ctx.backups, facts));
+    let provisional = provisional.transpose()?;
+    let client = locked.session().client();
+    let unchanged = schema_now(ctx, client).await? == now.details.after;
+    labels::add(ctx, client, &now).await?;
     let context = Attempt {
         ctx,
+        unchanged,
         plan: &now,
         backups: &backups,
         options: &options,
         own: own.as_ref(),
+        provisional: provisional.as_ref(),
     };
     match tries(&mut locked, &context).await {
         Ok(outcome) => {
@@ -111,6 +133,15 @@ pub async fn apply(
         Err(error) if transaction::may_have_committed(&error) => Err(error),
         Err(error) => Err(error.hint("nothing was changed")),
     }
+}
+
+/// The fingerprint of the schema as it is.
+async fn schema_now(ctx: &Context, client: &Client) -> Result<String> {
+    snapshot_of::begin_reading(client, ctx.lock_timeout).await?;
+    transaction::ours(client).await?;
+    let catalog = catalog::read(client).await;
+    transaction::abandon(client).await;
+    Ok(catalog?.fingerprint().to_string())
 }
 
 async fn tries(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {
@@ -138,7 +169,7 @@ fn open(ctx: &Context, plan: &UndoPlan) -> Result<Backups> {
         .hint("apply the migrations again with `migrate upgrade`"));
     }
     let store = Store::open(&ctx.backups)?;
-    let identities = Identities::load(&ctx.identities)?;
+    let identities = Identities::load(&ctx.identities, Arc::clone(&ctx.ask))?;
     let mut all = Vec::new();
     for (place, id) in plan.record.backups.iter().enumerate() {
         let backup = store.find(id.as_str(), None).map_err(gone)?;
@@ -166,12 +197,8 @@ fn gone(error: Error) -> Error {
 }
 
 /// An undo destroys nothing: what applying the migrations again would take away is saved first.
-async fn save_first(
-    ctx: &Context,
-    plan: &UndoPlan,
-    locked: &Locked,
-) -> Result<Option<BackupFacts>> {
-    let coverage = destroyed(plan);
+async fn save_first(ctx: &Context, plan: &UndoPlan, locked: &Locked) -> Result<Option<Own>> {
+    let coverage = destroyed(&plan.analysis);
     if coverage.is_empty() {
         return Ok(None);
     }
@@ -198,18 +225,23 @@ async fn save_first(
     };
     let reader = connect::connect(&ctx.database, "pgbelay snapshot").await?;
     let world = &plan.analysis.world;
-    let taken = snapshot::take(ctx, reader.client(), &server, world, &coverage, purpose).await?;
-    Ok(Some(taken.facts))
+    let again = purpose.clone();
+    let taken = snapshot::take(ctx, reader.client(), &server, world, &coverage, again).await?;
+    Ok(Some(Own {
+        taken,
+        purpose,
+        server,
+    }))
 }
 
 /// Tables of which applying the migrations again would take values that nothing brings back:
 /// rows that it changes one by one are watched, and reverted anyway.
-fn destroyed(plan: &UndoPlan) -> BTreeMap<Oid, Coverage> {
+pub fn destroyed(analysis: &Analysis) -> BTreeMap<Oid, Coverage> {
     let by_definition = |rule: &str| !matches!(rule, "RB-DELETE" | "RB-UPDATE");
-    let coverage = plan.analysis.covered.coverage.iter();
+    let coverage = analysis.covered.coverage.iter();
     coverage
         .filter(|(_, coverage)| {
-            let mut losses = plan.analysis.losses.iter();
+            let mut losses = analysis.losses.iter();
             losses.any(|l| l.table == coverage.table && by_definition(l.rule) && l.is_real())
         })
         .map(|(oid, coverage)| (*oid, coverage.clone()))

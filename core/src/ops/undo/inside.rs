@@ -2,35 +2,47 @@
 
 use crate::error::{Error, Result};
 use crate::ident::TableName;
+use crate::model::backup::BackupFacts;
 use crate::model::event::{Event, Phase};
+use crate::model::plan::{Coverage, Extent, Fate};
 use crate::model::relation::{Oid, Relation, RelationKind, World};
+use crate::ops::analysis;
 use crate::ops::context::Context;
+use crate::ops::keep::Continuation;
 use crate::ops::provisional::{self, Provisional};
 use crate::ops::undo::again;
-use crate::ops::undo::apply::{Changed, Options, Outcome};
+use crate::ops::undo::apply::{self, Changed, Options, Outcome, Own};
 use crate::ops::undo::plan::UndoPlan;
 use crate::ops::undo::record;
 use crate::ops::undo::repair;
 use crate::ops::undo::staging::{self, Backups};
-use crate::pg::capture::{Captured, Net};
+use crate::pg::capture::Captured;
+use crate::pg::net::Net;
 use crate::pg::reconcile::conflicts::{self, Conflict};
-use crate::pg::reconcile::{Target, Way, apply, before, derived, references, room, values, wanted};
+use crate::pg::reconcile::{
+    Target, Way, apply as rows, before, derived, references, room, values, wanted,
+};
 use crate::pg::record::{Saved, TableRecord};
 use crate::pg::session::Client;
 use crate::pg::{inspect, matviews, retry, sequences, transaction};
+use crate::schema::{ObjectKey, ObjectKind};
 
 /// Everything that the tries have in common.
 pub struct Attempt<'a> {
     /// The surroundings.
     pub ctx: &'a Context,
+    /// Nobody has changed the schema since the rollback.
+    pub unchanged: bool,
     /// The plan.
     pub plan: &'a UndoPlan,
     /// The verified backups.
     pub backups: &'a Backups,
     /// How.
     pub options: &'a Options,
-    /// A backup of what applying the migrations again destroys, if anything.
-    pub own: Option<&'a Provisional>,
+    /// What was saved of what applying the migrations again destroys, if anything.
+    pub own: Option<&'a Own>,
+    /// Its backup, as what goes when nothing is committed.
+    pub provisional: Option<&'a Provisional>,
 }
 
 /// Tries once. On failure the transaction is rolled back.
@@ -58,6 +70,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let earlier = inspect::world(client, path.clone()).await?;
     let watched = watched(plan, &earlier);
     lock(client, plan, &earlier, &watched).await?;
+    let second = save_again(context, client, &earlier).await?;
 
     observer.observe(Event::Phase(Phase::Restore));
     let now = inspect::sequences(client).await?;
@@ -65,7 +78,9 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     look(context, client, &earlier, &watched).await?;
     let captured = again::apply(ctx, client, plan, &earlier, &watched).await?;
     let schema = repair::before(backups.first())?;
-    let mut repaired = repair::begin(client, backups.first(), schema.as_ref()).await?;
+    let made_by_rollback = |key: &ObjectKey| context.unchanged && is_kept(plan, &earlier, key);
+    let mut repaired =
+        repair::begin(client, backups.first(), schema.as_ref(), &made_by_rollback).await?;
     let live = inspect::world(client, path).await?;
 
     observer.observe(Event::Phase(Phase::Reconcile));
@@ -77,18 +92,29 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
             newer.push(target.live.oid);
         }
     }
-    let (changed, conflicts) = put_back(context, client, &earlier, &live, &targets).await?;
+    let (changed, conflicts) = put_back(
+        context,
+        client,
+        &earlier,
+        &live,
+        &targets,
+        &repaired.defaults,
+    )
+    .await?;
     let locked: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
-    sequences::put_back_new(client, &now, &plan.details, &newer).await?;
-    sequences::put_back(client, &now, &plan.details, &locked).await?;
     let expected = plan.details.fingerprint_before()?;
     let accept = context.options.accept_drift;
     repair::finish(client, &mut repaired, schema.as_ref(), expected, accept).await?;
+    // Identities that came back with their columns have their sequences only now.
+    sequences::put_back_new(client, &now, &plan.details, &newer).await?;
+    sequences::put_back(client, &now, &plan.details, &locked).await?;
     matviews::refresh(client, &filled, &plan.details.populated).await?;
-    record::write(client, context).await?;
+    let own: Vec<&Provisional> = context.provisional.into_iter().chain(&second).collect();
+    let facts: Vec<BackupFacts> = own.iter().map(|b| b.facts().clone()).collect();
+    record::write(client, context, &facts).await?;
     let id = transaction::id(client).await?;
     observer.observe(Event::Phase(Phase::Commit));
-    provisional::commit(ctx, client, &id, context.own.iter().copied().collect()).await?;
+    provisional::commit(ctx, client, &id, own).await?;
     Ok(Outcome {
         to: plan.record.from.clone(),
         applied: plan.steps.iter().map(|s| s.revision.clone()).collect(),
@@ -97,8 +123,62 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         made: repaired.made,
         reordered: repaired.reordered,
         drift: repaired.drift,
-        backups: context.own.iter().map(|b| b.facts().clone()).collect(),
+        backups: facts,
     })
+}
+
+/// What was written between the backup of what goes and the lock goes into a second one. What
+/// was not to be saved, since there was nothing, must still be nothing.
+async fn save_again(
+    context: &Attempt<'_>,
+    client: &Client,
+    earlier: &World,
+) -> Result<Option<Provisional>> {
+    let Attempt { ctx, plan, own, .. } = context;
+    let covered = &plan.analysis.covered;
+    let is_saved = |oid: &Oid| own.is_some_and(|own| own.taken.parts.contains_key(oid));
+    let goes =
+        |c: &Coverage| c.fate == Fate::Dropped || !c.dropped.is_empty() || !c.retyped.is_empty();
+    if covered
+        .coverage
+        .iter()
+        .any(|(oid, c)| goes(c) && !is_saved(oid))
+    {
+        let now = analysis::analyse(client, earlier.clone(), &plan.steps, false, true).await?;
+        if apply::destroyed(&now).keys().any(|oid| !is_saved(oid)) {
+            return Err(Error::refused(
+                "somebody wrote what applying the migrations again would take away",
+            )
+            .hint("nothing was changed; run the command again, which saves it first"));
+        }
+    }
+    let Some(own) = own else {
+        return Ok(None);
+    };
+    let mut kept = Continuation::new(ctx, client, own.purpose.clone());
+    kept.recapture(earlier, &covered.coverage, &own.taken)
+        .await?;
+    let second = kept.commit(&own.server, Some(&own.taken))?;
+    second
+        .map(|facts| Provisional::new(&ctx.backups, facts))
+        .transpose()
+}
+
+/// True for what may go without a trace: definitions, and tables and columns whose content was
+/// saved, since the scripts remove it too.
+fn is_kept(plan: &UndoPlan, earlier: &World, key: &ObjectKey) -> bool {
+    let covered = |table: &str| {
+        let relation = earlier.find(&key.schema, table)?;
+        plan.analysis.covered.coverage.get(&relation.oid)
+    };
+    let whole = |c: &Coverage| c.fate == Fate::Dropped && c.extent == Extent::Full;
+    match (key.kind, &key.table) {
+        (ObjectKind::Table, _) => covered(&key.name).is_some_and(whole),
+        (ObjectKind::Column, Some(table)) => {
+            covered(table).is_some_and(|c| whole(c) || c.dropped.contains(&key.name))
+        }
+        _ => true,
+    }
 }
 
 /// The tables whose rows the scripts may change: those that statements name and reach, or all.
@@ -150,15 +230,24 @@ async fn look(
     } = context;
     for (index, record) in plan.details.tables.iter().enumerate() {
         let Some(name) = record.name_after() else {
+            let name = record.name_before();
+            let found = earlier.find(&name.schema, &name.name);
+            if found.is_some_and(|r| r.kind != RelationKind::View) {
+                return Err(Error::refused(format!(
+                    "the rollback dropped {name}, and there is a table of that name now"
+                ))
+                .hint("rename it, or put the saved rows into it with `backup restore --table`"));
+            }
             continue;
         };
-        if earlier.find(&name.schema, &name.name).is_none() {
-            return Err(Error::refused(format!("{name} is gone since the rollback"))
-                .hint("its saved rows can be restored from the backup: `backup restore --table`"));
-        }
+        let found = earlier.find(&name.schema, &name.name);
+        let relation = found.ok_or_else(|| {
+            Error::refused(format!("{name} is gone since the rollback"))
+                .hint("its saved rows can be restored from the backup: `backup restore --table`")
+        })?;
         if !record.effects.is_empty() {
             staging::effects(ctx, client, backups, index, record).await?;
-            before::seen(client, index, record, &name).await?;
+            before::seen(client, index, record, relation).await?;
         }
         if record.has_left() {
             staging::left(ctx, client, backups, index, record).await?;
@@ -269,9 +358,10 @@ async fn put_back(
     earlier: &World,
     live: &World,
     targets: &[Target<'_>],
+    defaults: &[(TableName, String, String)],
 ) -> Result<(Vec<Changed>, Vec<Conflict>)> {
     let oids: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
-    let off = apply::switch_off(client, &oids).await?;
+    let off = rows::switch_off(client, &oids).await?;
     let mut conflicts = Vec::new();
     for target in targets {
         room::among_values(client, target).await?;
@@ -293,8 +383,13 @@ async fn put_back(
         }
         other => other?,
     };
+    for (table, column, default) in defaults {
+        for target in targets.iter().filter(|t| t.name() == table) {
+            values::default_for_newer(client, target, column, default).await?;
+        }
+    }
     off.back_on(client).await?;
-    changed.retain(|c| c.values > 0 || c.rows != apply::Applied::default());
+    changed.retain(|c| c.values > 0 || c.rows != rows::Applied::default());
     Ok((changed, conflicts))
 }
 
@@ -307,7 +402,7 @@ async fn write(
     conflicts: &mut Vec<Conflict>,
 ) -> Result<Vec<Changed>> {
     let mut found = Vec::new();
-    let applied = apply::apply(client, targets, way).await?;
+    let applied = rows::apply(client, targets, way).await?;
     let mut changed = Vec::new();
     for (target, applied) in targets.iter().zip(applied) {
         room::without_parents(client, live, target, &mut found).await?;

@@ -2,14 +2,16 @@
 
 use crate::error::{Error, Result};
 use crate::ident::Digest;
+use crate::model::backup::BackupFacts;
 use crate::model::ledger::{Entry, Verb};
+use crate::ops::rollback::Outcome;
 use crate::ops::undo::inside::Attempt;
 use crate::pg::journal::{self, NewRecord};
 use crate::pg::session::Client;
 use crate::pg::{ledger, session};
 
 /// Writes the ledger rows back as they were, and the run into the journal.
-pub async fn write(client: &Client, context: &Attempt<'_>) -> Result<()> {
+pub async fn write(client: &Client, context: &Attempt<'_>, own: &[BackupFacts]) -> Result<()> {
     let plan = context.plan;
     ledger::ensure(client).await?;
     for entry in plan.details.entries.iter().rev() {
@@ -32,11 +34,11 @@ pub async fn write(client: &Client, context: &Attempt<'_>) -> Result<()> {
             duration_ms: entry.duration_ms,
             fingerprint_before: digest(&entry.fingerprint_before)?,
             fingerprint_after: digest(&entry.fingerprint_after)?,
+            change: entry.change.clone(),
         };
         ledger::insert(client, &entry).await?;
     }
-    let own: Vec<_> = context.own.iter().map(|b| b.facts().clone()).collect();
-    let (backups, manifests) = crate::ops::rollback::Outcome::references(&own);
+    let (backups, manifests) = Outcome::references(own);
     let record = NewRecord {
         verb: Verb::Undo,
         from: plan.record.to.clone(),

@@ -3,12 +3,12 @@
 //! schema dump in the snapshot.
 
 use crate::error::{Error, Result};
-use crate::ident::Digest;
+use crate::ident::{Digest, TableName};
 use crate::ops::stored_catalog;
 use crate::pg::session::Client;
 use crate::pg::{catalog, transaction};
 use crate::schema::repair::{self, MissingColumn};
-use crate::schema::{self, Catalog, Entry, ObjectKind, Phase};
+use crate::schema::{self, Catalog, Entry, ObjectKey, ObjectKind, Phase};
 use crate::store::Verified;
 
 /// What came back beside what the scripts made.
@@ -20,6 +20,8 @@ pub struct Repaired {
     pub reordered: Vec<String>,
     /// A readable difference to the schema before the rollback, when it was accepted.
     pub drift: Option<String>,
+    /// Columns added here that have a default: table, column, expression.
+    pub defaults: Vec<(TableName, String, String)>,
     /// Statements that must wait for the data.
     late: Vec<String>,
 }
@@ -31,11 +33,12 @@ pub fn before(snapshot: Option<&Verified>) -> Result<Option<Catalog>> {
 }
 
 /// Makes again what is missing, as far as rows need it; constraints, indexes and triggers wait
-/// for [`finish`].
+/// for [`finish`]. What is there beside goes, as far as `may_go`.
 pub async fn begin(
     client: &Client,
     snapshot: Option<&Verified>,
     before: Option<&Catalog>,
+    may_go: &dyn Fn(&ObjectKey) -> bool,
 ) -> Result<Repaired> {
     let mut repaired = Repaired::default();
     let (Some(before), Some(snapshot)) = (before, snapshot) else {
@@ -43,17 +46,17 @@ pub async fn begin(
     };
     let now = catalog::read(client).await?;
     let difference = schema::diff(before, &now);
-    if difference.missing.is_empty() && difference.changed.is_empty() {
-        return Ok(repaired);
-    }
-    let Some((pre, post)) = snapshot.schema()? else {
+    let Some((pre, post)) = snapshot.schema()?.filter(|_| !difference.is_empty()) else {
         return Ok(repaired);
     };
+    transaction::define(client, schema::ENTRY_SETTINGS).await?;
+    for sql in schema::removals(&difference.extra, may_go) {
+        transaction::define(client, &sql).await?;
+    }
     let pre = schema::dump_entries(&pre);
     let post = schema::dump_entries(&post);
     let all: Vec<Entry> = pre.iter().chain(&post).cloned().collect();
     let (entries, left) = schema::missing_statements(&difference.missing, &all);
-    transaction::define(client, schema::ENTRY_SETTINGS).await?;
     for entry in entries.iter().filter(|e| e.phase() == Phase::Early) {
         make(client, entry, &mut repaired).await?;
     }
@@ -99,6 +102,11 @@ async fn add(client: &Client, column: &MissingColumn, repaired: &mut Repaired) -
         transaction::define(client, setting).await?;
     }
     repaired.made.push(column.key.to_string());
+    if let (Some(table), Some(default)) = (&column.key.table, &column.steps.default) {
+        let table = TableName::new(&column.key.schema, table);
+        let name = column.key.name.clone();
+        repaired.defaults.push((table, name, default.clone()));
+    }
     let late = [&column.steps.set_not_null, &column.steps.set_default];
     repaired.late.extend(late.into_iter().flatten().cloned());
     Ok(())

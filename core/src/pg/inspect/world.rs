@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use futures_util::try_join;
 use tokio_postgres::Client;
 use tokio_postgres::Row;
+use tokio_postgres::types::Type;
 
 use crate::error::Result;
 use crate::ident::TableName;
 use crate::model::relation::Column;
+use crate::model::relation::ConditionalUnique;
 use crate::model::relation::ForeignKey;
 use crate::model::relation::Oid;
 use crate::model::relation::Relation;
@@ -38,7 +40,17 @@ SELECT a.attrelid, a.attnum, a.attname::text, pg_catalog.format_type(a.atttypid,
            SELECT FROM pg_catalog.pg_constraint k
            WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum
              AND NOT k.convalidated),
-       a.attgenerated <> '', a.attidentity <> ''
+       a.attgenerated <> '', a.attidentity <> '', a.atttypid,
+       a.atttypid = 'pg_catalog.bpchar'::pg_catalog.regtype AND a.atttypmod < 0
+       OR EXISTS (
+           WITH RECURSIVE base (type, modifier) AS (
+               SELECT d.typbasetype, d.typtypmod FROM pg_catalog.pg_type d
+               WHERE d.oid = a.atttypid AND d.typtype = 'd'
+               UNION ALL
+               SELECT d.typbasetype, d.typtypmod FROM base
+               JOIN pg_catalog.pg_type d ON d.oid = base.type AND d.typtype = 'd')
+           SELECT FROM base
+           WHERE base.type = 'pg_catalog.bpchar'::pg_catalog.regtype AND base.modifier < 0)
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -64,6 +76,20 @@ LATERAL (SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.place) AS column
 WHERE i.indisunique AND i.indisvalid AND NOT i.indisexclusion
   AND i.indpred IS NULL AND i.indexprs IS NULL AND {user_schema}
 ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, x.relname";
+
+// Expressions come with plain column names, for there is one relation only.
+const CONDITIONAL: &str = "
+SELECT i.indrelid,
+       (SELECT pg_catalog.array_agg(pg_catalog.pg_get_indexdef(i.indexrelid, k, false) ORDER BY k)
+        FROM pg_catalog.generate_series(1, i.indnkeyatts::int) k),
+       pg_catalog.pg_get_expr(i.indpred, i.indrelid)
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE i.indisunique AND i.indisvalid AND NOT i.indisexclusion
+  AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL) AND {user_schema}
+ORDER BY i.indrelid, x.relname";
 
 const PARENTS: &str = "
 SELECT h.inhrelid, h.inhparent FROM pg_catalog.pg_inherits h
@@ -113,6 +139,18 @@ pub async fn whole_world(client: &Client, search_path: Vec<String>) -> Result<Wo
     reaching(client, search_path, Reach::Everything).await
 }
 
+/// The columns of `tables`, in order.
+pub async fn columns(client: &Client, tables: &[Oid]) -> Result<BTreeMap<Oid, Vec<Column>>> {
+    let sql = COLUMNS.replace("ORDER BY", "AND a.attrelid = ANY ($1) ORDER BY");
+    let sql = within(&sql, Reach::Everything);
+    let rows = query::rows(client, "the columns", &sql, &[(&tables, Type::OID_ARRAY)]).await?;
+    let mut columns: BTreeMap<Oid, Vec<Column>> = BTreeMap::new();
+    for row in &rows {
+        columns.entry(row.get(0)).or_default().push(column(row));
+    }
+    Ok(columns)
+}
+
 async fn reaching(client: &Client, search_path: Vec<String>, reach: Reach) -> Result<World> {
     let enforced = if query::server_version(client).await? >= 180_000 {
         "k.conenforced"
@@ -120,10 +158,11 @@ async fn reaching(client: &Client, search_path: Vec<String>, reach: Reach) -> Re
         "true"
     };
     let foreign_keys = FOREIGN_KEYS.replace("{enforced}", enforced);
-    let (relations, columns, uniques, parents, foreign_keys, schemas, types) = try_join!(
+    let (relations, columns, uniques, conditional, parents, foreign_keys, schemas, types) = try_join!(
         read(client, reach, "the relations", RELATIONS),
         read(client, reach, "the columns", COLUMNS),
         read(client, reach, "the unique indexes", UNIQUES),
+        read(client, reach, "the unique indexes", CONDITIONAL),
         read(client, reach, "the inheritance", PARENTS),
         read(client, reach, "the foreign keys", &foreign_keys),
         read(client, reach, "the schemas", SCHEMAS),
@@ -143,6 +182,14 @@ async fn reaching(client: &Client, search_path: Vec<String>, reach: Reach) -> Re
                 relation.keys.push(columns.clone());
             }
             relation.uniques.push(columns);
+        }
+    }
+    for row in &conditional {
+        if let Some(relation) = relations.get_mut(&row.get(0)) {
+            relation.conditional.push(ConditionalUnique {
+                expressions: row.get(1),
+                predicate: row.get(2),
+            });
         }
     }
     for row in &parents {
@@ -177,6 +224,7 @@ fn relation(row: &Row) -> Relation {
         columns: Vec::new(),
         keys: Vec::new(),
         uniques: Vec::new(),
+        conditional: Vec::new(),
         parents: Vec::new(),
         triggers: row.get(6),
         bytes: row.get(5),
@@ -190,6 +238,8 @@ fn column(row: &Row) -> Column {
         number: row.get(1),
         name: row.get(2),
         type_name: row.get(3),
+        type_oid: row.get(7),
+        blanks: row.get(8),
         not_null: row.get(4),
         generated: row.get(5),
         identity: row.get(6),

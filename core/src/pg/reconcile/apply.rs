@@ -4,9 +4,10 @@
 use tokio_postgres::Client;
 
 use crate::error::Result;
-use crate::model::relation::Oid;
+use crate::model::relation::{Column, Oid};
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::{GONE, Target, Way};
+use crate::pg::value;
 use crate::sql::quote;
 
 /// How many rows changed.
@@ -62,7 +63,8 @@ pub async fn apply(client: &Client, targets: &[Target<'_>], way: Way) -> Result<
 /// before another row takes it.
 fn parts(target: &Target<'_>, way: Way) -> Vec<String> {
     let (index, table, wanted) = (target.index, target.table(), target.wanted());
-    let written: Vec<&str> = target.written().map(|c| c.name.as_str()).collect();
+    let columns: Vec<&Column> = target.written().collect();
+    let written: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
     let selected: Vec<String> = written
         .iter()
         .map(|c| format!("w.{}", quote::ident(c)))
@@ -93,15 +95,15 @@ fn parts(target: &Target<'_>, way: Way) -> Vec<String> {
         ];
     }
     let by_key = target.same_key("t", "w");
-    let others: Vec<String> = written
-        .iter()
-        .filter(|c| !target.key.iter().any(|k| k == **c))
-        .map(|c| quote::ident(c))
-        .collect();
+    let others = columns.iter().filter(|c| !target.key.contains(&c.name));
     let differs: Vec<String> = others
-        .iter()
-        .map(|c| format!("t.{c}::pg_catalog.text IS DISTINCT FROM w.{c}::pg_catalog.text"))
+        .clone()
+        .map(|c| {
+            let (is, should) = (value::text("t", c), value::text("w", c));
+            format!("{is} IS DISTINCT FROM {should}")
+        })
         .collect();
+    let others: Vec<String> = others.map(|c| quote::ident(&c.name)).collect();
     let differs = if differs.is_empty() {
         "false".to_owned()
     } else {

@@ -8,6 +8,7 @@ use crate::model::relation::Relation;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::{pairs, since_table, stage};
 use crate::pg::record::TableRecord;
+use crate::pg::value;
 use crate::sql::quote;
 
 async fn run(client: &Client, sql: &str) -> Result<()> {
@@ -23,7 +24,7 @@ pub async fn seen(
     client: &Client,
     index: usize,
     record: &TableRecord,
-    table: &TableName,
+    table: &Relation,
 ) -> Result<()> {
     let there = |n: &&i16| record.after(**n).is_some();
     let values: Vec<String> = record
@@ -31,8 +32,8 @@ pub async fn seen(
         .iter()
         .filter(there)
         .filter_map(|n| {
-            let name = quote::ident(record.after(*n)?);
-            Some(format!(", p.{name}::pg_catalog.text AS p{n}"))
+            let column = table.column(record.after(*n)?)?;
+            Some(format!(", {} AS p{n}", value::text("p", column)))
         })
         .collect();
     let join: Vec<String> = record
@@ -54,7 +55,7 @@ pub async fn seen(
              SELECT e.*, p.ctid IS NOT NULL AS present{values} \
              FROM {effects} AS e LEFT JOIN ONLY {table} AS p ON {join}",
             values = values.concat(),
-            table = quote::table(table),
+            table = quote::table(&table.name),
             join = join.join(" AND "),
         )
     };

@@ -4,7 +4,7 @@
 use tokio_postgres::Client;
 
 use crate::error::Result;
-use crate::model::relation::{ForeignKey, World};
+use crate::model::relation::{ConditionalUnique, ForeignKey, World};
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::conflicts::{Conflict, note};
 use crate::pg::reconcile::{GONE, Target, pairs, values};
@@ -17,27 +17,44 @@ async fn take(client: &Client, sql: &str) -> Result<u64> {
         .pg("could not look for conflicts")
 }
 
-/// Rows to add or change whose unique values another row has by now.
+/// Rows to add or change whose values in the unique index `unique` another row has by now.
+/// `columns` are those that it is about, as far as they are plain columns.
 pub async fn taken(
     client: &Client,
     target: &Target<'_>,
-    unique: &[String],
+    unique: &ConditionalUnique,
+    columns: &[String],
     conflicts: &mut Vec<Conflict>,
 ) -> Result<u64> {
-    if unique == target.key.as_slice() || target.key.is_empty() {
+    if columns == target.key.as_slice() || target.key.is_empty() {
         return Ok(0);
     }
     let wanted = target.wanted();
-    let same = pairs(unique, |c| {
-        let c = quote::ident(c);
-        format!("t.{c} = w.{c}")
-    });
-    let stays = pairs(unique, |c| {
-        let c = quote::ident(c);
-        format!("x.{c}::pg_catalog.text IS NOT DISTINCT FROM t.{c}::pg_catalog.text")
-    });
+    let values: String = unique
+        .expressions
+        .iter()
+        .enumerate()
+        .map(|(place, expression)| format!(", ({expression}) AS \"pgbelay {place}\""))
+        .collect();
+    let among = unique.predicate.as_deref().unwrap_or("true");
+    // Of the relation that it reads alone, so that the plain names in expressions are its own.
+    let indexed = |from: &str, which: &str| {
+        format!(
+            "SELECT {keys}{values} FROM {from} WHERE ({among}) AND {which}",
+            keys = quote::idents(target.key.iter().map(String::as_str))
+        )
+    };
+    let there = indexed(&format!("ONLY {}", target.table()), "true");
+    let coming = indexed(&wanted, &format!("NOT {GONE}"));
+    let same = |a: &str, b: &str| {
+        let places = 0..unique.expressions.len();
+        let parts: Vec<String> = places
+            .map(|place| format!("{a}.\"pgbelay {place}\" = {b}.\"pgbelay {place}\""))
+            .collect();
+        parts.join(" AND ")
+    };
     let comes_back = values::concerned(target);
-    let and_saved = if unique.iter().any(|c| comes_back.contains(c)) {
+    let and_saved = if columns.iter().any(|c| comes_back.contains(c)) {
         format!(
             ", left_out AS (DELETE FROM {} AS s USING moved AS m WHERE {})",
             target.stage("saved"),
@@ -46,25 +63,33 @@ pub async fn taken(
     } else {
         String::new()
     };
-    let keys: Vec<String> = target
-        .key
-        .iter()
-        .map(|k| format!("w.{}", quote::ident(k)))
-        .collect();
+    let keys = |alias: &str| {
+        let keys = target.key.iter();
+        let keys: Vec<String> = keys
+            .map(|k| format!("{alias}.{}", quote::ident(k)))
+            .collect();
+        keys.join(", ")
+    };
     let sql = format!(
-        "WITH moved AS (DELETE FROM {wanted} AS w WHERE NOT w.{GONE} \
-         AND EXISTS (SELECT FROM ONLY {table} AS t WHERE {same} AND NOT ({own}) \
-         AND NOT EXISTS (SELECT FROM {wanted} AS x WHERE {x_key} AND (x.{GONE} OR NOT ({stays})))) \
+        "WITH clash AS (SELECT DISTINCT {c_keys} FROM ({coming}) AS c JOIN ({there}) AS t \
+         ON {c_same} AND NOT ({c_own}) \
+         WHERE NOT EXISTS (SELECT FROM {wanted} AS x WHERE {x_key} AND (x.{GONE} \
+         OR NOT EXISTS (SELECT FROM ({coming}) AS y WHERE {y_key} AND {y_same})))), \
+         moved AS (DELETE FROM {wanted} AS w USING clash AS c WHERE {w_key} AND NOT w.{GONE} \
          RETURNING {keys}){and_saved} SELECT 1 FROM moved",
-        keys = keys.join(", "),
-        table = target.table(),
-        own = target.same_key("t", "w"),
+        c_keys = keys("c"),
+        c_same = same("c", "t"),
+        c_own = target.same_key("t", "c"),
         x_key = target.same_key("x", "t"),
+        y_key = target.same_key("y", "t"),
+        y_same = same("y", "t"),
+        w_key = target.same_key("w", "c"),
+        keys = keys("w"),
     );
     let rows = take(client, &sql).await?;
     let reason = format!(
         "a newer row has the same unique value ({}); it was kept",
-        unique.join(", ")
+        unique.expressions.join(", ").replace('"', "")
     );
     note(conflicts, target.name(), rows, reason);
     Ok(rows)

@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::ident::TableName;
-use crate::model::relation::World;
+use crate::model::relation::{ConditionalUnique, World};
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::wanted::untouched;
 use crate::pg::reconcile::{Target, clashes, pairs};
@@ -39,8 +39,15 @@ pub async fn set_aside(
     loop {
         let mut moved = 0;
         for target in targets {
-            for unique in &target.live.uniques {
-                moved += clashes::taken(client, target, unique, conflicts).await?;
+            for columns in &target.live.uniques {
+                let unique = ConditionalUnique {
+                    expressions: columns.iter().map(|c| quote::ident(c)).collect(),
+                    predicate: None,
+                };
+                moved += clashes::taken(client, target, &unique, columns, conflicts).await?;
+            }
+            for unique in &target.live.conditional {
+                moved += clashes::taken(client, target, unique, &[], conflicts).await?;
             }
             for key in world
                 .foreign_keys

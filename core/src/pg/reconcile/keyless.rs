@@ -2,7 +2,7 @@
 //! other. What the scripts and the rollback did is added up per row; the sum says how many of
 //! each are to come or to go.
 
-use crate::pg::capture::net_table;
+use crate::pg::net;
 use crate::pg::reconcile::{GONE, Target, whole_row};
 use crate::sql::quote;
 
@@ -73,7 +73,7 @@ fn add_up(target: &Target<'_>) -> String {
         .collect();
     let mut halves = Vec::new();
     let sources = [
-        (&scripts, net_table(target.live.oid)),
+        (&scripts, net::table(target.live.oid)),
         (&rollback, target.stage("seen")),
     ];
     for (list, table) in sources {

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::{GONE, Target, Way, change, pairs, whole_row};
 use crate::pg::record::TableRecord;
+use crate::pg::value;
 use crate::sql::quote;
 
 /// The columns of `record` whose saved values belong back, by number and name.
@@ -40,7 +41,7 @@ pub fn shares_unique(target: &Target<'_>) -> bool {
 }
 
 /// The saved value, or what is there where a converted value was changed since.
-fn value(alias: &str, number: i16, name: &str, retyped: bool, checked: bool) -> String {
+fn saved_or_newer(alias: &str, number: i16, name: &str, retyped: bool, checked: bool) -> String {
     let name = quote::ident(name);
     if retyped && checked {
         format!("CASE WHEN u.ok{number} THEN s.{name} ELSE {alias}.{name} END")
@@ -81,6 +82,27 @@ pub async fn into_live(client: &Client, target: &Target<'_>, way: Way) -> Result
         by_key(target, record)
     };
     run(client, &change(target, way, &set, &from, &condition)).await
+}
+
+/// Gives rows that are newer than what was saved the default of a column that was added without.
+pub async fn default_for_newer(
+    client: &Client,
+    target: &Target<'_>,
+    column: &str,
+    default: &str,
+) -> Result<()> {
+    if relevant(target).is_none() || target.key.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "UPDATE ONLY {table} AS t SET {column} = {default} \
+         WHERE NOT EXISTS (SELECT FROM {saved} AS s WHERE {same})",
+        table = target.table(),
+        column = quote::ident(column),
+        saved = target.stage("saved"),
+        same = target.same_key("s", "t"),
+    );
+    run(client, &sql).await.map(drop)
 }
 
 /// How many converted values were not put back, since somebody had changed them.
@@ -125,15 +147,16 @@ fn by_key<'a>(target: &Target<'_>, record: &'a TableRecord) -> Assignment<'a> {
     let checked = checked(record);
     let set: Vec<(&str, String)> = columns(target, record)
         .into_iter()
-        .map(|(n, name, retyped)| (name, value("w", n, name, retyped, checked)))
+        .map(|(n, name, retyped)| (name, saved_or_newer("w", n, name, retyped, checked)))
         .collect();
     let differs: Vec<String> = set
         .iter()
         .map(|(name, value)| {
-            format!(
-                "w.{}::pg_catalog.text IS DISTINCT FROM ({value})::pg_catalog.text",
-                quote::ident(name)
-            )
+            let column = target.live.column(name);
+            let blanks = column.is_some_and(|c| c.blanks);
+            let text = |value: &str| value::of(value, blanks);
+            let is = text(&format!("w.{}", quote::ident(name)));
+            format!("{is} IS DISTINCT FROM {}", text(&format!("({value})")))
         })
         .collect();
     let unchanged = if checked {

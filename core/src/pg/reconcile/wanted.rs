@@ -3,8 +3,8 @@
 use tokio_postgres::Client;
 
 use crate::error::Result;
-use crate::pg::capture::net_table;
 use crate::pg::error::PgContext as _;
+use crate::pg::net;
 use crate::pg::reconcile::{GONE, Target, keyless, pairs, since_table, values};
 use crate::pg::record::TableRecord;
 use crate::sql::quote;
@@ -65,7 +65,7 @@ fn remade(target: &Target<'_>) -> String {
 fn with_key(target: &Target<'_>) -> String {
     let mut touched = Vec::new();
     if !target.up.is_empty() {
-        let net = net_table(target.live.oid);
+        let net = net::table(target.live.oid);
         touched.push(keys_of(target, &net, up_key));
     }
     if let Some(record) = target.record.filter(|r| !r.effects.is_empty()) {
@@ -151,7 +151,7 @@ fn by_key(
 /// What the scripts did again to rows that were there before is taken back; rows that were
 /// written since the rollback stay as the scripts made them.
 fn revert(target: &Target<'_>) -> String {
-    let (wanted, net) = (target.wanted(), net_table(target.live.oid));
+    let (wanted, net) = (target.wanted(), net::table(target.live.oid));
     let by_new = by_key(target, 'a', up_key);
     let mut sql = format!(
         "UPDATE {wanted} AS w SET {GONE} = true FROM {net} AS e \

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use crate::error::Result;
 use crate::ident::TableName;
+use crate::model::ask::Nobody;
 use crate::model::backup::BackupFacts;
 use crate::model::backup::BackupKind;
 use crate::model::backup::Compression;
@@ -94,7 +96,7 @@ impl Fixture {
     }
 
     pub fn identities(&self) -> Identities {
-        Identities::load(std::slice::from_ref(&self.identity)).unwrap()
+        Identities::load(std::slice::from_ref(&self.identity), Arc::new(Nobody)).unwrap()
     }
 
     pub fn verify(&self, facts: &BackupFacts, level: VerifyLevel) -> Result<Verified> {

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
+use crate::model::ask::Nobody;
 use crate::model::backup::Compression;
 use crate::model::backup::VerifyLevel;
 use crate::model::event::Silent;
@@ -18,7 +20,7 @@ fn a_wrong_key_is_told_from_damage() {
     let other = fixture.root.join("other.txt");
     keygen::generate(&other).unwrap();
     let verify = |files: &[PathBuf]| {
-        let identities = Identities::load(files).unwrap();
+        let identities = Identities::load(files, Arc::new(Nobody)).unwrap();
         let backup = fixture.store.find(facts.id.as_str(), None).unwrap();
         backup.verify(VerifyLevel::Decrypted, &identities, &Silent)
     };
@@ -82,23 +84,18 @@ fn recipients_files_keep_labels() {
 fn malformed_identity_files_are_refused_without_quoting_them() {
     let fixture = Fixture::new();
     let file = fixture.root.join("bad.txt");
-    for bad in [
-        "",
-        "# only a comment\n",
-        "AGE-SECRET-KEY-1WRONG\n",
-        "age-encryption.org/v1\n",
-    ] {
+    for bad in ["", "# only a comment\n", "AGE-SECRET-KEY-1WRONG\n"] {
         fs::write(&file, bad).unwrap();
-        let error = Identities::load(std::slice::from_ref(&file)).unwrap_err();
+        let error = Identities::load(std::slice::from_ref(&file), Arc::new(Nobody)).unwrap_err();
         assert_eq!(error.kind().exit_code(), 2, "{bad}");
         assert!(!format!("{error:?}").contains("WRONG"));
     }
     fs::write(&file, b"\xff\xfe").unwrap();
-    assert!(Identities::load(&[file]).is_err());
+    assert!(Identities::load(&[file], Arc::new(Nobody)).is_err());
 }
 
 #[test]
-fn ssh_keys_open_backups_and_those_with_a_passphrase_are_refused() {
+fn ssh_keys_open_backups_and_those_with_a_passphrase_need_it() {
     let mut fixture = Fixture::new();
     let key = |name: &str, passphrase: &str| {
         let path = fixture.root.join(name);
@@ -115,8 +112,12 @@ fn ssh_keys_open_backups_and_those_with_a_passphrase_are_refused() {
         path
     };
     let (plain, locked) = (key("plain", ""), key("locked", "secret"));
-    let error = Identities::load(&[locked]).unwrap_err();
-    assert!(error.to_string().contains("passphrase"), "{error}");
+    fixture.recipient = fs::read_to_string(locked.with_extension("pub")).unwrap();
+    fixture.identity = locked;
+    let facts = fixture.backup(Compression::Zstd(1));
+    let error = fixture.verify(&facts, VerifyLevel::Decrypted).unwrap_err();
+    let hints = error.hints().join("\n");
+    assert!(hints.contains("nobody can be asked"), "{hints}");
     fixture.recipient = fs::read_to_string(plain.with_extension("pub")).unwrap();
     fixture.identity = plain;
     let facts = fixture.backup(Compression::Zstd(1));

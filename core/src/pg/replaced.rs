@@ -1,0 +1,70 @@
+//! Tables that a script replaces by another one of the same name: copy, drop, rename. No trigger
+//! sees that, so the rows are remembered before, and compared with those of the new table.
+
+use tokio_postgres::Client;
+
+use crate::error::Result;
+use crate::model::relation::{Column, Oid, Relation};
+use crate::pg::error::PgContext as _;
+use crate::pg::net::{self, Net};
+use crate::pg::value;
+use crate::sql::quote;
+
+fn was(oid: Oid) -> String {
+    format!("pg_temp.{}", quote::ident(&format!("pgbelay was {oid}")))
+}
+
+/// Remembers all rows of `relation`, as text.
+pub async fn remember(client: &Client, relation: &Relation) -> Result<()> {
+    let columns = relation.columns.iter().filter(|c| !c.generated);
+    let values: Vec<String> = columns
+        .map(|c| format!("{} AS v{}", value::text("t", c), c.number))
+        .collect();
+    let sql = format!(
+        "CREATE TEMP TABLE {} AS SELECT {} FROM ONLY {} AS t",
+        was(relation.oid),
+        values.join(", "),
+        quote::table(&relation.name)
+    );
+    client
+        .batch_execute(&sql)
+        .await
+        .pg(format!("could not remember the rows of {}", relation.name))
+}
+
+/// The column of `new` that stands for `column` of the table it replaced.
+pub fn counterpart<'a>(column: &Column, new: &'a Relation) -> Option<&'a Column> {
+    let same = new.column(&column.name)?;
+    (same.generated == column.generated).then_some(same)
+}
+
+/// How the rows of `new` differ from those that were remembered of `old`, as the net effect on
+/// `old`, by `key` (numbers of columns of `old`).
+pub async fn net(client: &Client, old: &Relation, new: &Relation, key: &[i16]) -> Result<Net> {
+    let common: Vec<(&Column, &Column)> = old
+        .columns
+        .iter()
+        .filter(|c| !c.generated)
+        .filter_map(|c| Some((c, counterpart(c, new)?)))
+        .collect();
+    let half = |half: u8, from: &str, value: &dyn Fn(&(&Column, &Column)) -> String| {
+        let values: String = common
+            .iter()
+            .map(|pair| format!(", {} AS v{}", value(pair), pair.0.number))
+            .collect();
+        format!("SELECT {half} AS seq, {half} AS half{values} FROM {from} AS t")
+    };
+    let before = half(0, &was(old.oid), &|pair| format!("t.v{}", pair.0.number));
+    let after = half(1, &format!("ONLY {}", quote::table(&new.name)), &|pair| {
+        value::text("t", pair.1)
+    });
+    let numbers = common.iter().map(|pair| pair.0.number).collect();
+    net::work_out(
+        client,
+        old.oid,
+        &format!("{before} UNION ALL {after}"),
+        numbers,
+        key,
+    )
+    .await
+}
