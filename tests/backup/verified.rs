@@ -45,7 +45,7 @@ fn what_does_not_restore_is_no_backup() {
          create function allowed(int) returns bool language plpgsql as
              $$ begin return exists (select from public.rules where n = $1); end $$;
          insert into rules values (1);
-         create table t (n int check (allowed(n))); insert into t values (1), (1), (1)",
+         create table a (n int check (allowed(n))); insert into a values (1), (1), (1)",
     );
     let id = create(&sandbox, &[]);
     sandbox.run("backup", &["verify", &id]).assert_exit(0);
@@ -54,7 +54,7 @@ fn what_does_not_restore_is_no_backup() {
     failed
         .assert_exit(6)
         .assert_says("does not restore")
-        .assert_says("public.t");
+        .assert_says("public.a");
     let shown = show(&sandbox, &id);
     assert!(shown["verified"].is_null());
     assert_eq!(shown["verification_failed"]["level"], "restored");

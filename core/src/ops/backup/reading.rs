@@ -160,7 +160,7 @@ async fn once(
     let here = ctx.database.at(session.host());
     let rows = contents.rows();
     let jobs = options.jobs.unwrap_or_else(saving::usual_jobs);
-    let crew = saving::muster(&here, client, &exported, &rows, jobs).await?;
+    let crew = saving::muster(ctx, &here, client, &exported, &rows, jobs).await?;
     drop(rows);
     Ok(Some(Held {
         exported,
