@@ -387,7 +387,7 @@ fn data(draw: &mut Draw, schema: &Schema) -> String {
         if !table.keyed {
             let _ = write!(
                 sql,
-                "insert into {t} select * from {t} where id < 4 and not exists (select from pg_attribute a where a.attrelid = '{t}'::regclass and a.attname ~ '^s\\d');"
+                "insert into {t} select * from {t} where id < 4 and not exists (select from pg_attribute a where a.attrelid = '{t}'::regclass and a.attname ~ '^(s\\d|gen)');"
             );
         }
         for (column, value) in &table.added {
