@@ -23,7 +23,7 @@ pub fn walk(world: &World, steps: &[Step], scripts: &[Vec<Statement>]) -> Reach 
             statement: 0,
             line: 0,
         },
-        path_set: false,
+        meaning_changed: false,
     };
     for (step, statements) in scripts.iter().enumerate() {
         walker.names.set_path(None);
@@ -40,14 +40,28 @@ pub fn walk(world: &World, steps: &[Step], scripts: &[Vec<Statement>]) -> Reach 
     walker.reach
 }
 
+/// True for definitions that no expression can tell from others.
+fn is_about_storage(what: &str) -> bool {
+    let words = [
+        "COMMENT",
+        "GRANT",
+        "REVOKE",
+        "CREATE INDEX",
+        "REINDEX",
+        "CREATE STATISTICS",
+    ];
+    words.iter().any(|word| what.starts_with(word))
+}
+
 struct Walker<'a> {
     world: &'a World,
     steps: &'a [Step],
     names: Names<'a>,
     reach: Reach,
     place: Place,
-    /// A script set `search_path`: names in expressions no longer mean what they mean to us.
-    path_set: bool,
+    /// A script set `search_path`, or changed a type or a function: expressions no longer mean
+    /// what they mean today.
+    meaning_changed: bool,
 }
 
 impl Walker<'_> {
@@ -174,12 +188,14 @@ impl Walker<'_> {
                 }
             }
             Kind::RenameSchema { from, to } => self.names.rename_schema(from, to),
+            Kind::Definition { what } if !is_about_storage(what) => self.meaning_changed = true,
             Kind::AlterType {
                 name,
                 renamed_to,
                 moved_to,
                 adds_value: _,
             } => {
+                self.meaning_changed = true;
                 if let Some((full, _)) = self.names.find_type(name) {
                     let schema = moved_to.as_ref().unwrap_or(&full.schema);
                     let new = renamed_to.as_ref().unwrap_or(&full.name);
@@ -188,10 +204,13 @@ impl Walker<'_> {
                 }
             }
             Kind::CreateTable(name) => self.names.create(name),
-            Kind::CreateType(name) => self.names.create_type(name),
+            Kind::CreateType(name) => {
+                self.meaning_changed = true;
+                self.names.create_type(name);
+            }
             Kind::CreateSchema(name) => self.names.create_schema(name),
             Kind::Setting { name, values } if name == "search_path" => {
-                self.path_set = true;
+                self.meaning_changed = true;
                 let reset = values.is_empty() || values.iter().any(|v| v == "default");
                 self.names.set_path((!reset).then(|| values.clone()));
             }
@@ -417,7 +436,7 @@ impl Walker<'_> {
             return;
         }
         let action = Action::Retype {
-            first: original == column && !self.path_set && !self.changed(table),
+            first: original == column && !self.meaning_changed && !self.changed(table),
             column: original,
             new_type: new_type.to_owned(),
             using: using.cloned(),
@@ -483,7 +502,7 @@ impl Walker<'_> {
         let same_columns = self.names.columns_untouched();
         let known = same_columns
             && !self.reach.opaque
-            && !self.path_set
+            && !self.meaning_changed
             && untouched(&dml.table)
             && statement.reads.iter().all(untouched);
         known.then(|| Box::new(dml.clone()))
