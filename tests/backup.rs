@@ -4,6 +4,7 @@ mod encodings;
 mod everything;
 mod keys;
 mod moving;
+mod parallel;
 mod recovery;
 mod refusals;
 mod retention;

@@ -28,6 +28,10 @@ pub struct Args {
     /// Only tables that match PATTERN (repeatable)
     #[arg(long = "table", value_name = "PATTERN")]
     tables: Vec<String>,
+
+    /// Connections that load at the same time [default: one for each processor, at most 4]
+    #[arg(long, value_name = "N", value_parser = value::jobs)]
+    jobs: Option<usize>,
 }
 
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
@@ -35,6 +39,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let options = Restore {
         backup: args.backup,
         tables: args.tables,
+        jobs: args.jobs,
     };
     let plan = restore::plan(&context, options).await?;
     let size = (plan.tables.len() as u64, plan.rows);

@@ -83,6 +83,18 @@ pub fn took(duration: Duration) -> String {
     }
 }
 
+/// Bytes per second.
+pub fn per_second(bytes: u64, elapsed: Duration) -> u64 {
+    (bytes as f64 / elapsed.as_secs_f64().max(0.001)) as u64
+}
+
+/// The time that is left, when `share` of the work took `elapsed`; `None` while it is too early
+/// to tell.
+pub fn left(share: f64, elapsed: Duration) -> Option<Duration> {
+    let likely = elapsed.mul_f64((1.0 - share).max(0.0) / share.max(0.001));
+    (share >= 0.02).then_some(likely)
+}
+
 /// An instant for people: `2026-11-21 10:15:00 UTC`.
 pub fn when(at: Timestamp) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
@@ -131,5 +143,10 @@ mod tests {
         assert_eq!(took(Duration::from_millis(12_340)), "12.3 s");
         assert_eq!(took(Duration::from_secs(250)), "4 min 10 s");
         assert_eq!(took(Duration::from_mins(125)), "2 h 5 min");
+        assert_eq!(per_second(3_000, Duration::from_millis(1500)), 2_000);
+        let minute = Duration::from_mins(1);
+        assert_eq!(left(0.25, minute), Some(Duration::from_mins(3)));
+        assert_eq!(left(1.0, minute), Some(Duration::ZERO));
+        assert_eq!(left(0.0, minute), None);
     }
 }

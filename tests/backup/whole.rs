@@ -177,14 +177,14 @@ fn an_unfinished_restore_says_what_was_done() {
          create function allowed(int) returns bool language plpgsql as
              $$ begin return exists (select from public.rules where n = $1); end $$;
          insert into rules values (1);
-         create table t (n int check (allowed(n))); insert into t values (1), (1), (1)",
+         create table a (n int check (allowed(n))); insert into a values (1), (1), (1)",
     );
     let id = create(&sandbox, &[]);
     let target = Target::new(&sandbox);
     let output = sandbox.run("backup", &["restore", &id, "--into", &target.url, "--yes"]);
     output
         .assert_exit(1)
-        .assert_says("could not load public.t")
-        .assert_says("is incomplete: drop it");
+        .assert_says("could not load public.a")
+        .assert_says("is incomplete: run the same command again");
     target.drop(&sandbox.cluster);
 }

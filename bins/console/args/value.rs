@@ -17,6 +17,14 @@ pub fn secret(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::new(text))
 }
 
+/// Reads a number of connections.
+pub fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs @ 1..=64) => Ok(jobs),
+        _ => Err("a number of connections from 1 to 64 is needed".to_owned()),
+    }
+}
+
 /// Reads a duration: `500ms`, `5s`, `2m`, `1h`, `1m30s`, or `0`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let bad = || "a duration is a number and a unit: 500ms, 5s, 2m, 1h".to_owned();

@@ -39,6 +39,10 @@ pub struct Args {
     #[arg(long)]
     data_only: bool,
 
+    /// Connections that read at the same time [default: one for each processor, at most 4]
+    #[arg(long, value_name = "N", value_parser = value::jobs)]
+    jobs: Option<usize>,
+
     /// How to compress: zstd[:L], gzip[:L] or none [env: PGBELAY_COMPRESSION] [default: zstd:1]
     #[arg(long, value_name = "METHOD", value_parser = value::compression)]
     compression: Option<Compression>,
@@ -54,6 +58,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         exclude: args.exclude,
         schema_only: args.schema_only,
         data_only: args.data_only,
+        jobs: args.jobs,
     };
     let facts = create::create(&context, options).await?;
     let rows: u64 = facts.tables.iter().map(|table| table.rows).sum();

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::output::Output;
-use crate::text::statement;
+use crate::text::{left, per_second, statement};
 
 /// The number of this layout. Within it, fields are only ever added.
 const SCHEMA: u32 = 1;
@@ -99,6 +99,24 @@ fn wire(event: Event) -> (&'static str, Value) {
                 json!({"phase": phase, "what": what, "done": done, "total": total}),
             )
         }
+        Event::Overall {
+            phase,
+            rows,
+            bytes,
+            share,
+            elapsed,
+        } => (
+            "overall",
+            json!({
+                "phase": phase.as_str(),
+                "rows": rows,
+                "bytes": bytes,
+                "share": share,
+                "elapsed_ms": elapsed.as_millis() as u64,
+                "bytes_per_second": per_second(bytes, elapsed),
+                "left_ms": left(share, elapsed).map(|left| left.as_millis() as u64),
+            }),
+        ),
         Event::Waiting { on, waited } => (
             "waiting",
             json!({"on": on, "waited_ms": waited.as_millis() as u64}),

@@ -9,7 +9,7 @@ use pgbelay_core::model::event::{Event, Observer};
 
 use crate::output::Output;
 use crate::paint::Paint;
-use crate::text::{count, many, safe, safe_lines, size, statement, took};
+use crate::text::{count, left, many, per_second, safe, safe_lines, size, statement, took};
 
 /// Without a terminal, progress and waiting are told at most this often.
 const PACE: Duration = Duration::from_secs(5);
@@ -27,6 +27,8 @@ pub struct Progress {
 struct State {
     bars: Option<Bars>,
     last: Option<Instant>,
+    /// When progress in all was told last.
+    summed: Option<Instant>,
 }
 
 struct Bars {
@@ -67,6 +69,20 @@ impl Bars {
         for (_, bar) in self.parts.drain() {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// How far everything is: `1,204,000 rows, 80 MiB, 41 MiB/s, 31 %, about 12s left`.
+fn overall(rows: u64, bytes: u64, share: f64, elapsed: Duration) -> String {
+    let rate = size(per_second(bytes, elapsed));
+    let so_far = format!("{}, {}, {rate}/s", many(rows, "row", "rows"), size(bytes));
+    match left(share, elapsed) {
+        Some(left) => format!(
+            "{so_far}, {:.0} %, about {} left",
+            share * 100.0,
+            took(left)
+        ),
+        None => so_far,
     }
 }
 
@@ -179,6 +195,22 @@ impl Progress {
                     state,
                     &format!("{} {id} ({what})", self.paint.green("saved")),
                 );
+            }
+            Event::Overall {
+                phase,
+                rows,
+                bytes,
+                share,
+                elapsed,
+            } => {
+                let text = overall(rows, bytes, share, elapsed);
+                if self.output.err_is_terminal() {
+                    self.now(state, &format!("{}: {text}", phase.describe()));
+                } else if state.summed.is_none_or(|last| last.elapsed() >= PACE) && elapsed >= PACE
+                {
+                    state.summed = Some(Instant::now());
+                    self.line(state, &text);
+                }
             }
             Event::Statement { .. } | Event::Sql(_) | Event::Warning(_) | Event::Note(_) => {}
         }

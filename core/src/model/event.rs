@@ -83,6 +83,19 @@ pub enum Event {
         /// Rows in all, 0 when unknown.
         total: u64,
     },
+    /// Progress of the phase as a whole, across all tables.
+    Overall {
+        /// The phase.
+        phase: Phase,
+        /// Rows so far.
+        rows: u64,
+        /// Bytes of rows so far, as text.
+        bytes: u64,
+        /// How much of the work is done, from 0 to 1.
+        share: f64,
+        /// Since when.
+        elapsed: Duration,
+    },
     /// Somebody else holds a lock that is needed.
     Waiting {
         /// What is being waited for and who holds it, without row values.

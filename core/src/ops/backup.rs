@@ -1,7 +1,7 @@
 //! Backups of a database: making one, putting it back, reading it back.
 
 pub mod create;
-mod details;
+pub(super) mod details;
 mod large_objects;
 mod matviews;
 mod merge;
@@ -14,4 +14,4 @@ pub mod restore;
 pub mod retention;
 mod routing;
 pub mod verify;
-mod whole;
+pub(super) mod whole;

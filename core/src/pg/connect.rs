@@ -19,8 +19,8 @@ use super::tls;
 /// Opens a dedicated connection.
 pub async fn connect(options: &ConnectOptions, application_name: &str) -> Result<Session> {
     let tls = tls::connector(options)?;
-    let (client, task, _) = open(options, application_name, &tls).await?;
-    Session::new(client, task, tls).await
+    let (client, task, _, host) = open(options, application_name, &tls).await?;
+    Session::new(client, task, tls, host).await
 }
 
 /// A pool of connections for short read-only queries. Never for a snapshot, a lock or a
@@ -44,7 +44,7 @@ impl Pool {
 pub async fn pool(options: &ConnectOptions, application_name: &str, size: usize) -> Result<Pool> {
     let tls = tls::connector(options)?;
     // The probe finds the host and the TLS that work, and fails with a helpful message.
-    let (client, _, config) = open(options, application_name, &tls).await?;
+    let (client, _, config, _) = open(options, application_name, &tls).await?;
     drop(client);
     let recycle = ManagerConfig {
         recycling_method: RecyclingMethod::Clean,
@@ -59,8 +59,8 @@ pub async fn pool(options: &ConnectOptions, application_name: &str, size: usize)
     Ok(Pool(pool))
 }
 
-/// A client, the task that serves it, and the configuration that worked.
-type Opened = (Client, JoinHandle<()>, Config);
+/// A client, the task that serves it, and the configuration and the host that worked.
+type Opened = (Client, JoinHandle<()>, Config, Host);
 
 /// Tries every host; with several, those that accept writes first.
 async fn open(
@@ -111,7 +111,7 @@ async fn open_host(
         }
         result => result.map_err(|failure| failure.error),
     }
-    .map(|(client, task)| (client, task, config))
+    .map(|(client, task)| (client, task, config, host.clone()))
 }
 
 struct Failure {
@@ -151,7 +151,7 @@ async fn open_once(
     }
 }
 
-fn config(options: &ConnectOptions, host: &Host, application_name: &str) -> Config {
+pub(super) fn config(options: &ConnectOptions, host: &Host, application_name: &str) -> Config {
     let mut config = Config::new();
     config
         .host(&host.name)
@@ -193,11 +193,11 @@ fn startup_options(options: &ConnectOptions) -> Option<String> {
     }
 }
 
-fn is_socket(host: &Host) -> bool {
+pub(super) fn is_socket(host: &Host) -> bool {
     host.name.starts_with(['/', '@'])
 }
 
-fn place(host: &Host) -> String {
+pub(super) fn place(host: &Host) -> String {
     if is_socket(host) {
         format!("the server at {}/.s.PGSQL.{}", host.name, host.port)
     } else {
@@ -215,7 +215,11 @@ fn is_tls(error: &tokio_postgres::Error) -> bool {
     error.to_string().contains("TLS") || alert()
 }
 
-fn explain(options: &ConnectOptions, host: &Host, error: &tokio_postgres::Error) -> Error {
+pub(super) fn explain(
+    options: &ConnectOptions,
+    host: &Host,
+    error: &tokio_postgres::Error,
+) -> Error {
     let outer = error::failed(format!("could not connect to {}", place(host)), error);
     match error.code().map(tokio_postgres::error::SqlState::code) {
         Some("28P01") => outer.hint("check the user and the password (PGPASSWORD, ~/.pgpass)"),

@@ -71,6 +71,20 @@ pub async fn all(client: &Client) -> Result<Vec<LargeObject>> {
         .collect())
 }
 
+/// Removes all of them: what is left of an attempt to make them.
+pub async fn remove_all(client: &Client) -> Result<()> {
+    // A transaction for each thousand: every one that goes holds a lock until its end.
+    let sql = "SELECT pg_catalog.count(pg_catalog.lo_unlink(oid)) \
+               FROM (SELECT oid FROM pg_catalog.pg_largeobject_metadata LIMIT 1000) AS some";
+    loop {
+        let row = client.query_one(sql, &[]).await;
+        let removed: i64 = row.pg("could not remove large objects")?.get(0);
+        if removed == 0 {
+            return Ok(());
+        }
+    }
+}
+
 /// `"role" SELECT g` as a statement. The privilege is the last word but for the mark.
 fn grant(oid: Oid, text: &str) -> Option<String> {
     let (text, option) = match text.strip_suffix(" g") {

@@ -57,6 +57,17 @@ pub struct ConnectOptions {
     pub connect_timeout: Duration,
 }
 
+impl ConnectOptions {
+    /// As these, with no other place to try than `host`.
+    #[must_use]
+    pub fn at(&self, host: &Host) -> Self {
+        Self {
+            hosts: vec![host.clone()],
+            ..self.clone()
+        }
+    }
+}
+
 /// The environment variables of libpq, read by the caller. Empty strings count as unset.
 #[derive(Debug, Clone, Default)]
 pub struct LibpqEnvironment {

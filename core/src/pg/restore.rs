@@ -38,7 +38,7 @@ pub async fn begin(client: &Client, settings: Settings<'_>) -> Result<()> {
     // Definitions may use views, and nobody else is to be protected from them here.
     let sql = format!(
         "{ENTRY_SETTINGS}; SET LOCAL standard_conforming_strings = {strings}; \
-         SET LOCAL default_tablespace = ''; SET LOCAL default_table_access_method = heap; \
+         SET LOCAL lock_timeout = 0; SET LOCAL default_tablespace = ''; SET LOCAL default_table_access_method = heap; \
          SET LOCAL escape_string_warning = off; SET LOCAL client_min_messages = warning; \
          SELECT pg_catalog.set_config(name, value, true) \
          FROM (VALUES ('restrict_nonsystem_relation_kind', '')) AS wanted (name, value) \
@@ -185,10 +185,33 @@ pub async fn unvalidated(client: &Client) -> Result<Vec<String>> {
     Ok(left)
 }
 
-/// Gathers statistics of the whole database.
-pub async fn analyze(client: &Client) -> Result<()> {
+/// What statistics are gathered of, and whether it is the head of a family whose members are
+/// read with it.
+pub async fn analyzable(client: &Client) -> Result<Vec<(TableName, bool)>> {
+    let rows = client
+        .query(
+            "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind = 'p' \
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't' \
+               AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
+            &[],
+        )
+        .await
+        .pg("could not list the tables")?;
+    let name = |row: &tokio_postgres::Row| {
+        TableName::new(row.get::<_, String>(0), row.get::<_, String>(1))
+    };
+    Ok(rows.iter().map(|row| (name(row), row.get(2))).collect())
+}
+
+/// Gathers statistics of `table`.
+pub async fn analyze(client: &Client, table: &TableName) -> Result<()> {
+    let table = quote::table(table);
     client
-        .batch_execute("SET statement_timeout = 0; ANALYZE")
+        .batch_execute(&format!(
+            "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
+             ANALYZE {table}; COMMIT"
+        ))
         .await
         .pg("could not gather statistics")
 }

@@ -12,6 +12,7 @@ pub use tokio_postgres::Client;
 use crate::error::Result;
 
 use super::error::PgContext as _;
+use super::options::Host;
 
 /// An open transaction, rolled back when dropped. Named here so that the driver stays in `pg`.
 pub type Transaction<'a> = tokio_postgres::Transaction<'a>;
@@ -24,6 +25,7 @@ pub struct Session {
     pid: i32,
     server_version_num: i32,
     database: String,
+    host: Host,
 }
 
 /// Cancels whatever statement a session is running.
@@ -48,6 +50,7 @@ impl Session {
         client: Client,
         task: JoinHandle<()>,
         tls: MakeRustlsConnect,
+        host: Host,
     ) -> Result<Self> {
         let row = client
             .query_one(
@@ -66,6 +69,7 @@ impl Session {
             pid: row.get(0),
             server_version_num: row.get(1),
             database: row.get(2),
+            host,
             client,
             task: Arc::new(task),
             cancel,
@@ -95,6 +99,11 @@ impl Session {
     /// The database this session is connected to.
     pub fn database(&self) -> &str {
         &self.database
+    }
+
+    /// Of the places to try, the one that it is connected to.
+    pub const fn host(&self) -> &Host {
+        &self.host
     }
 
     /// What cancels this session's running statement.
@@ -152,6 +161,18 @@ pub async fn pin_values(client: &impl GenericClient) -> Result<()> {
         )
         .await
         .pg("could not fix the time zone for reading")
+}
+
+/// Keeps the server, for the rest of the transaction, from compiling queries that only read whole
+/// tables: it would cost more than it saves.
+pub async fn without_jit(client: &impl GenericClient) -> Result<()> {
+    client
+        .batch_execute(
+            "SELECT pg_catalog.set_config(name, 'off', true) FROM pg_catalog.pg_settings \
+             WHERE name OPERATOR(pg_catalog.=) 'jit'",
+        )
+        .await
+        .pg("could not fix the settings for reading")
 }
 
 /// Keeps the server from ending the session while it only waits for the rows that another one

@@ -64,6 +64,23 @@ pub async fn begin(
     })
 }
 
+/// What tells the server that `client` is connected to from any other, and from itself before it
+/// was started anew.
+pub async fn instance(client: &Client) -> Result<String> {
+    let row = client
+        .query_one(
+            "SELECT (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8::pg_catalog.text \
+             || CASE WHEN pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', \
+                                                            'EXECUTE') \
+                THEN (SELECT ' ' || system_identifier FROM pg_catalog.pg_control_system()) \
+                ELSE '' END",
+            &[],
+        )
+        .await
+        .pg("could not tell which server this is")?;
+    Ok(row.get(0))
+}
+
 /// Ends a transaction that only read.
 pub async fn end(client: &Client) -> Result<()> {
     client

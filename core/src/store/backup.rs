@@ -135,6 +135,16 @@ impl Backup {
         verify::verify(self, level, identities, observer)
     }
 
+    /// Checks its objects' digests and opens it: enough for who reads all of it anyway, into a
+    /// place where nothing is lost when something turns out to be wrong.
+    pub fn open_for_loading(
+        self,
+        identities: &Identities,
+        observer: &dyn Observer,
+    ) -> Result<Verified> {
+        verify::opened(self, identities, observer)
+    }
+
     /// Notes the result of a verification beside the backup.
     pub fn record_verification(
         &self,

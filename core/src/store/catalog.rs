@@ -63,7 +63,7 @@ impl Store {
         let (recipient, wraps) = age_key::make(&operators)?;
         let started = clock::now();
         let (id, folder, target) = self.make_folder(&new, started)?;
-        let mut writer = Writer::new(Opening {
+        let writer = Writer::new(Opening {
             id,
             started,
             new,
@@ -75,9 +75,9 @@ impl Store {
             level,
         });
         let begin = wire::to_json(&begin_of(&writer))?;
-        writer.put(layout::BEGIN, &begin)?;
+        writer.objects.put(layout::BEGIN, &begin)?;
         for (number, wrapped) in wraps.iter().enumerate() {
-            writer.put(&layout::key(number), wrapped)?;
+            writer.objects.put(&layout::key(number), wrapped)?;
         }
         Ok(writer)
     }

@@ -3,13 +3,12 @@
 use crate::error::Result;
 use crate::store::script;
 use crate::store::seal::Seal;
-use crate::store::seal::Sealed;
 
 /// When chunks end.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// A chunk ends at the first row boundary at or behind this compressed size.
-    pub chunk: usize,
+    pub chunk: u64,
     /// Parts whose rows take less share chunks.
     pub small: usize,
     /// A shared chunk also ends at this size of its plaintext, so that a reader can hold one in
@@ -24,46 +23,30 @@ pub const LIMITS: Limits = Limits {
     shared: 32 << 20,
 };
 
-/// Rows of one part in one chunk.
-#[derive(Debug, Clone, Copy)]
-pub struct Block {
-    /// The part's number.
-    pub part: usize,
-    /// How many rows.
-    pub rows: u64,
-}
-
 /// A chunk that is being filled.
 pub struct Chunk {
     seal: Seal,
-    /// Its object name.
-    pub name: String,
-    /// What it holds.
-    pub blocks: Vec<Block>,
 }
 
 impl Chunk {
     /// Begins the script of a chunk in `seal`, by [`script::BEGIN`] or the like.
-    pub fn begin(name: String, preamble: &str, mut seal: Seal) -> Result<Self> {
+    pub fn begin(preamble: &str, mut seal: Seal) -> Result<Self> {
         seal.write(preamble.as_bytes())?;
-        Ok(Self {
-            seal,
-            name,
-            blocks: Vec::new(),
-        })
+        Ok(Self { seal })
+    }
+
+    /// Its object name.
+    pub fn name(&self) -> &str {
+        self.seal.name()
     }
 
     /// Begins the rows of a part, with the statements in front of them.
-    pub fn begin_rows(&mut self, part: usize, header: &str) -> Result<()> {
-        self.blocks.push(Block { part, rows: 0 });
+    pub fn begin_rows(&mut self, header: &str) -> Result<()> {
         self.seal.write(header.as_bytes())
     }
 
-    /// Adds whole rows.
+    /// Adds rows, or parts of them.
     pub fn rows(&mut self, rows: &[u8]) -> Result<()> {
-        if let Some(block) = self.blocks.last_mut() {
-            block.rows += script::count_rows(rows);
-        }
         self.seal.write(rows)
     }
 
@@ -82,9 +65,9 @@ impl Chunk {
         self.is_full(limits) || self.seal.plain_bytes() >= limits.shared
     }
 
-    /// Ends the script and the object.
-    pub fn finish(mut self) -> Result<(String, Vec<Block>, Sealed)> {
+    /// Ends the script; the object is whole but for its own end.
+    pub fn finish(mut self) -> Result<Seal> {
         self.seal.write(script::COMMIT.as_bytes())?;
-        Ok((self.name, self.blocks, self.seal.finish()?))
+        Ok(self.seal)
     }
 }

@@ -7,12 +7,19 @@ use std::io::Write;
 
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use zstd::stream::raw::CParameter;
 use zstd::stream::read::Decoder as ZstdDecoder;
 use zstd::stream::write::Encoder as ZstdEncoder;
 
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::backup::Compression;
+
+/// What suits rows at the lowest level, 12 to 18 % faster than its usual parameters and never
+/// larger on the tables of `scripts/bench`. Rows resemble their neighbours, so a table of places
+/// that fits into a processor's first cache finds as much; and a window as large as most chunks
+/// never has to be wrapped around, after which matching would go a slower way.
+const ROWS_AT_LEVEL_1: [CParameter; 2] = [CParameter::HashLog(13), CParameter::WindowLog(24)];
 
 /// A method of compression, without its level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +104,15 @@ impl<W: Write> Encoder<W> {
     /// Compresses into `output`; `level` must be one that [`method`] let pass.
     pub fn new(codec: Codec, level: i32, output: W) -> IoResult<Self> {
         Ok(match codec {
-            Codec::Zstd => Self::Zstd(ZstdEncoder::new(output, level)?),
+            Codec::Zstd => {
+                let mut encoder = ZstdEncoder::new(output, level)?;
+                if level == 1 {
+                    for parameter in ROWS_AT_LEVEL_1 {
+                        encoder.set_parameter(parameter)?;
+                    }
+                }
+                Self::Zstd(encoder)
+            }
             Codec::Gzip => {
                 let level = flate2::Compression::new(u32::try_from(level).unwrap_or(2));
                 Self::Gzip(GzEncoder::new(output, level))

@@ -32,25 +32,27 @@ use crate::store::writer::Writer;
 impl Writer {
     /// Completes the backup: everything is synced, read back and compared before it counts.
     pub fn commit(mut self, facts: CommitFacts) -> Result<BackupFacts> {
-        if self.open_part {
+        if !self.pending.is_empty() {
             return Err(Error::failed("a part of the backup was not finished"));
         }
-        self.end_shared_chunk()?;
+        self.lane.close()?;
         let public = convert::public(&self, &facts, self.previous()?);
         self.put_private(&public, facts)?;
-        self.put(layout::RESTORE, restore_text::text(&self).as_bytes())?;
+        let text = restore_text::text(&self);
+        self.objects.put(layout::RESTORE, text.as_bytes())?;
         self.put_sums()?;
-        self.folder.sync()?;
-        self.read_back()?;
+        self.objects.wait()?;
+        self.objects.folder().sync()?;
+        self.objects.read_back(threads())?;
         if matches!(
             self.new.kind,
             BackupKind::Premigrate | BackupKind::Prerollback
         ) {
             let reason = format!("made as {}", self.new.kind.as_str());
-            sidecar::write_pin(&self.folder, &reason, &self.new.actor, None)?;
+            sidecar::write_pin(self.objects.folder(), &reason, &self.new.actor, None)?;
         }
         self.put_manifest(public)?;
-        self.folder.sync()?;
+        self.objects.folder().sync()?;
         let target = self.publish()?;
         Ok(Backup::open(Folder::new(target))?.facts().clone())
     }
@@ -75,7 +77,7 @@ impl Writer {
             format: FORMAT,
             public: public.clone(),
             parts: self.parts.iter().map(convert::part_to_wire).collect(),
-            objects: std::mem::take(&mut self.plain),
+            objects: self.objects.written().plain.values().cloned().collect(),
             sequences: self
                 .sequences
                 .iter()
@@ -93,43 +95,36 @@ impl Writer {
                 "the backup's private facts are too large to read back",
             ));
         }
-        let sealed = self.seal(&json)?;
-        self.put(&layout::private(self.codec), &sealed.bytes)
+        let codec = self.objects.codec();
+        self.objects.seal(layout::private(codec), &json)
     }
 
     fn put_sums(&mut self) -> Result<()> {
         let summed = |name: &&String| Object::of(name).is_some_and(Object::is_summed);
-        let digests: BTreeMap<String, Digest> = self
+        let written = self.objects.written();
+        let digests: BTreeMap<String, Digest> = written
             .objects
             .iter()
             .filter(|(name, _)| summed(name))
             .map(|(name, (_, digest))| (name.clone(), *digest))
             .collect();
-        self.put(layout::SUMS, sums::to_text(&digests).as_bytes())
-    }
-
-    /// Reads every object and compares it with what was to be written.
-    fn read_back(&self) -> Result<()> {
-        for (name, written) in &self.objects {
-            if self.folder.digest(name)? != *written {
-                return Err(
-                    Error::failed(format!("{name} reads back other than it was written"))
-                        .hint("the disk or its controller can't be trusted; write to another one"),
-                );
-            }
-        }
-        Ok(())
+        drop(written);
+        let text = sums::to_text(&digests);
+        self.objects.put(layout::SUMS, text.as_bytes())
     }
 
     fn put_manifest(&mut self, public: wire::Public) -> Result<()> {
         let fixed = |name: &&String| Object::of(name).is_some_and(|o| !o.is_sidecar());
-        let sizes: BTreeMap<String, u64> = self
+        let written = self.objects.written();
+        let sizes: BTreeMap<String, u64> = written
             .objects
             .iter()
             .filter(|(name, _)| fixed(name))
             .map(|(name, (size, _))| (name.clone(), *size))
             .collect();
-        let digest = |name: &str| self.objects.get(name).map(|(_, digest)| digest.to_string());
+        let sums = written.objects.get(layout::SUMS);
+        let sums = sums.map(|(_, digest)| digest.to_string());
+        drop(written);
         let manifest = wire::Manifest {
             format: FORMAT,
             public,
@@ -137,11 +132,11 @@ impl Writer {
             objects: sizes.len() as u64,
             bytes: sizes.values().sum(),
             sizes: Some(sizes),
-            sums_sha256: digest(layout::SUMS).unwrap_or_default(),
+            sums_sha256: sums.unwrap_or_default(),
             signer: None,
         };
         let json = wire::to_json(&manifest)?;
-        self.put(layout::MANIFEST, &json)
+        self.objects.put(layout::MANIFEST, &json)
     }
 
     /// Gives the folder its final name: from here on the backup is complete.
@@ -152,9 +147,14 @@ impl Writer {
         if target.exists() {
             return Err(Error::failed(context()).hint("its folder exists already"));
         }
-        fs::rename(self.folder.path(), &target).context(context())?;
+        fs::rename(self.objects.folder().path(), &target).context(context())?;
         self.done = true;
         folder::sync_folder(&folder::parent_of(&target)).context(context())?;
         Ok(target)
     }
+}
+
+/// How many threads read back at a time: more would not help one disk.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(4))
 }

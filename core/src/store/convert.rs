@@ -45,7 +45,8 @@ pub fn public(
         chunks: 0,
         skipped: Some(s.reason.clone()),
     });
-    let begin = writer.objects.get(layout::BEGIN);
+    let written = writer.objects.written();
+    let begin = written.objects.get(layout::BEGIN);
     wire::Public {
         id: writer.id.to_string(),
         kind: writer.new.kind.as_str().to_owned(),
@@ -76,8 +77,8 @@ pub fn public(
         },
         tables: Some(kept.chain(skipped).collect()),
         compression: wire::Compression {
-            method: writer.codec.word().to_owned(),
-            level: (writer.codec != Codec::None).then_some(writer.level),
+            method: writer.objects.codec().word().to_owned(),
+            level: (writer.objects.codec() != Codec::None).then_some(writer.objects.level()),
         },
         recipients: writer
             .operators
@@ -85,7 +86,7 @@ pub fn public(
             .iter()
             .map(wire_recipient)
             .collect(),
-        identity_sha256: age_key::public_digest(&writer.recipient).to_string(),
+        identity_sha256: age_key::public_digest(writer.objects.recipient()).to_string(),
         begin_sha256: begin.map(|(_, digest)| digest.to_string()),
         previous,
     }

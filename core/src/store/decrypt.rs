@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 
 use age::x25519;
 
@@ -18,6 +21,7 @@ use crate::store::identities::Identities;
 use crate::store::layout;
 use crate::store::layout::Object;
 use crate::store::row_hash::RowHash;
+use crate::store::row_hash::RowHasher;
 use crate::store::script;
 use crate::store::script_reader::Piece;
 use crate::store::script_reader::ScriptReader;
@@ -34,11 +38,22 @@ use crate::store::wire_private::Private;
 /// objects, so its own is fixed.
 pub const PRIVATE_CAP: u64 = 256 << 20;
 
-/// Opens and checks everything; `None` when `broken` says why that was impossible.
+/// How much is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The keys and `private.json`; what the other objects hold is checked when it is read.
+    Opened,
+    /// Everything.
+    Everything,
+}
+
+/// Opens and checks everything, or what `depth` says; `None` when `broken` says why that was
+/// impossible.
 pub fn decrypted(
     backup: &Backup,
     names: &BTreeSet<String>,
     identities: &Identities,
+    depth: Depth,
     broken: &mut Broken,
     observer: &dyn Observer,
 ) -> Result<Option<Contents>> {
@@ -56,7 +71,9 @@ pub fn decrypted(
         }
     };
     compare_names(&contents, names, broken);
-    check_objects(backup, &contents, broken, observer);
+    if depth == Depth::Everything {
+        check_objects(backup, &contents, broken, observer);
+    }
     Ok(Some(contents))
 }
 
@@ -147,35 +164,77 @@ struct Tally {
     chunks: Vec<(String, u64)>,
 }
 
+/// What a chunk holds of each part: its number, and the rows.
+type Found = Vec<(usize, RowHasher)>;
+
+/// Reads the objects, several at a time.
 fn check_objects(
     backup: &Backup,
     contents: &Contents,
     broken: &mut Broken,
     observer: &dyn Observer,
 ) {
-    let headers: HashMap<Vec<u8>, usize> = contents
-        .parts
-        .iter()
-        .enumerate()
-        .map(|(number, stored)| (header(stored), number))
+    let parts = contents.parts.iter().enumerate();
+    let headers = parts.map(|(number, stored)| (header(stored), number));
+    let headers: HashMap<Vec<u8>, usize> = headers.collect();
+    let total = contents.parts.iter().map(|p| p.rows).sum();
+    let names: Vec<(&String, &Plain)> = (contents.plain.iter())
+        .filter(|(name, _)| !broken.has(name))
         .collect();
+    let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let read = || {
+        let mut all = Vec::new();
+        while let Some((name, plain)) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let found = check_object(backup, contents, name, plain, &headers);
+            if let Ok(found) = &found {
+                let rows: u64 = found.iter().map(|(_, hasher)| hasher.rows()).sum();
+                observer.observe(Event::Progress {
+                    phase: Phase::Verify,
+                    what: backup.facts().id.to_string(),
+                    done: done.fetch_add(rows, Ordering::Relaxed) + rows,
+                    total,
+                });
+            }
+            all.push((*name, found));
+        }
+        all
+    };
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
+    let mut read: Vec<(&String, Result<Found>)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(read)).collect();
+        let ended = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        ended.flat_map(Result::unwrap_or_default).collect()
+    });
+    read.sort_by_key(|(name, _)| *name);
     let mut tallies: Vec<Tally> = Vec::new();
     tallies.resize_with(contents.parts.len(), Tally::default);
-    let total = contents.parts.iter().map(|p| p.rows).sum();
-    for (name, plain) in &contents.plain {
-        if broken.has(name) {
-            continue;
+    for name in names.iter().map(|(name, _)| *name) {
+        match read.binary_search_by_key(&name, |(name, _)| *name) {
+            Err(_) => broken.add(name, "could not be checked"),
+            Ok(place) => match std::mem::replace(&mut read[place].1, Ok(Vec::new())) {
+                Err(e) => broken.add_error(name, &e),
+                Ok(found) => add(name, found, &mut tallies, broken),
+            },
         }
-        if let Err(e) = check_object(backup, contents, name, plain, &headers, &mut tallies) {
-            broken.add_error(name, &e);
-        }
-        observer.observe(Event::Progress {
-            phase: Phase::Verify,
-            what: backup.facts().id.to_string(),
-            done: tallies.iter().map(|t| t.rows).sum(),
-            total,
-        });
     }
+    compare(contents, tallies, broken);
+}
+
+fn add(name: &str, found: Found, tallies: &mut [Tally], broken: &mut Broken) {
+    for (number, hasher) in found {
+        match (hasher.finish(), tallies.get_mut(number)) {
+            (Ok((rows, hash)), Some(tally)) => {
+                tally.rows += rows;
+                tally.hash.merge(hash);
+                tally.chunks.push((name.to_owned(), rows));
+            }
+            _ => broken.add(name, "ends in the middle of a row"),
+        }
+    }
+}
+
+/// Compares what was found with what was noted.
+fn compare(contents: &Contents, tallies: Vec<Tally>, broken: &mut Broken) {
     for (stored, tally) in contents.parts.iter().zip(tallies) {
         let found: BTreeMap<&String, u64> = tally.chunks.iter().map(|(n, r)| (n, *r)).collect();
         for (name, rows) in &stored.chunks {
@@ -210,38 +269,28 @@ fn check_object(
     name: &str,
     plain: &Plain,
     headers: &HashMap<Vec<u8>, usize>,
-    tallies: &mut [Tally],
-) -> Result<()> {
+) -> Result<Found> {
     let object = Object::of(name);
     let codec = object.and_then(Object::codec);
     let codec = codec.ok_or_else(|| Error::damaged("has an invalid name"))?;
     let is_data = matches!(object, Some(Object::Data(_)));
-    let mut reader = ScriptReader::default();
-    let mut current = None;
+    let mut reader = ScriptReader::in_pieces();
+    let mut all = Found::new();
     let mut take = |piece: Piece<'_>| {
         match piece {
             Piece::Header(header) => {
                 let number = headers.get(header).copied();
                 let number = number.ok_or_else(|| Error::damaged("holds rows of no known part"))?;
-                tallies[number].chunks.push((name.to_owned(), 0));
-                current = Some(number);
+                all.push((number, RowHasher::default()));
             }
             Piece::Rows(rows) => {
-                if let Some(tally) = current.and_then(|n| tallies.get_mut(n)) {
-                    for row in rows
-                        .strip_suffix(b"\n")
-                        .unwrap_or(rows)
-                        .split(|b| *b == b'\n')
-                    {
-                        tally.hash.add(row);
-                        tally.rows += 1;
-                        if let Some((_, rows)) = tally.chunks.last_mut() {
-                            *rows += 1;
-                        }
+                if let Some((_, hasher)) = all.last_mut() {
+                    for row in rows.split_inclusive(|b| *b == b'\n') {
+                        hasher.add(row, row.ends_with(b"\n"))?;
                     }
                 }
             }
-            Piece::End => current = None,
+            Piece::End => {}
         }
         Ok(())
     };
@@ -264,7 +313,10 @@ fn check_object(
     if (found.0, found.1.to_string()) != (plain.bytes, plain.sha256.clone()) {
         return Err(Error::damaged("holds other than was written into it"));
     }
-    if is_data { reader.finish() } else { Ok(()) }
+    if is_data {
+        reader.finish()?;
+    }
+    Ok(all)
 }
 
 /// Reads `private` into what the operations work with.

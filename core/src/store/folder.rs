@@ -63,6 +63,18 @@ impl Folder {
             .map_err(|e| e.hint(ELSEWHERE))
     }
 
+    /// Makes the file of the object `name`, which must not exist yet. Syncing it is up to the
+    /// caller.
+    pub fn create(&self, name: &str) -> Result<File> {
+        let path = self.path.join(name);
+        if let Some(parent) = path.parent() {
+            make_folders(parent)?;
+        }
+        create_new(&path)
+            .context(format!("cannot write {name} in {}", self.path.display()))
+            .map_err(|e| e.hint(ELSEWHERE))
+    }
+
     /// As [`Folder::put`], from a stream. Returns how much that was.
     pub fn put_from(&self, name: &str, content: &mut dyn Read) -> Result<u64> {
         let path = self.path.join(name);

@@ -10,18 +10,17 @@ use crate::store::writer::Writer;
 /// The text for what `writer` wrote. Names from the database stand in it only inside SQL, always
 /// quoted: in a comment or a shell line, a hostile one could become a command.
 pub fn text(writer: &Writer) -> String {
-    let has = |name: &str| writer.objects.contains_key(name);
-    let (pre, post) = (
-        layout::schema_pre(writer.codec),
-        layout::schema_post(writer.codec),
-    );
-    let sequences = layout::sequences(writer.codec);
+    let written = writer.objects.written();
+    let codec = writer.objects.codec();
+    let has = |name: &str| written.objects.contains_key(name);
+    let (pre, post) = (layout::schema_pre(codec), layout::schema_post(codec));
+    let sequences = layout::sequences(codec);
     let psql = "psql -X -q -v ON_ERROR_STOP=1 -d \"$TARGET\"";
     let mut load = Vec::new();
     if has(&pre) {
         load.push(format!("    open {pre} | {psql}\n"));
     }
-    if writer.objects.keys().any(|name| name.starts_with("data/")) {
+    if written.objects.keys().any(|name| name.starts_with("data/")) {
         load.push(format!(
             "    for f in data/*.age; do open \"$f\" | {psql}; done\n"
         ));
@@ -29,7 +28,7 @@ pub fn text(writer: &Writer) -> String {
     if has(&sequences) {
         load.push(format!("    open {sequences} | {psql} >/dev/null\n"));
     }
-    if writer.objects.keys().any(|name| name.starts_with("lo/")) {
+    if written.objects.keys().any(|name| name.starts_with("lo/")) {
         load.push(format!(
             "    for f in lo/*.age; do open \"$f\" | {psql} >/dev/null; done\n"
         ));
@@ -37,7 +36,7 @@ pub fn text(writer: &Writer) -> String {
     if has(&post) {
         load.push(format!("    open {post} | {psql}\n"));
     }
-    let (tool, decompress) = match writer.codec {
+    let (tool, decompress) = match codec {
         Codec::Zstd => (", zstd", " | zstd -dc"),
         Codec::Gzip => (", gunzip", " | gunzip"),
         Codec::None => ("", ""),

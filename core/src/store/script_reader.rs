@@ -1,5 +1,8 @@
 //! Reading a data script back: which COPY, which rows.
 
+use memchr::memmem;
+use memchr::memrchr;
+
 use crate::error::Error;
 use crate::error::Result;
 use crate::store::script;
@@ -9,7 +12,8 @@ use crate::store::script;
 pub enum Piece<'a> {
     /// A whole COPY statement with its line end; rows follow.
     Header(&'a [u8]),
-    /// Whole rows with their line ends.
+    /// Whole rows with their line ends; from a reader [in pieces](ScriptReader::in_pieces), a row
+    /// may also go on in the next.
     Rows(&'a [u8]),
     /// The end of the rows.
     End,
@@ -21,9 +25,24 @@ pub struct ScriptReader {
     pending: Vec<u8>,
     in_rows: bool,
     committed: bool,
+    /// How much of a row is waited for before it is given in pieces.
+    patience: Option<usize>,
+    /// What was given last ended in the middle of a row.
+    mid_row: bool,
 }
 
+/// A row longer than this is given in pieces, where they are wanted.
+const PIECE: usize = 256 * 1024;
+
 impl ScriptReader {
+    /// A reader that doesn't wait for the end of a long row.
+    pub fn in_pieces() -> Self {
+        Self {
+            patience: Some(PIECE),
+            ..Self::default()
+        }
+    }
+
     /// Takes in the next block and gives what became whole to `sink`.
     pub fn push(
         &mut self,
@@ -35,7 +54,13 @@ impl ScriptReader {
         loop {
             let rest = &self.pending[start..];
             let (used, more) = if self.in_rows {
-                let (used, ended) = rows_end(rest);
+                let (mut used, ended) = rows_end(rest, self.mid_row);
+                if used > 0 {
+                    self.mid_row = false;
+                } else if !ended && self.patience.is_some_and(|most| rest.len() > most) {
+                    used = rest.len();
+                    self.mid_row = true;
+                }
                 if used > 0 {
                     sink(Piece::Rows(&rest[..used]))?;
                 }
@@ -129,17 +154,15 @@ impl Lines {
 }
 
 /// How many bytes of whole rows `bytes` begins with, and whether the end of rows follows them.
-fn rows_end(bytes: &[u8]) -> (usize, bool) {
-    let mut end = 0;
-    for line in bytes.split_inclusive(|b| *b == b'\n') {
-        if line == script::END_OF_ROWS.as_bytes() {
-            return (end, true);
-        }
-        if line.ends_with(b"\n") {
-            end += line.len();
-        }
+fn rows_end(bytes: &[u8], mid_row: bool) -> (usize, bool) {
+    if !mid_row && bytes.starts_with(script::END_OF_ROWS.as_bytes()) {
+        return (0, true);
     }
-    (end, false)
+    // No row can be equal to the end of rows.
+    if let Some(at) = memmem::find(bytes, b"\n\\.\n") {
+        return (at + 1, true);
+    }
+    (memrchr(b'\n', bytes).map_or(0, |at| at + 1), false)
 }
 
 /// Where the first statement of `bytes` ends: behind its line end. Names may hold line ends and
@@ -202,6 +225,30 @@ mod tests {
                 .push(&whole.as_bytes()[..cut], &mut |_| Ok(()))
                 .unwrap();
             assert!(reader.finish().is_err(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn long_rows_come_in_pieces_where_they_are_wanted() {
+        let row = "\\\\.".repeat(PIECE);
+        let script = format!("BEGIN;\nCOPY \"t\" FROM stdin;\n1\n{row}\n\\.\nCOMMIT;\n");
+        for size in [PIECE / 3, PIECE, script.len()] {
+            let mut reader = ScriptReader::in_pieces();
+            let mut rows = String::new();
+            let mut longest = 0;
+            for block in script.as_bytes().chunks(size) {
+                let mut sink = |piece: Piece<'_>| {
+                    if let Piece::Rows(bytes) = piece {
+                        rows.push_str(std::str::from_utf8(bytes).unwrap());
+                        longest = longest.max(bytes.len());
+                    }
+                    Ok(())
+                };
+                reader.push(block, &mut sink).unwrap();
+            }
+            reader.finish().unwrap();
+            assert!(rows == format!("1\n{row}\n"), "{size}");
+            assert!(longest <= PIECE + size, "{size}");
         }
     }
 }

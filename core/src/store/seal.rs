@@ -1,9 +1,10 @@
-//! Making one object: compress, encrypt, hash the plaintext, all in memory.
+//! Making one object: compress, encrypt, hash, and write, piece by piece.
 
+use std::fs::File;
 use std::io::Result as IoResult;
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use age::stream::StreamWriter;
@@ -17,18 +18,25 @@ use crate::ident::Digest;
 use crate::store::codec::Codec;
 use crate::store::codec::Encoder;
 
-/// An object that is being filled. Only its compressed, encrypted form is kept.
+/// An object that is being filled. What was compressed and encrypted goes to its file at once.
 pub struct Seal {
-    encoder: Encoder<StreamWriter<Tally>>,
-    size: Arc<AtomicUsize>,
+    name: String,
+    encoder: Encoder<StreamWriter<Output>>,
+    size: Arc<AtomicU64>,
     hasher: Sha256,
     plain_bytes: u64,
 }
 
 /// A finished object.
 pub struct Sealed {
-    /// The bytes to store.
-    pub bytes: Vec<u8>,
+    /// Its name.
+    pub name: String,
+    /// Its file, written and not synced.
+    pub file: File,
+    /// Its size.
+    pub bytes: u64,
+    /// Its digest.
+    pub sha256: Digest,
     /// Size of the plaintext.
     pub plain_bytes: u64,
     /// Digest of the plaintext.
@@ -36,19 +44,28 @@ pub struct Sealed {
 }
 
 impl Seal {
-    /// An empty object for `recipient`.
-    pub fn new(recipient: &age::x25519::Recipient, codec: Codec, level: i32) -> Result<Self> {
-        let size = Arc::new(AtomicUsize::new(0));
-        let output = Tally {
-            bytes: Vec::new(),
+    /// An empty object for `recipient`, to be written into `file`.
+    pub fn new(
+        name: String,
+        file: File,
+        recipient: &age::x25519::Recipient,
+        codec: Codec,
+        level: i32,
+    ) -> Result<Self> {
+        let size = Arc::new(AtomicU64::new(0));
+        let output = Output {
+            file,
+            hasher: Sha256::new(),
             size: Arc::clone(&size),
         };
         let recipient: &dyn age::Recipient = recipient;
         let encryptor = age::Encryptor::with_recipients(std::iter::once(recipient))
             .map_err(|e| Error::failed("cannot encrypt").caused_by(e))?;
-        let encrypted = encryptor.wrap_output(output).context("cannot encrypt")?;
+        let unwritten = || format!("cannot write {name}");
+        let encrypted = encryptor.wrap_output(output).context(unwritten())?;
         let encoder = Encoder::new(codec, level, encrypted).context("cannot compress")?;
         Ok(Self {
+            name,
             encoder,
             size,
             hasher: Sha256::new(),
@@ -56,15 +73,21 @@ impl Seal {
         })
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Adds plaintext.
     pub fn write(&mut self, plain: &[u8]) -> Result<()> {
         self.hasher.update(plain);
         self.plain_bytes += plain.len() as u64;
-        self.encoder.write_all(plain).context("cannot compress")
+        let written = self.encoder.write_all(plain);
+        written.context(format!("cannot write {}", self.name))
     }
 
     /// The size so far, short of what compression and encryption still hold back.
-    pub fn size(&self) -> usize {
+    pub fn size(&self) -> u64 {
         self.size.load(Ordering::Relaxed)
     }
 
@@ -75,27 +98,33 @@ impl Seal {
 
     /// Ends both streams: without that, the object would read as cut.
     pub fn finish(self) -> Result<Sealed> {
-        let encrypted = self.encoder.finish().context("cannot compress")?;
-        let output = encrypted.finish().context("cannot encrypt")?;
+        let unwritten = || format!("cannot write {}", self.name);
+        let encrypted = self.encoder.finish().context(unwritten())?;
+        let output = encrypted.finish().context(unwritten())?;
         Ok(Sealed {
-            bytes: output.bytes,
+            file: output.file,
+            bytes: self.size.load(Ordering::Relaxed),
+            sha256: Digest::from_bytes(output.hasher.finalize().into()),
             plain_bytes: self.plain_bytes,
             plain_sha256: Digest::from_bytes(self.hasher.finalize().into()),
+            name: self.name,
         })
     }
 }
 
-/// Bytes whose number can be seen from outside: age's writer shows nothing of what it wraps.
-struct Tally {
-    bytes: Vec<u8>,
-    size: Arc<AtomicUsize>,
+/// A file whose size can be seen from outside, since age's writer shows nothing of what it wraps.
+struct Output {
+    file: File,
+    hasher: Sha256,
+    size: Arc<AtomicU64>,
 }
 
-impl Write for Tally {
+impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
-        self.bytes.extend_from_slice(bytes);
-        self.size.store(self.bytes.len(), Ordering::Relaxed);
-        Ok(bytes.len())
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.size.fetch_add(written as u64, Ordering::Relaxed);
+        Ok(written)
     }
 
     fn flush(&mut self) -> IoResult<()> {

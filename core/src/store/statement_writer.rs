@@ -8,7 +8,7 @@ use crate::store::wire_private;
 use crate::store::writer::Writer;
 
 /// A script ends at this compressed size …
-const FULL: usize = 16 << 20;
+const FULL: u64 = 16 << 20;
 
 /// … or with so many large objects: a transaction holds a lock on each.
 const OBJECTS: u64 = 1000;
@@ -69,8 +69,8 @@ impl StatementWriter<'_> {
     }
 
     fn begin(&self) -> Result<Seal> {
-        let writer = &self.writer;
-        let mut seal = Seal::new(&writer.recipient, writer.codec, writer.level)?;
+        let objects = &self.writer.objects;
+        let mut seal = objects.begin(layout::large_objects(self.scripts, objects.codec()))?;
         seal.write(script::BEGIN_STATEMENTS.as_bytes())?;
         Ok(seal)
     }
@@ -80,10 +80,9 @@ impl StatementWriter<'_> {
             return Ok(());
         };
         seal.write(script::COMMIT.as_bytes())?;
-        let name = layout::large_objects(self.scripts, self.writer.codec);
         self.scripts += 1;
         self.objects = 0;
-        self.writer.put_sealed(name, &seal.finish()?)
+        self.writer.objects.end(seal)
     }
 
     /// Ends the last script, and notes what all of them hold.

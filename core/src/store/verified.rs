@@ -43,6 +43,28 @@ pub struct StoredPart {
     pub chunks: Vec<(String, u64)>,
 }
 
+/// A chunk, as whoever loads it sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkFacts {
+    /// The name of its object.
+    pub name: String,
+    /// Size of its plaintext.
+    pub bytes: u64,
+    /// The numbers of the parts it holds rows of, and how many.
+    pub parts: Vec<(usize, u64)>,
+}
+
+/// A piece of a chunk.
+#[derive(Debug)]
+pub enum Loading<'a> {
+    /// Rows of the part of this number follow.
+    Part(usize),
+    /// Rows in COPY text form; one may go on in the next piece.
+    Rows(&'a [u8]),
+    /// The rows of the part have ended.
+    End,
+}
+
 /// Rows by the header they stand under.
 type Blocks = HashMap<Vec<u8>, Vec<u8>>;
 
@@ -176,6 +198,64 @@ impl Verified {
             Err(Error::damaged(format!(
                 "the number of rows of {table} differs"
             )))
+        }
+    }
+
+    /// The chunks, in the order of their names.
+    pub fn chunks(&self) -> Result<Vec<ChunkFacts>> {
+        let contents = self.contents()?;
+        let mut parts: BTreeMap<&String, Vec<(usize, u64)>> = BTreeMap::new();
+        for (number, stored) in contents.parts.iter().enumerate() {
+            for (name, rows) in &stored.chunks {
+                parts.entry(name).or_default().push((number, *rows));
+            }
+        }
+        let chunk = |(name, parts): (&String, Vec<(usize, u64)>)| ChunkFacts {
+            name: name.clone(),
+            bytes: contents.plain.get(name).map_or(0, |p| p.bytes),
+            parts,
+        };
+        Ok(parts.into_iter().map(chunk).collect())
+    }
+
+    /// Gives what `chunk` holds to `sink`. Digests and counts are checked meanwhile, so what the
+    /// sink did counts only once this has returned.
+    pub fn read_chunk(
+        &self,
+        chunk: &ChunkFacts,
+        sink: &mut dyn FnMut(Loading<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let contents = self.contents()?;
+        let name = &chunk.name;
+        let differs = || Error::damaged(format!("{name}: the number of rows differs"));
+        let mut left: HashMap<Vec<u8>, (usize, u64)> = HashMap::new();
+        for (number, rows) in &chunk.parts {
+            let stored = contents.parts.get(*number);
+            let stored = stored.ok_or_else(|| Error::failed("the backup has no such part"))?;
+            left.insert(decrypt::header(stored), (*number, *rows));
+        }
+        let mut reader = ScriptReader::in_pieces();
+        let mut expected = 0;
+        let mut take = |piece: Piece<'_>| match piece {
+            Piece::Header(header) => {
+                let (number, rows) = left.remove(header).ok_or_else(differs)?;
+                expected = rows;
+                sink(Loading::Part(number))
+            }
+            Piece::Rows(rows) => {
+                let count = script::count_rows(rows);
+                expected = u64::checked_sub(expected, count).ok_or_else(differs)?;
+                sink(Loading::Rows(rows))
+            }
+            Piece::End if expected > 0 => Err(differs()),
+            Piece::End => sink(Loading::End),
+        };
+        self.plaintext(contents, name, &mut |block| reader.push(block, &mut take))?;
+        reader.finish().map_err(|e| e.wrap(name))?;
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(differs())
         }
     }
 

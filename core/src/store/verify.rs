@@ -13,6 +13,7 @@ use crate::model::event::Observer;
 use crate::store::backup::Backup;
 use crate::store::catalog;
 use crate::store::decrypt;
+use crate::store::decrypt::Depth;
 use crate::store::folder;
 use crate::store::folder::Folder;
 use crate::store::identities::Identities;
@@ -79,8 +80,26 @@ pub fn verify(
     }
     let mut contents = None;
     if level >= VerifyLevel::Decrypted {
-        contents = decrypt::decrypted(&backup, &names, identities, &mut broken, observer)?;
+        let depth = Depth::Everything;
+        contents = decrypt::decrypted(&backup, &names, identities, depth, &mut broken, observer)?;
     }
+    broken.into_result(&backup.facts().id)?;
+    Ok(Verified::new(backup, contents))
+}
+
+/// Checks `backup` as deep as [`VerifyLevel::Hashed`], and opens it with one of `identities`. What
+/// its objects hold is checked whenever it is read.
+pub fn opened(
+    backup: Backup,
+    identities: &Identities,
+    observer: &dyn Observer,
+) -> Result<Verified> {
+    let mut broken = Broken::default();
+    let names = listed(&backup, &mut broken)?;
+    hashed(&backup, &names, &mut broken);
+    chain(&backup, &mut broken, observer)?;
+    let depth = Depth::Opened;
+    let contents = decrypt::decrypted(&backup, &names, identities, depth, &mut broken, observer)?;
     broken.into_result(&backup.facts().id)?;
     Ok(Verified::new(backup, contents))
 }

@@ -1,7 +1,8 @@
 //! Making a backup, object by object. What is not committed is removed again.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use age::x25519;
 
@@ -9,55 +10,50 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ident::BackupId;
-use crate::ident::Digest;
 use crate::ident::TableName;
 use crate::model::backup::Part;
 use crate::model::backup::PartRole;
 use crate::model::backup::SequenceState;
-use crate::store::chunk::Chunk;
 use crate::store::chunk::LIMITS;
 use crate::store::chunk::Limits;
 use crate::store::codec::Codec;
 use crate::store::facts::NewBackup;
 use crate::store::folder;
 use crate::store::folder::Folder;
+use crate::store::lane::Heading;
+use crate::store::lane::Lane;
+use crate::store::lane::Saved;
 use crate::store::layout;
+use crate::store::objects::Objects;
 use crate::store::part_writer::PartWriter;
 use crate::store::recipients::Recipients;
 use crate::store::script;
-use crate::store::seal::Seal;
-use crate::store::seal::Sealed;
 use crate::store::statement_writer::LargeObjectFacts;
 use crate::store::verified::StoredPart;
-use crate::store::wire_private;
 
 /// A backup that is being made. Dropped without [`Writer::commit`], it removes what it wrote.
 pub struct Writer {
     pub(super) id: BackupId,
     pub(super) started: Timestamp,
     pub(super) new: NewBackup,
-    pub(super) folder: Folder,
     /// Where the folder goes in the end.
     pub(super) target: PathBuf,
     pub(super) operators: Recipients,
-    pub(super) recipient: x25519::Recipient,
-    pub(super) codec: Codec,
-    pub(super) level: i32,
-    /// Size and digest of what was written.
-    pub(super) objects: BTreeMap<String, (u64, Digest)>,
-    pub(super) plain: Vec<wire_private::Plain>,
+    pub(super) objects: Arc<Objects>,
     pub(super) parts: Vec<StoredPart>,
+    /// Tables of which all rows are parts.
+    tables: BTreeSet<TableName>,
+    /// Parts whose rows are not all there yet.
+    pub(super) pending: BTreeSet<usize>,
     pub(super) sequences: Vec<SequenceState>,
     pub(super) large_objects: Option<LargeObjectFacts>,
     /// True from the moment nothing is to be removed any more.
     pub(super) done: bool,
+    /// Of the thread that makes the backup.
+    pub(super) lane: Lane,
     /// What data scripts begin with.
     pub(super) preamble: &'static str,
     pub(super) limits: Limits,
-    pub(super) shared: Option<Chunk>,
-    pub(super) next_chunk: u32,
-    /// True while a part is open, and for ever once one was left open.
-    pub(super) open_part: bool,
 }
 
 /// What a writer is made from.
@@ -76,27 +72,28 @@ pub struct Opening {
 impl Writer {
     /// A writer into the folder of `opening`, which exists and is empty.
     pub(super) fn new(opening: Opening) -> Self {
+        let objects = Arc::new(Objects::new(
+            opening.folder,
+            opening.recipient,
+            opening.codec,
+            opening.level,
+        ));
         Self {
             id: opening.id,
             started: opening.started,
             new: opening.new,
-            folder: opening.folder,
             target: opening.target,
             operators: opening.operators,
-            recipient: opening.recipient,
-            codec: opening.codec,
-            level: opening.level,
-            objects: BTreeMap::new(),
-            plain: Vec::new(),
+            lane: Lane::new(Arc::clone(&objects), LIMITS, script::BEGIN),
+            objects,
             parts: Vec::new(),
+            tables: BTreeSet::new(),
+            pending: BTreeSet::new(),
             sequences: Vec::new(),
             large_objects: None,
             done: false,
             preamble: script::BEGIN,
             limits: LIMITS,
-            shared: None,
-            next_chunk: 0,
-            open_part: false,
         }
     }
 
@@ -108,19 +105,21 @@ impl Writer {
     /// Says that rows are bytes in no known encoding, to be loaded as they are.
     pub fn raw_rows(&mut self) {
         self.preamble = script::BEGIN_RAW;
+        self.lane = self.lane();
     }
 
     /// Begins a stream of rows. It must be finished before the next one begins.
     pub fn part(&mut self, part: Part) -> Result<PartWriter<'_>> {
-        if self.open_part {
-            return Err(Error::failed(
-                "an earlier part of the backup was not finished",
-            ));
-        }
-        let same = |p: &&StoredPart| p.part.table == part.table && p.part.role == part.role;
+        let heading = self.announce(part)?;
+        PartWriter::new(self, heading)
+    }
+
+    /// Announces a part whose rows are taken in by [`Lane`]s, and are there once it was
+    /// [`saved`](Self::saved).
+    pub fn announce(&mut self, part: Part) -> Result<Heading> {
         let staging = if part.role == PartRole::Rows {
-            if let Some(twice) = self.parts.iter().find(same) {
-                let table = &twice.part.table;
+            if !self.tables.insert(part.table.clone()) {
+                let table = &part.table;
                 return Err(Error::failed(format!("{table} is in the backup twice")));
             }
             None
@@ -131,14 +130,15 @@ impl Writer {
             };
             Some(script::staging_table(&part, taken))
         };
-        let header = match &staging {
+        let text = match &staging {
             Some(staging) => {
                 let make = script::make_staging(staging, &part);
                 format!("{make}{}", script::copy_header(staging, &part))
             }
             None => script::copy_header(&part.table, &part),
         };
-        self.open_part = true;
+        let number = self.parts.len();
+        self.pending.insert(number);
         self.parts.push(StoredPart {
             part,
             staging,
@@ -146,81 +146,53 @@ impl Writer {
             row_hash: 0,
             chunks: Vec::new(),
         });
-        Ok(PartWriter::new(self, header))
+        Ok(Heading { number, text })
+    }
+
+    /// Takes in rows beside others: one lane for each thread that reads.
+    pub fn lane(&self) -> Lane {
+        Lane::new(Arc::clone(&self.objects), self.limits, self.preamble)
+    }
+
+    /// Sets `count` numbers of chunks aside; returns the first.
+    pub fn reserve_chunks(&self, count: u32) -> u32 {
+        self.objects.reserve_chunks(count)
+    }
+
+    /// Notes that the part under `heading` was taken in, slice by slice in the order of its rows.
+    pub fn saved(&mut self, heading: &Heading, slices: Vec<Saved>) {
+        let number = heading.number;
+        if let Some(part) = self.parts.get_mut(number) {
+            for slice in slices {
+                part.rows += slice.rows;
+                part.row_hash = part.row_hash.wrapping_add(slice.hash.value());
+                part.chunks.extend(slice.chunks);
+            }
+        }
+        self.pending.remove(&number);
     }
 
     /// Keeps the output of `pg_dump`, unchanged.
     pub fn schema(&mut self, pre_data: &[u8], post_data: &[u8]) -> Result<()> {
-        let sealed = self.seal(pre_data)?;
-        self.put_sealed(layout::schema_pre(self.codec), &sealed)?;
-        let sealed = self.seal(post_data)?;
-        self.put_sealed(layout::schema_post(self.codec), &sealed)
+        let codec = self.objects.codec();
+        self.objects.seal(layout::schema_pre(codec), pre_data)?;
+        self.objects.seal(layout::schema_post(codec), post_data)
     }
 
     /// Keeps the state of all sequences.
     pub fn sequences(&mut self, states: &[SequenceState]) -> Result<()> {
-        let sealed = self.seal(script::sequences(states).as_bytes())?;
-        self.put_sealed(layout::sequences(self.codec), &sealed)?;
+        let name = layout::sequences(self.objects.codec());
+        self.objects
+            .seal(name, script::sequences(states).as_bytes())?;
         self.sequences = states.to_vec();
         Ok(())
-    }
-
-    /// Compresses and encrypts one whole object.
-    pub(super) fn seal(&self, plain: &[u8]) -> Result<Sealed> {
-        let mut seal = Seal::new(&self.recipient, self.codec, self.level)?;
-        seal.write(plain)?;
-        seal.finish()
-    }
-
-    /// Writes an object and notes what was written.
-    pub(super) fn put(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.folder.put(name, bytes)?;
-        let facts = (bytes.len() as u64, Digest::of(bytes));
-        self.objects.insert(name.to_owned(), facts);
-        Ok(())
-    }
-
-    /// Writes an encrypted object and notes what it holds.
-    pub(super) fn put_sealed(&mut self, name: String, sealed: &Sealed) -> Result<()> {
-        self.put(&name, &sealed.bytes)?;
-        self.plain.push(wire_private::Plain {
-            object: name,
-            bytes: sealed.plain_bytes,
-            sha256: sealed.plain_sha256.to_string(),
-        });
-        Ok(())
-    }
-
-    pub(super) fn begin_chunk(&mut self) -> Result<Chunk> {
-        let seal = Seal::new(&self.recipient, self.codec, self.level)?;
-        let name = layout::data(self.next_chunk, self.codec);
-        self.next_chunk += 1;
-        Chunk::begin(name, self.preamble, seal)
-    }
-
-    pub(super) fn end_chunk(&mut self, chunk: Chunk) -> Result<()> {
-        let (name, blocks, sealed) = chunk.finish()?;
-        for block in blocks {
-            self.parts[block.part]
-                .chunks
-                .push((name.clone(), block.rows));
-        }
-        self.put_sealed(name, &sealed)
-    }
-
-    /// Ends the chunk that small parts share, if one is open.
-    pub(super) fn end_shared_chunk(&mut self) -> Result<()> {
-        self.shared
-            .take()
-            .map_or(Ok(()), |chunk| self.end_chunk(chunk))
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         if !self.done {
-            // Best effort: what stays behind is named .partial and counts as incomplete.
-            let _ = std::fs::remove_dir_all(self.folder.path());
+            self.objects.discard();
             folder::remove_if_empty(&folder::parent_of(&self.target));
         }
     }

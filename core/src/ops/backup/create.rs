@@ -8,10 +8,12 @@ use crate::model::event::{Event, Phase};
 use crate::ops::backup::large_objects;
 use crate::ops::backup::reading::{self, Contents, Held};
 use crate::ops::context::Context;
-use crate::ops::snapshot::{Purpose, commit_facts, save};
+use crate::ops::saving;
+use crate::ops::snapshot::{Purpose, commit_facts};
 use crate::pg::dump::{self, SchemaDump};
+use crate::pg::options::ConnectOptions;
 use crate::pg::server::{self, Server};
-use crate::pg::session::Client;
+use crate::pg::session::Session;
 use crate::pg::{connect, ledger, snapshot};
 use crate::store::{self, CommitFacts, NewBackup, Scope, Selection, Store, Writer};
 
@@ -28,6 +30,8 @@ pub struct Create {
     pub schema_only: bool,
     /// No definitions.
     pub data_only: bool,
+    /// How many connections read rows; `None`: as many as the machine has use for.
+    pub jobs: Option<usize>,
 }
 
 impl Create {
@@ -75,7 +79,7 @@ pub async fn of_kind(ctx: &Context, kind: BackupKind, options: Create) -> Result
         let found = dump::find(&ctx.pg_bin, server.version_num).await;
         found.map_err(|e| e.hint("--data-only saves the rows, without any definition"))?;
     }
-    let held = reading::hold(ctx, client, &options, server.standby).await?;
+    let held = reading::hold(ctx, &session, &options, server.standby).await?;
     ctx.observer.observe(Event::Phase(Phase::Snapshot));
     let new = NewBackup {
         kind,
@@ -88,7 +92,7 @@ pub async fn of_kind(ctx: &Context, kind: BackupKind, options: Create) -> Result
         actor: ctx.actor.clone(),
     };
     let writer = store.begin(new.clone())?;
-    let facts = fill(ctx, client, &server, &options, held, new, writer).await?;
+    let facts = fill(ctx, &session, &server, &options, held, new, writer).await?;
     ctx.observer.observe(Event::BackupComplete {
         id: facts.id.clone(),
         rows: facts.tables.iter().map(|t| t.rows).sum(),
@@ -99,14 +103,19 @@ pub async fn of_kind(ctx: &Context, kind: BackupKind, options: Create) -> Result
 
 async fn fill(
     ctx: &Context,
-    client: &Client,
+    session: &Session,
     server: &Server,
     options: &Create,
     held: Held,
     new: NewBackup,
     mut writer: Writer,
 ) -> Result<BackupFacts> {
-    let Held { exported, contents } = held;
+    let client = session.client();
+    let Held {
+        exported,
+        contents,
+        crew,
+    } = held;
     let purpose = Purpose {
         new,
         from: ledger::head(client).await?,
@@ -116,14 +125,17 @@ async fn fill(
     if server.encoding == "SQL_ASCII" {
         writer.raw_rows();
     }
+    let here = ctx.database.at(session.host());
+    let rows = contents.rows();
+    let (dump, _) = tokio::try_join!(
+        definitions(ctx, &here, server, options, &exported.id),
+        saving::save(ctx, crew, &rows, &mut writer),
+    )?;
+    drop(rows);
     let mut version = None;
-    if !options.data_only {
-        let dump = definitions(ctx, server, options, &exported.id).await?;
+    if let Some(dump) = dump {
         writer.schema(&dump.pre, &dump.post)?;
         version = Some(dump.version);
-    }
-    for table in &contents.tables {
-        save(ctx, client, &mut writer, &table.part, &[table.query()], 0).await?;
     }
     if !options.schema_only {
         writer.sequences(&reading::sequences(client, &contents, options).await?)?;
@@ -131,21 +143,26 @@ async fn fill(
     large_objects::save(client, &mut writer, options).await?;
     snapshot::end(client).await?;
     ctx.observer.observe(Event::Phase(Phase::Verify));
-    let facts = commit_facts(server, &purpose, version);
-    writer.commit(completed(facts, options, contents)?)
+    let facts = completed(commit_facts(server, &purpose, version), options, contents)?;
+    writer.commit(facts)
 }
 
 async fn definitions(
     ctx: &Context,
+    here: &ConnectOptions,
     server: &Server,
     options: &Create,
     snapshot: &str,
-) -> Result<SchemaDump> {
+) -> Result<Option<SchemaDump>> {
     let (folders, version) = (&ctx.pg_bin, server.version_num);
-    if options.whole() {
-        dump::everything(&ctx.database, folders, version, Some(snapshot)).await
+    if options.data_only {
+        Ok(None)
+    } else if options.whole() {
+        let dump = dump::everything(here, folders, version, Some(snapshot)).await;
+        dump.map(Some)
     } else {
-        dump::schema(&ctx.database, folders, version, Some(snapshot)).await
+        let dump = dump::schema(here, folders, version, Some(snapshot)).await;
+        dump.map(Some)
     }
 }
 

@@ -21,3 +21,14 @@ pub async fn verified(ctx: &Context, backup: Backup, level: VerifyLevel) -> Resu
     let done = done.map_err(|e| Error::failed("verifying the backup stopped").caused_by(e))?;
     done.map(Arc::new)
 }
+
+/// Checks the digests of `backup` and opens it, on a thread of its own. What is in its objects is
+/// checked when it is read.
+pub async fn for_loading(ctx: &Context, backup: Backup) -> Result<Arc<Verified>> {
+    let identities = Identities::load(&ctx.identities, Arc::clone(&ctx.ask))?;
+    let observer = Arc::clone(&ctx.observer);
+    let work = move || backup.open_for_loading(&identities, observer.as_ref());
+    let done = tokio::task::spawn_blocking(work).await;
+    let done = done.map_err(|e| Error::failed("opening the backup stopped").caused_by(e))?;
+    done.map(Arc::new)
+}

@@ -11,14 +11,14 @@ use crate::ops::backup::create::Create;
 use crate::ops::backup::details::{Details, TableDetails};
 use crate::ops::backup::patterns;
 use crate::ops::context::Context;
+use crate::ops::saving::{self, Crew, Rows};
 use crate::ops::snapshot::{part_column, written};
 use crate::pg::error::sqlstate;
 use crate::pg::inspect::Storage;
 use crate::pg::ledger;
-use crate::pg::session::Client;
+use crate::pg::session::{Client, Session};
 use crate::pg::snapshot::{self, ExportedSnapshot};
 use crate::pg::{inspect, retry, session, transaction};
-use crate::sql::quote;
 
 /// The schema that earlier recoveries by hand left rows in.
 const SAVED: &str = "pgbelay_saved";
@@ -35,19 +35,14 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// The query that yields its rows.
-    pub fn query(&self) -> String {
-        rows_query(&self.part, &self.condition)
+    /// Its rows, as something to save.
+    pub fn rows(&self) -> Rows<'_> {
+        Rows {
+            oid: self.oid,
+            part: &self.part,
+            condition: &self.condition,
+        }
     }
-}
-
-/// The query that yields the rows of `part` that fulfil `condition` (`WHERE …` or nothing).
-pub fn rows_query(part: &Part, condition: &str) -> String {
-    format!(
-        "SELECT {} FROM ONLY {} {condition}",
-        quote::idents(part.columns.iter().map(|c| c.name.as_str())),
-        quote::table(&part.table)
-    )
 }
 
 /// What a backup is to hold.
@@ -67,6 +62,11 @@ pub struct Contents {
 }
 
 impl Contents {
+    /// The rows, as something to save.
+    pub fn rows(&self) -> Vec<Rows<'_>> {
+        self.tables.iter().map(Wanted::rows).collect()
+    }
+
     /// What whoever restores it needs to know.
     pub fn details(&self) -> Details {
         let pair = |t: &TableName| (t.schema.clone(), t.name.clone());
@@ -86,20 +86,28 @@ impl Contents {
     }
 }
 
-/// An instant held open, and what is to be read of it.
+/// An instant held open, what is to be read of it, and who reads.
 pub struct Held {
     /// The instant.
     pub exported: ExportedSnapshot,
     /// What is to be read.
     pub contents: Contents,
+    /// The connections that share it.
+    pub crew: Crew,
 }
 
 /// Finds what is to be saved, locks it against redefinition, and only then takes the instant that
 /// is read; when definitions changed in between, all of that again.
-pub async fn hold(ctx: &Context, client: &Client, options: &Create, standby: bool) -> Result<Held> {
+pub async fn hold(
+    ctx: &Context,
+    session: &Session,
+    options: &Create,
+    standby: bool,
+) -> Result<Held> {
+    let client = session.client();
     let mut attempt = 1;
     loop {
-        match once(ctx, client, options, standby).await {
+        match once(ctx, session, options, standby).await {
             Ok(Some(held)) => return Ok(held),
             Ok(None) if attempt < retry::ATTEMPTS => {
                 transaction::abandon(client).await;
@@ -131,10 +139,11 @@ pub async fn hold(ctx: &Context, client: &Client, options: &Create, standby: boo
 
 async fn once(
     ctx: &Context,
-    client: &Client,
+    session: &Session,
     options: &Create,
     standby: bool,
 ) -> Result<Option<Held>> {
+    let client = session.client();
     snapshot::begin_reading(client, ctx.lock_timeout).await?;
     session::pin_values(client).await?;
     let listed = look(client, options, standby).await?;
@@ -145,7 +154,19 @@ async fn once(
     let exported = snapshot::begin(client, &names, ctx.lock_timeout).await?;
     session::pin_values(client).await?;
     let contents = look(client, options, standby).await?;
-    Ok((contents == listed).then_some(Held { exported, contents }))
+    if contents != listed {
+        return Ok(None);
+    }
+    let here = ctx.database.at(session.host());
+    let rows = contents.rows();
+    let jobs = options.jobs.unwrap_or_else(saving::usual_jobs);
+    let crew = saving::muster(&here, client, &exported, &rows, jobs).await?;
+    drop(rows);
+    Ok(Some(Held {
+        exported,
+        contents,
+        crew,
+    }))
 }
 
 /// What `options` ask for, as the open transaction sees it.

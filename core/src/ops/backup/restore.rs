@@ -16,7 +16,7 @@ use crate::ops::context::Context;
 use crate::pg::ledger;
 use crate::pg::lock;
 use crate::pg::session::Client;
-use crate::pg::{connect, restore as loading, snapshot, transaction};
+use crate::pg::{connect, restore as loading, resume, snapshot, transaction};
 use crate::store::{StoredPart, Verified};
 
 /// What to restore into the database of the context.
@@ -26,6 +26,8 @@ pub struct Restore {
     pub backup: String,
     /// Patterns of tables; empty: everything.
     pub tables: Vec<String>,
+    /// How many connections load; `None`: as many as the machine has use for.
+    pub jobs: Option<usize>,
 }
 
 /// How the rows get back.
@@ -58,6 +60,7 @@ pub struct RestorePlan {
     pub(super) scratch: bool,
     pub(super) verified: Arc<Verified>,
     pub(super) details: Details,
+    pub(super) jobs: Option<usize>,
 }
 
 /// What became of one table.
@@ -94,9 +97,20 @@ pub async fn plan(ctx: &Context, options: Restore) -> Result<RestorePlan> {
     if options.tables.is_empty() && backup.facts().kind == BackupKind::Prerollback {
         return Err(only_parts(backup.facts()));
     }
-    let verified = open::verified(ctx, backup, VerifyLevel::Decrypted).await?;
+    // Into an empty database each chunk is checked when it is loaded, and each table after that.
+    let mut verified = None;
+    if options.tables.is_empty() {
+        let opened = open::for_loading(ctx, backup).await?;
+        verified = opened.schema()?.is_some().then_some(opened);
+    }
+    let verified = if let Some(opened) = verified {
+        opened
+    } else {
+        let backup = open::find(ctx, &options.backup)?;
+        open::verified(ctx, backup, VerifyLevel::Decrypted).await?
+    };
     let session = connect::connect(&ctx.database, "pgbelay restore").await?;
-    let plan = of(verified, session.database(), &options.tables)?;
+    let plan = of(verified, session.database(), &options.tables, options.jobs)?;
     snapshot::begin_reading(session.client(), ctx.lock_timeout).await?;
     check(session.client(), &plan).await?;
     transaction::abandon(session.client()).await;
@@ -108,6 +122,7 @@ pub(super) fn of(
     verified: Arc<Verified>,
     database: &str,
     tables: &[String],
+    jobs: Option<usize>,
 ) -> Result<RestorePlan> {
     let details = Details::from_json(verified.details());
     let how = if !tables.is_empty() {
@@ -131,6 +146,7 @@ pub(super) fn of(
         scratch: false,
         verified,
         details,
+        jobs,
     })
 }
 
@@ -183,6 +199,16 @@ async fn check(client: &Client, plan: &RestorePlan) -> Result<()> {
     if plan.how != How::Whole {
         return Ok(()); // looked at under the locks
     }
+    if let Some(begun) = resume::begun(client).await? {
+        if begun == whole::restoring(plan) {
+            return Ok(());
+        }
+        return Err(Error::refused(format!(
+            "database '{}' holds a part of backup {}: restoring that was interrupted",
+            plan.database, begun.backup
+        ))
+        .hint("go on with that backup, or restore this one into another database"));
+    }
     let there = loading::relations(client).await?;
     let Some(first) = there.first() else {
         return Ok(());
@@ -221,7 +247,8 @@ pub async fn apply(ctx: &Context, plan: RestorePlan, consent: Consent) -> Result
             snapshot::begin_reading(client, ctx.lock_timeout).await?;
             check(client, &plan).await?;
             transaction::abandon(client).await;
-            whole::load(ctx, client, &plan).await?
+            let target = ctx.database.at(locked.session().host());
+            whole::load(ctx, client, target, &plan).await?
         }
         How::Rows | How::Missing => merge::merge(ctx, &mut locked, &plan).await?,
     };

@@ -172,7 +172,7 @@ fn differs(error: &Error) -> bool {
 
 async fn into(ctx: &Context, scratch: &Scratch, verified: Arc<Verified>) -> Result<String> {
     let name = scratch.options().database.clone();
-    let mut plan = restore::of(verified, &name, &[])?;
+    let mut plan = restore::of(verified, &name, &[], None)?;
     plan.scratch = true;
     if plan.how != How::Whole {
         return Err(
@@ -183,7 +183,8 @@ async fn into(ctx: &Context, scratch: &Scratch, verified: Arc<Verified>) -> Resu
     let session = connect::connect(scratch.options(), "pgbelay verify").await?;
     let locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
     let client = locked.session().client();
-    whole::load(ctx, client, &plan).await?;
+    let target = scratch.options().at(locked.session().host());
+    whole::load(ctx, client, target, &plan).await?;
     positions(client, &plan).await?;
     constraints(ctx, client).await?;
     writing(ctx, client).await?;

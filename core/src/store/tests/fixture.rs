@@ -79,6 +79,7 @@ impl Fixture {
             small: 16 * 1024,
             shared: 32 * 1024,
         };
+        writer.lane = writer.lane();
         writer
     }
 

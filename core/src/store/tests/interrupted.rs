@@ -103,7 +103,11 @@ fn an_object_that_reads_back_other_than_written_stops_the_commit() {
     let fixture = Fixture::new();
     let mut writer = fixture.begin(Compression::Zstd(1));
     fill(&mut writer);
-    let victim = writer.folder.path().join("data/000000.sql.zst.age");
+    let victim = writer
+        .objects
+        .folder()
+        .path()
+        .join("data/000000.sql.zst.age");
     let mut bytes = fs::read(&victim).unwrap();
     bytes[500] ^= 1;
     fs::write(&victim, bytes).unwrap();

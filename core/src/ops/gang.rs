@@ -1,0 +1,230 @@
+//! Tasks for several connections at once, each on a thread of its own, in an order that keeps
+//! them from waiting for each other's locks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Runtime;
+
+use crate::error::{Context as _, Error, Result};
+use crate::pg::connect;
+use crate::pg::options::ConnectOptions;
+use crate::pg::session::{Canceller, Client, Session};
+
+/// Something to be done on one connection.
+#[derive(Debug, Clone)]
+pub struct Task<T> {
+    /// What.
+    pub what: T,
+    /// What it locks: tables, by any text that tells them apart; true for alone.
+    pub locks: Vec<(String, bool)>,
+}
+
+/// One connection, used from a thread that may block.
+pub struct Hand {
+    runtime: Runtime,
+    session: Session,
+    stop: Arc<AtomicBool>,
+}
+
+impl Hand {
+    /// Waits for `future`.
+    pub fn wait<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// The connection.
+    pub const fn client(&self) -> &Client {
+        self.session.client()
+    }
+
+    /// Fails when the work was given up.
+    pub fn go_on(&self) -> Result<()> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Error::failed("the work was given up"));
+        }
+        Ok(())
+    }
+}
+
+/// Does the tasks, the first ones first where locks allow, on up to `jobs` connections. Returns
+/// what came of them, in no particular order; or the first failure, after which nothing more is
+/// begun and what runs is cancelled.
+pub async fn run<T, R, W>(
+    options: &ConnectOptions,
+    jobs: usize,
+    tasks: Vec<Task<T>>,
+    work: W,
+) -> Result<Vec<R>>
+where
+    T: Send + 'static,
+    R: Send + 'static,
+    W: Fn(&Hand, T) -> Result<R> + Send + Sync + 'static,
+{
+    let jobs = jobs.min(tasks.len());
+    let board = Arc::new(Board {
+        state: Mutex::new(State {
+            waiting: tasks.into(),
+            busy: BTreeMap::new(),
+            failure: None,
+            cancellers: Vec::new(),
+        }),
+        changed: Condvar::new(),
+        stop: Arc::default(),
+    });
+    let guard = Guard(Arc::clone(&board));
+    let work = Arc::new(work);
+    let mut threads = Vec::new();
+    for _ in 0..jobs {
+        let (board, work, options) = (Arc::clone(&board), Arc::clone(&work), options.clone());
+        threads.push(tokio::task::spawn_blocking(move || {
+            let mut done = Vec::new();
+            if let Err(error) = board.serve(&options, work.as_ref(), &mut done) {
+                board.fail(error);
+            }
+            done
+        }));
+    }
+    let mut all = Vec::new();
+    for thread in threads {
+        let done = thread.await;
+        all.extend(done.map_err(|e| Error::failed("a worker stopped").caused_by(e))?);
+    }
+    let failure = board.state().failure.take();
+    drop(guard);
+    failure.map_or(Ok(all), Err)
+}
+
+struct State<T> {
+    waiting: VecDeque<Task<T>>,
+    /// How often each lock is held; -1 for alone.
+    busy: BTreeMap<String, i64>,
+    failure: Option<Error>,
+    cancellers: Vec<Canceller>,
+}
+
+struct Board<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+    stop: Arc<AtomicBool>,
+}
+
+impl<T> Board<T> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve<R>(
+        &self,
+        options: &ConnectOptions,
+        work: &impl Fn(&Hand, T) -> Result<R>,
+        done: &mut Vec<R>,
+    ) -> Result<()> {
+        // Its own: no wake-up of another thread for what arrives.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("can't start a worker")?;
+        let session = runtime.block_on(connect::connect(options, "pgbelay restore"))?;
+        self.state().cancellers.push(session.canceller());
+        let hand = Hand {
+            runtime,
+            session,
+            stop: Arc::clone(&self.stop),
+        };
+        while let Some(task) = self.next() {
+            let outcome = work(&hand, task.what);
+            self.free(&task.locks);
+            done.push(outcome?);
+        }
+        Ok(())
+    }
+
+    /// The next task whose locks are free; waits for one if need be.
+    fn next(&self) -> Option<Task<T>> {
+        let mut state = self.state();
+        loop {
+            if self.stop.load(Ordering::Relaxed) || state.waiting.is_empty() {
+                return None;
+            }
+            let place = (state.waiting.iter()).position(|t| is_free(&state.busy, &t.locks));
+            if let Some(task) = place.and_then(|place| state.waiting.remove(place)) {
+                for (lock, alone) in &task.locks {
+                    let held = state.busy.entry(lock.clone()).or_default();
+                    *held = if *alone { -1 } else { *held + 1 };
+                }
+                return Some(task);
+            }
+            let waited = self.changed.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn free(&self, locks: &[(String, bool)]) {
+        let mut state = self.state();
+        for (lock, alone) in locks {
+            if let Some(held) = state.busy.get_mut(lock) {
+                *held = if *alone { 0 } else { *held - 1 };
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Stops everything because of `error`, unless it was stopped before.
+    fn fail(&self, error: Error) {
+        self.state().failure.get_or_insert(error);
+        self.give_up();
+    }
+
+    /// Begins nothing more, and cancels what runs.
+    fn give_up(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut state = self.state();
+        state.waiting.clear();
+        let cancellers = std::mem::take(&mut state.cancellers);
+        drop(state);
+        self.changed.notify_all();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            for canceller in cancellers {
+                // A statement that isn't cancelled only costs time.
+                runtime.spawn(async move { drop(canceller.cancel().await) });
+            }
+        }
+    }
+}
+
+fn is_free(busy: &BTreeMap<String, i64>, locks: &[(String, bool)]) -> bool {
+    locks.iter().all(|(lock, alone)| {
+        let held = busy.get(lock).copied().unwrap_or_default();
+        held == 0 || (held > 0 && !alone)
+    })
+}
+
+/// Gives up when the one who waits is gone.
+struct Guard<T>(Arc<Board<T>>);
+
+impl<T> Drop for Guard<T> {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_are_shared_or_alone() {
+        let busy = BTreeMap::from([
+            ("a".to_owned(), 2),
+            ("b".to_owned(), -1),
+            ("c".to_owned(), 0),
+        ]);
+        let free = |lock: &str, alone| is_free(&busy, &[(lock.to_owned(), alone)]);
+        assert!(free("a", false) && !free("a", true));
+        assert!(!free("b", false) && !free("b", true));
+        assert!(free("c", true) && free("d", true));
+    }
+}
