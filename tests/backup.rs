@@ -1,5 +1,6 @@
 //! `backup`: a database into a backup, and back.
 
+mod damage;
 mod encodings;
 mod everything;
 mod keys;
@@ -7,6 +8,7 @@ mod moving;
 mod recovery;
 mod refusals;
 mod retention;
+mod selections;
 mod tables;
 mod verified;
 mod whole;

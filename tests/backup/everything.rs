@@ -90,7 +90,7 @@ fn source(cluster: &Arc<Cluster>) -> Sandbox {
     sandbox
 }
 
-/// The schema, without the names that PostgreSQL 18 makes up for NOT NULL constraints: pg_dump
+/// The schema, without the names that PostgreSQL 18 makes up for NOT NULL constraints: `pg_dump`
 /// leaves them to the server, where they hang on the order in which tables are made.
 fn catalog(pg_dump: &Path, url: &str) -> Catalog {
     let text = Catalog::of(pg_dump, url).text().to_owned();

@@ -19,7 +19,7 @@ SET LOCAL IntervalStyle = 'postgres';
 SET LOCAL xmloption = 'content';
 ";
 
-/// The same for rows of a database whose encoding is SQL_ASCII, which is none: nothing converts
+/// The same for rows of a database whose encoding is `SQL_ASCII`, which is none: nothing converts
 /// them, neither on their way out nor in.
 pub const BEGIN_RAW: &str = "\\set ON_ERROR_STOP on
 BEGIN;

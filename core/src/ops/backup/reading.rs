@@ -157,6 +157,15 @@ async fn look(client: &Client, options: &Create, standby: bool) -> Result<Conten
     } else {
         patterns::matching(&world, &options.tables)?
     };
+    if let Some(only) = &options.only {
+        let named = |oid: &Oid| {
+            world
+                .relations
+                .get(oid)
+                .is_some_and(|r| only.contains(&r.name))
+        };
+        chosen.retain(named);
+    }
     for oid in patterns::matching(&world, &options.exclude)? {
         chosen.remove(&oid);
     }
@@ -257,7 +266,7 @@ pub async fn sequences(
         let ours = [ledger::SCHEMA, SAVED].contains(&s.name.schema.as_str());
         let chosen = match s.owned_by {
             Some((table, _)) => contents.chosen.contains(&table),
-            None => options.tables.is_empty(),
+            None => options.tables.is_empty() && options.only.is_none(),
         };
         chosen && (!ours || options.whole()) && !contents.extensions.contains(&s.oid)
     };
