@@ -29,15 +29,12 @@ pub struct Touched {
 /// reads.
 pub async fn touched(ctx: &Context, revision: &str) -> Result<Touched> {
     let plan = upgrade::plan(ctx, Some(revision)).await?;
-    let until = match (plan.pending.last(), plan.target) {
-        (Some(_), Some(target)) => target,
-        _ => {
-            return Err(
-                Error::usage(format!("no migration up to {revision} is pending"))
-                    .hint("`migrate status` lists them")
-                    .hint("without --before, `backup create` saves everything"),
-            );
-        }
+    let (Some(_), Some(until)) = (plan.pending.last(), plan.target) else {
+        return Err(
+            Error::usage(format!("no migration up to {revision} is pending"))
+                .hint("`migrate status` lists them")
+                .hint("without --before, `backup create` saves everything"),
+        );
     };
     let steps: Vec<Step> = (plan.pending.into_iter())
         .map(|migration| Step {

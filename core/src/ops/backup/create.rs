@@ -30,8 +30,8 @@ pub struct Create {
     pub exclude: Vec<String>,
     /// A revision: only tables that pending migrations up to it touch.
     pub before: Option<String>,
-    /// The very tables to save; found out from `before`.
-    pub(super) only: Option<BTreeSet<TableName>>,
+    /// The very tables to save, instead of all; what `before` comes to.
+    pub only: Option<BTreeSet<TableName>>,
     /// No rows.
     pub schema_only: bool,
     /// No definitions.
