@@ -5,6 +5,8 @@
 mod arguments;
 // Backups that are damaged, gone or somebody else's, and keys.
 mod backups;
+// Scripts that try to get out of the transaction, or to hide what they destroy.
+mod escapes;
 // Settings of roles and servers that must change nothing.
 mod hostile;
 // Rights that are missing, and rows that a role may not see.

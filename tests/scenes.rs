@@ -12,6 +12,9 @@ use crate::harness::state::{Catalog, assert_same_content};
 /// Stands in rows, and must never be said.
 pub const IN_ROWS: &str = "secretvalue";
 
+/// The way back from 0002.
+pub const DOWN: &str = "migrations/0002_points_rollback.sql";
+
 /// Stands in the URL, and must never be said.
 pub const PASSWORD: &str = "secretword";
 

@@ -1,8 +1,7 @@
 use std::fs;
 
-use crate::scenes::{State, assert_discreet, assert_refused, shop, to, undo};
+use crate::scenes::{DOWN, State, assert_discreet, assert_refused, shop, to, undo};
 
-const DOWN: &str = "migrations/0002_points_rollback.sql";
 const GOOD: &str = "drop table coupons;\nalter table customers drop points";
 
 #[test]
@@ -169,8 +168,23 @@ fn a_schema_that_ends_other_than_recorded() {
     sandbox.write(DOWN, &format!("{GOOD};\nalter table orders add extra int"));
     let before = State::of(&sandbox);
     let output = to(&sandbox, "0001", &[]).run();
-    assert_refused(&output, 3, &["another schema", "--accept-drift"]);
+    let words = [
+        "another schema",
+        "extra column public.orders.extra",
+        "+ integer",
+        "--accept-drift",
+    ];
+    assert_refused(&output, 3, &words);
     before.assert_untouched(&sandbox);
+
+    // A ledger from before changes were recorded: no difference to show, as safe as ever.
+    sandbox.sql(
+        "alter table pgbelay.ledger drop column change; update pgbelay.layout set version = 1",
+    );
+    let output = to(&sandbox, "0001", &[]).run();
+    assert_refused(&output, 3, &["another schema", "--accept-drift"]);
+    output.assert_silent_about("extra column");
+    sandbox.run("migrate", &["status"]).assert_exit(0);
 
     let output = to(&sandbox, "0001", &["--accept-drift"]).run();
     output.assert_exit(0).assert_says("accepted");

@@ -321,6 +321,18 @@ fn replaced_by_a_copy_on_the_way_there() {
 }
 
 #[test]
+fn replaced_by_a_view_on_the_way_back() {
+    exact(
+        "create table o (id int primary key, v text); create view t as select * from o",
+        &[(
+            "drop view t; create table t as select id, v from o; alter table t add primary key (id)",
+            "drop table t; create view t as select * from o",
+        )],
+        "insert into o values (1, 'o'); insert into t values (1, 'x'), (2, null)",
+    );
+}
+
+#[test]
 fn replaced_by_copies_both_ways() {
     exact(
         "create table t (id int primary key, v text)",
@@ -343,5 +355,32 @@ fn dropped_and_made_anew_by_the_rollback() {
             "drop table t; create table t (id int primary key, old text)",
         )],
         "insert into t values (1, 'x', 'n1'), (2, null, null), (3, 'z', 'd')",
+    );
+}
+
+#[test]
+fn index_built_and_dropped_concurrently() {
+    exact(
+        "create table t (id int primary key, v text)",
+        &[
+            (
+                "-- transaction: off\ncreate index concurrently t_v on t (v)",
+                "-- transaction: off\ndrop index concurrently t_v; update t set v = 'lost'",
+            ),
+            ("alter table t add w int", "alter table t drop w"),
+        ],
+        "insert into t select n, 'v' || n, n from generate_series(1, 20) n",
+    );
+}
+
+#[test]
+fn partition_detached_concurrently() {
+    exact(
+        "create table p (id int, v text) partition by range (id); create table p1 (id int, v text)",
+        &[(
+            "alter table p attach partition p1 for values from (0) to (100)",
+            "alter table p detach partition p1 concurrently",
+        )],
+        "insert into p select n, 'v' || n from generate_series(1, 20) n",
     );
 }

@@ -238,3 +238,17 @@ fn blanks_that_a_type_calls_equal() {
         "insert into t values (1, 'a  ', 'b  ', 'c', 'd  ', 1), (2, 'a', 'b', null, 'd', 2), (3, ' ', ' ', ' ', ' ', 3), (7, 'a   ', 'b   ', 'c', 'd ', 7)",
     );
 }
+
+#[test]
+fn label_that_the_migration_adds() {
+    exact(
+        "create type mood as enum ('sad', 'ok'); create table t (id int primary key, m mood)",
+        &[(
+            "alter type mood add value 'meh' before 'ok'; alter table t add n int",
+            "update t set m = 'ok' where m = 'meh'; alter table t drop n;
+             alter type mood rename to old; create type mood as enum ('sad', 'ok');
+             alter table t alter m type mood using m::text::mood; drop type old",
+        )],
+        "insert into t select n, (array['sad', 'ok', 'meh', null])[n % 4 + 1]::mood, n from generate_series(1, 30) n",
+    );
+}

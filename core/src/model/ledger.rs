@@ -34,6 +34,8 @@ pub struct Entry {
     pub fingerprint_before: Option<Digest>,
     /// Schema fingerprint just after.
     pub fingerprint_after: Option<Digest>,
+    /// What it changed in the schema, as JSON; `None` when that was not recorded.
+    pub change: Option<String>,
 }
 
 /// What a run was.

@@ -16,6 +16,7 @@ use crate::pg::transaction;
 use crate::planner::coverage::{self, Covered, Dependent, Measure};
 use crate::planner::reach;
 use crate::planner::touch::{Place, Reach, Root, RootObject, Touch};
+use crate::sql::concurrently;
 use crate::sql::parse;
 use crate::sql::statement::{Name, Statement};
 
@@ -59,8 +60,15 @@ impl Analysis {
     }
 }
 
-/// The statements of `step`, its own BEGIN and COMMIT taken off.
+/// The statements of `step`, its own BEGIN and COMMIT taken off, and CONCURRENTLY with them.
 pub fn statements(step: &Step) -> Vec<Statement> {
+    let written = written(step).into_iter();
+    let inside = |s: Statement| concurrently::inside_transaction(&s).unwrap_or(s);
+    written.map(inside).collect()
+}
+
+/// The same as they are written.
+fn written(step: &Step) -> Vec<Statement> {
     let all = parse::script(&step.script.text);
     parse::own_transaction(&all).map_or(all.clone(), <[Statement]>::to_vec)
 }
@@ -88,6 +96,27 @@ pub async fn analyse(
     };
     for (place, reason) in &reach.failures {
         work.will_fail(*place, reason.clone());
+    }
+    for (number, step) in steps.iter().enumerate() {
+        let all = written(step);
+        let changed = all.iter().enumerate();
+        for (index, statement) in
+            changed.filter(|(_, s)| concurrently::inside_transaction(s).is_some())
+        {
+            let place = Place {
+                step: number,
+                statement: index,
+                line: statement.line,
+            };
+            work.find(
+                "RB-NON-TX",
+                Severity::Warn,
+                place,
+                "runs without CONCURRENTLY, as part of the transaction: the table stays locked \
+                 until that ends"
+                    .to_owned(),
+            );
+        }
     }
     let dependents = work.dependents(&reach.roots, &reach.touches).await?;
     let covered = coverage::cover(&world, &reach, &dependents, everything);

@@ -188,6 +188,7 @@ mod tests {
             duration_ms: 0,
             fingerprint_before: None,
             fingerprint_after: None,
+            change: None,
         }
     }
 

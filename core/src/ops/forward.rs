@@ -16,6 +16,7 @@ use crate::pg::script::Script;
 use crate::pg::session;
 use crate::pg::steps;
 use crate::pg::steps::Steps;
+use crate::schema::Catalog;
 use crate::sql::parse;
 use crate::sql::statement::Statement;
 
@@ -82,10 +83,11 @@ pub async fn one_by_one(
     mut head: Option<Revision>,
 ) -> Result<Vec<Applied>> {
     let mut applied: Vec<Applied> = Vec::new();
+    let mut schema = None;
     for migration in migrations {
-        // The fingerprint after one migration is that before the next: under our lock, nobody
-        // who goes through us comes in between.
-        let before = applied.last().map(|last| last.fingerprint);
+        // The schema after one migration is that before the next: under our lock, nobody who goes
+        // through us comes in between.
+        let before = schema.take();
         let from = head.take();
         let result = if migration.transactional {
             transactional(locked, run, &[*migration], from, before).await
@@ -93,7 +95,10 @@ pub async fn one_by_one(
             step_by_step(locked, run, migration, from, before).await
         };
         match result {
-            Ok(more) => applied.extend(more),
+            Ok((more, after)) => {
+                applied.extend(more);
+                schema = Some(after);
+            }
             Err(error) => return Err(applied.iter().fold(error, |e, a| e.done(said(a)))),
         }
         head = Some(migration.revision.clone());
@@ -119,7 +124,10 @@ pub async fn together(
         ))
         .hint("leave out --single-transaction, or upgrade up to the migration before it")),
         None if migrations.is_empty() => Ok(Vec::new()),
-        None => transactional(locked, run, migrations, head, None).await,
+        None => {
+            let (applied, _) = transactional(locked, run, migrations, head, None).await?;
+            Ok(applied)
+        }
     }
 }
 
@@ -129,15 +137,15 @@ async fn transactional(
     run: &Run<'_>,
     migrations: &[&Migration],
     head: Option<Revision>,
-    before: Option<Digest>,
-) -> Result<Vec<Applied>> {
+    before: Option<Catalog>,
+) -> Result<(Vec<Applied>, Catalog)> {
     let before = match before {
         Some(before) => before,
-        None => run.fingerprint(locked).await?,
+        None => run.schema(locked).await?,
     };
     let mut attempt = 1;
     loop {
-        match attempt_once(locked, run, migrations, head.clone(), before).await {
+        match attempt_once(locked, run, migrations, head.clone(), before.clone()).await {
             Err(error) if retry::again(&error, attempt) => {
                 retry::pause(&error, attempt, run.ctx.observer.as_ref()).await;
                 attempt += 1;
@@ -152,8 +160,8 @@ async fn attempt_once(
     run: &Run<'_>,
     migrations: &[&Migration],
     mut head: Option<Revision>,
-    mut before: Digest,
-) -> Result<Vec<Applied>> {
+    mut before: Catalog,
+) -> Result<(Vec<Applied>, Catalog)> {
     session::refresh(locked.client()).await?;
     locked.check_held().await?;
     let pid = locked.session().pid();
@@ -174,14 +182,14 @@ async fn attempt_once(
             // Rolled back, so that the pinned settings end with it.
             let inner = session::nested(&mut transaction).await?;
             session::pin(&inner).await?;
-            catalog::read(inner.client()).await?.fingerprint()
+            catalog::read(inner.client()).await?
         };
         let done = Done {
             migration,
             from: head.replace(migration.revision.clone()),
             took,
-            before,
-            after,
+            before: &before,
+            after: &after,
         };
         run.record(&transaction, &done).await?;
         applied.push(Applied::from(&done));
@@ -198,7 +206,7 @@ async fn attempt_once(
     for (migration, applied) in migrations.iter().zip(&applied) {
         run.committed(migration, applied.took);
     }
-    Ok(applied)
+    Ok((applied, before))
 }
 
 /// Runs a script outside a transaction, then records it.
@@ -207,11 +215,11 @@ async fn step_by_step(
     run: &Run<'_>,
     migration: &Migration,
     from: Option<Revision>,
-    before: Option<Digest>,
-) -> Result<Vec<Applied>> {
+    before: Option<Catalog>,
+) -> Result<(Vec<Applied>, Catalog)> {
     let before = match before {
         Some(before) => before,
-        None => run.fingerprint(locked).await?,
+        None => run.schema(locked).await?,
     };
     let ctx = run.ctx;
     session::refresh(locked.client()).await?;
@@ -229,12 +237,13 @@ async fn step_by_step(
     let took = began.elapsed();
     let record = async {
         session::refresh(locked.client()).await?;
+        let after = run.schema(locked).await?;
         let done = Done {
             migration,
             from,
             took,
-            before,
-            after: run.fingerprint(locked).await?,
+            before: &before,
+            after: &after,
         };
         locked.check_held().await?;
         let transaction = session::begin(locked.client()).await?;
@@ -242,7 +251,8 @@ async fn step_by_step(
         run.record(&transaction, &done).await?;
         progress::clear(&transaction, &migration.revision, false).await?;
         session::commit(transaction).await?;
-        Ok(vec![Applied::from(&done)])
+        let applied = vec![Applied::from(&done)];
+        Ok((applied, after))
     };
     let applied = record.await.map_err(|error: Error| {
         error
@@ -259,7 +269,7 @@ impl From<&Done<'_>> for Applied {
             revision: done.migration.revision.clone(),
             name: done.migration.name.clone(),
             took: done.took,
-            fingerprint: done.after,
+            fingerprint: done.after.fingerprint(),
         }
     }
 }

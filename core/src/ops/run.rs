@@ -6,11 +6,12 @@ use serde_json::json;
 
 use crate::clock;
 use crate::error::Result;
-use crate::ident::{Digest, Revision};
+use crate::ident::Revision;
 use crate::model::event::Event;
 use crate::model::ledger::{Entry, Verb};
 use crate::model::migration::{Migration, Script};
 use crate::ops::context::Context;
+use crate::ops::stored_catalog;
 use crate::pg::catalog;
 use crate::pg::journal;
 use crate::pg::journal::NewRecord;
@@ -18,6 +19,7 @@ use crate::pg::ledger;
 use crate::pg::lock::Locked;
 use crate::pg::session;
 use crate::pg::session::Transaction;
+use crate::schema::{Catalog, Delta};
 
 /// A run of an upgrade.
 pub struct Run<'a> {
@@ -38,10 +40,10 @@ pub struct Done<'a> {
     pub from: Option<Revision>,
     /// How long its script ran.
     pub took: Duration,
-    /// Fingerprint of the schema before.
-    pub before: Digest,
-    /// Fingerprint of the schema after.
-    pub after: Digest,
+    /// The schema before.
+    pub before: &'a Catalog,
+    /// The schema after.
+    pub after: &'a Catalog,
 }
 
 impl<'a> Run<'a> {
@@ -73,10 +75,10 @@ impl<'a> Run<'a> {
         session::set_statement_timeout(transaction, self.ctx.statement_timeout, true).await
     }
 
-    /// The schema's fingerprint now, read in a transaction of its own.
-    pub async fn fingerprint(&self, locked: &mut Locked) -> Result<Digest> {
+    /// The schema now, read in a transaction of its own.
+    pub async fn schema(&self, locked: &mut Locked) -> Result<Catalog> {
         let transaction = session::reading(locked.client(), self.ctx.lock_timeout).await?;
-        Ok(catalog::read(transaction.client()).await?.fingerprint())
+        catalog::read(transaction.client()).await
     }
 
     /// Tells that the script of `migration` is about to run.
@@ -102,6 +104,8 @@ impl<'a> Run<'a> {
     /// Writes ledger and journal, in the transaction that holds the change itself if there is one.
     pub async fn record(&self, transaction: &Transaction<'_>, done: &Done<'_>) -> Result<()> {
         let migration = done.migration;
+        let (before, after) = (done.before.fingerprint(), done.after.fingerprint());
+        let delta = Delta::between(done.before, done.after);
         let entry = Entry {
             sequence: 0,
             revision: migration.revision.clone(),
@@ -115,8 +119,9 @@ impl<'a> Run<'a> {
             applied_at: clock::now(),
             applied_by: self.applied_by.clone(),
             duration_ms: done.took.as_millis() as i64,
-            fingerprint_before: Some(done.before),
-            fingerprint_after: Some(done.after),
+            fingerprint_before: Some(before),
+            fingerprint_after: Some(after),
+            change: Some(stored_catalog::delta_to_json(&delta)?),
         };
         let sequence = ledger::insert(transaction, &entry).await?;
         let details = json!({
@@ -126,8 +131,8 @@ impl<'a> Run<'a> {
             "checksum": entry.up_checksum.to_string(),
             "transactional": entry.transactional,
             "duration_ms": entry.duration_ms,
-            "fingerprint_before": done.before.to_string(),
-            "fingerprint_after": done.after.to_string(),
+            "fingerprint_before": before.to_string(),
+            "fingerprint_after": after.to_string(),
         });
         let record = NewRecord {
             verb: Verb::Upgrade,

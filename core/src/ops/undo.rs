@@ -4,8 +4,10 @@
 mod again;
 mod apply;
 mod inside;
+mod labels;
 mod plan;
 mod record;
+mod renames;
 mod repair;
 mod staging;
 

@@ -113,6 +113,25 @@ impl Captured {
         Ok(())
     }
 
+    /// The watched tables that are there and whose triggers are not as they were installed: what
+    /// happened to their rows was not all recorded.
+    pub async fn blinded(&self, client: &Client) -> Result<Vec<String>> {
+        let oids: Vec<Oid> = self.tables.keys().copied().collect();
+        let rows = client
+            .query(
+                "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) \
+                 FROM pg_catalog.pg_class c \
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE c.oid = ANY ($1) AND 2 > (SELECT pg_catalog.count(*) \
+                 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid \
+                 AND t.tgname LIKE $2 AND t.tgenabled = 'A')",
+                &[&oids, &format!("{TRIGGER}%")],
+            )
+            .await
+            .pg("could not look for capture triggers")?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// Takes the triggers away. What was recorded stays until the transaction or session ends.
     pub async fn remove(&self, client: &Client) -> Result<()> {
         let oids: Vec<Oid> = self.tables.keys().copied().collect();

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::model::plan::{Coverage, Extent, Fate};
 use crate::model::relation::{Oid, RelationKind, World};
 use crate::pg::error::PgContext as _;
+use crate::pg::ledger;
 
 /// The signs of each table that stores rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Marks {
     tables: BTreeMap<Oid, Mark>,
     /// Pieces of large objects changed and removed by this transaction so far.
     large_objects: i64,
+    /// The signs of ledger and journal.
+    ours: BTreeMap<Oid, Mark>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,21 +36,22 @@ pub async fn marks(client: &Client) -> Result<Marks> {
              pg_catalog.pg_stat_get_xact_tuples_inserted(oid) \
              + pg_catalog.pg_stat_get_xact_tuples_updated(oid) \
              + pg_catalog.pg_stat_get_xact_tuples_deleted(oid) \
+             , relnamespace IN (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = $1) \
              FROM pg_catalog.pg_class WHERE relkind = 'r' AND relpersistence <> 't'",
-            &[],
+            &[&ledger::SCHEMA],
         )
         .await
         .pg("could not read what the transaction has done")?;
-    let tables = rows
-        .iter()
-        .map(|row| {
-            let mark = Mark {
-                file: row.get(1),
-                written: row.get(2),
-            };
-            (row.get(0), mark)
-        })
-        .collect();
+    let mut tables = BTreeMap::new();
+    let mut ours = BTreeMap::new();
+    for row in &rows {
+        let mark = Mark {
+            file: row.get(1),
+            written: row.get(2),
+        };
+        let of = if row.get(3) { &mut ours } else { &mut tables };
+        of.insert(row.get(0), mark);
+    }
     let row = client
         .query_one(
             "SELECT pg_catalog.sum(pg_catalog.pg_stat_get_xact_tuples_updated(oid) \
@@ -62,6 +66,7 @@ pub async fn marks(client: &Client) -> Result<Marks> {
     Ok(Marks {
         tables,
         large_objects: row.get(0),
+        ours,
     })
 }
 
@@ -85,6 +90,9 @@ pub fn surplus(
     let mut surplus = Vec::new();
     if before.marks.large_objects != after.marks.large_objects {
         surplus.push("large objects were changed or removed".to_owned());
+    }
+    if before.marks.ours != after.marks.ours {
+        surplus.push("the ledger or the journal was changed".to_owned());
     }
     let tables = before.world.relations.values();
     for relation in tables.filter(|r| r.kind == RelationKind::Table) {

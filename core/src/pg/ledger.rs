@@ -17,7 +17,7 @@ use super::error::PgContext as _;
 pub const SCHEMA: &str = "pgbelay";
 
 /// The layout of the tables, stored in `pgbelay.layout`. A change adds a step to [`ensure`].
-const LAYOUT: i32 = 1;
+const LAYOUT: i32 = 2;
 
 const CREATE: &str = r"
 CREATE SCHEMA IF NOT EXISTS pgbelay;
@@ -39,7 +39,8 @@ CREATE TABLE IF NOT EXISTS pgbelay.ledger (
     applied_by text NOT NULL,
     duration_ms bigint NOT NULL,
     fingerprint_before text,
-    fingerprint_after text
+    fingerprint_after text,
+    change text
 );
 
 CREATE TABLE IF NOT EXISTS pgbelay.journal (
@@ -88,12 +89,16 @@ END
 $$;
 
 INSERT INTO pgbelay.layout (version)
-    SELECT 1 WHERE NOT EXISTS (SELECT FROM pgbelay.layout);
+    SELECT 2 WHERE NOT EXISTS (SELECT FROM pgbelay.layout);
 ";
+
+/// From layout 1 to 2: what each migration changed is kept.
+const SECOND: &str = "ALTER TABLE pgbelay.ledger ADD COLUMN change text; \
+    UPDATE pgbelay.layout SET version = 2";
 
 const COLUMNS: &str = "sequence, revision, name, up_checksum, up_text, down_checksum, down_text, \
     transactional, batch, applied_at, applied_by, duration_ms, fingerprint_before, \
-    fingerprint_after";
+    fingerprint_after, change";
 
 /// True when the database has a ledger. Needs no rights beyond connecting.
 pub async fn exists(client: &impl GenericClient) -> Result<bool> {
@@ -119,7 +124,11 @@ pub(super) async fn table_exists(client: &impl GenericClient, table: &str) -> Re
 /// Creates what is missing. To be called in a transaction, under the migration lock.
 pub async fn ensure(client: &impl GenericClient) -> Result<()> {
     if exists(client).await? {
-        return check_layout(client).await;
+        if layout(client).await? < 2 {
+            let changed = client.batch_execute(SECOND).await;
+            changed.pg("could not bring the ledger up to date")?;
+        }
+        return Ok(());
     }
     client
         .batch_execute(CREATE)
@@ -128,8 +137,9 @@ pub async fn ensure(client: &impl GenericClient) -> Result<()> {
         .map_err(|error| error.hint("the role needs CREATE on the database, the first time"))
 }
 
-/// Refuses tables of a newer pgbelay: their rows may mean more than this one understands.
-async fn check_layout(client: &impl GenericClient) -> Result<()> {
+/// The layout of the tables. Those of a newer pgbelay are refused: their rows may mean more than
+/// this one understands.
+async fn layout(client: &impl GenericClient) -> Result<i32> {
     let row = client
         .query_opt("SELECT max(version) FROM pgbelay.layout", &[])
         .await
@@ -139,7 +149,7 @@ async fn check_layout(client: &impl GenericClient) -> Result<()> {
             "the ledger of this database was written by a newer pgbelay",
         )
         .hint("update pgbelay")),
-        _ => Ok(()),
+        version => Ok(version.unwrap_or(1)),
     }
 }
 
@@ -148,10 +158,13 @@ pub async fn read(client: &impl GenericClient) -> Result<Vec<Entry>> {
     if !exists(client).await? {
         return Ok(Vec::new());
     }
-    check_layout(client).await?;
+    let columns = match layout(client).await? {
+        1 => COLUMNS.replace(", change", ", NULL::text"),
+        _ => COLUMNS.to_owned(),
+    };
     let rows = client
         .query(
-            &format!("SELECT {COLUMNS} FROM pgbelay.ledger ORDER BY sequence"),
+            &format!("SELECT {columns} FROM pgbelay.ledger ORDER BY sequence"),
             &[],
         )
         .await
@@ -201,7 +214,7 @@ pub async fn insert(client: &impl GenericClient, entry: &Entry) -> Result<i64> {
                    CASE WHEN $1::pg_catalog.int8 > 0 THEN $1::pg_catalog.int8 ELSE \
                      pg_catalog.nextval(pg_catalog.pg_get_serial_sequence( \
                        'pgbelay.ledger', 'sequence')) END, \
-                   $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING sequence"
+                   $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING sequence"
             ),
             &[
                 sequence,
@@ -218,6 +231,7 @@ pub async fn insert(client: &impl GenericClient, entry: &Entry) -> Result<i64> {
                 &entry.duration_ms,
                 &before,
                 &after,
+                &entry.change,
             ],
         )
         .await
@@ -259,6 +273,7 @@ fn entry(row: &Row) -> Result<Entry> {
         duration_ms: row.get(11),
         fingerprint_before: digest(row.get(12))?,
         fingerprint_after: digest(row.get(13))?,
+        change: row.get(14),
     })
 }
 

@@ -58,6 +58,9 @@ pub struct EntryRecord {
     pub fingerprint_before: Option<String>,
     /// Schema fingerprint just after it.
     pub fingerprint_after: Option<String>,
+    /// What it changed in the schema, as the ledger has it.
+    #[serde(default)]
+    pub change: Option<String>,
 }
 
 /// One table, before and after the rollback.

@@ -5,7 +5,11 @@ use crate::model::plan::{Refusal, Step};
 use crate::model::relation::{ForeignKey, Oid, RelationKind, World};
 use crate::planner::names::{Bound, Names};
 use crate::planner::touch::{Action, Place, Reach, Root, RootObject, Touch};
+use crate::sql::mask;
 use crate::sql::statement::{Dml, Drop, Kind, Name, Statement, TableAction};
+
+/// The schema that no script may touch: what is applied, and what was done, stands there.
+const OWN_SCHEMA: &str = "pgbelay";
 
 /// Walks through `scripts`, the statements of each of `steps` in order.
 pub fn walk(world: &World, steps: &[Step], scripts: &[Vec<Statement>]) -> Reach {
@@ -48,6 +52,13 @@ struct Walker<'a> {
 
 impl Walker<'_> {
     fn statement(&mut self, statement: &Statement) {
+        if mask::mentions(&statement.text, OWN_SCHEMA) {
+            self.refuse(
+                "RB-SIDE-EFFECT",
+                "it names the schema pgbelay, where ledger and journal are".to_owned(),
+                false,
+            );
+        }
         for function in &statement.functions {
             self.reach.functions.push((self.place, function.clone()));
         }
@@ -167,16 +178,8 @@ impl Walker<'_> {
                 name,
                 renamed_to,
                 moved_to,
-                adds_value,
+                adds_value: _,
             } => {
-                if *adds_value {
-                    self.refuse(
-                        "RB-NON-TX",
-                        "ALTER TYPE … ADD VALUE can't be used in the transaction that adds it"
-                            .to_owned(),
-                        false,
-                    );
-                }
                 if let Some((full, _)) = self.names.find_type(name) {
                     let schema = moved_to.as_ref().unwrap_or(&full.schema);
                     let new = renamed_to.as_ref().unwrap_or(&full.name);

@@ -171,6 +171,11 @@ impl Catalog {
         self.objects.insert(key, object);
     }
 
+    /// Takes an object out.
+    pub fn remove(&mut self, key: &ObjectKey) {
+        self.objects.remove(key);
+    }
+
     /// The object called `key`.
     pub fn get(&self, key: &ObjectKey) -> Option<&Object> {
         self.objects.get(key)
@@ -181,29 +186,33 @@ impl Catalog {
         &self.objects
     }
 
-    /// The digest of everything but the order of columns: a column that was dropped and added
-    /// again comes last, and nothing can be done about that.
+    /// The digest of everything that matters. Left out are the order of columns, since a column
+    /// that was dropped and added again comes last, the names that the server makes up for
+    /// constraints and indexes, and the spelling of `CURRENT_TIMESTAMP`.
     ///
     /// Equal on a dumped and restored copy. Comparable between servers of one major version.
     pub fn fingerprint(&self) -> Digest {
-        let mut text = String::from("pgbelay schema 1\n");
+        let mut lines: Vec<String> = Vec::with_capacity(self.objects.len());
         for (key, object) in &self.objects {
             let table = key.table.as_deref().unwrap_or_default();
-            for part in [
-                key.kind.as_str(),
-                &key.schema,
-                table,
-                &key.name,
-                &object.definition,
-            ] {
-                // The length first, so that no two catalogs give the same text.
-                text.push_str(&part.len().to_string());
-                text.push(':');
-                text.push_str(part);
+            let named = matches!(key.kind, ObjectKind::Constraint | ObjectKind::Index);
+            let made_up = named && normal::is_made_up(&key.name);
+            let mut definition = normal::spelling(&object.definition);
+            if made_up {
+                definition = definition.replace(&key.name, "?");
             }
-            text.push('\n');
+            let name = if made_up { "?" } else { &key.name };
+            let mut line = String::new();
+            for part in [key.kind.as_str(), &key.schema, table, name, &definition] {
+                // The length first, so that no two catalogs give the same text.
+                line.push_str(&part.len().to_string());
+                line.push(':');
+                line.push_str(part);
+            }
+            lines.push(line);
         }
-        Digest::of(text)
+        lines.sort_unstable();
+        Digest::of(format!("pgbelay schema 2\n{}\n", lines.join("\n")))
     }
 }
 
@@ -231,6 +240,24 @@ mod tests {
         assert_eq!(one("a", "integer", 1), one("a", "integer", 2));
         assert_ne!(one("a", "integer", 1), one("a", "bigint", 1));
         assert_ne!(one("ab", "c", 1), one("a", "bc", 1));
+    }
+
+    #[test]
+    fn the_fingerprint_ignores_names_that_the_server_makes_up() {
+        let index = |name: &str, column: &str| {
+            let mut catalog = Catalog::default();
+            let mut key = key(Some("t"), name);
+            key.kind = ObjectKind::Index;
+            let definition = format!("CREATE INDEX {name} ON app.t USING btree ({column})");
+            catalog.insert(key, Object::new(definition, None));
+            catalog.fingerprint()
+        };
+        assert_eq!(index("t_a_idx", "a"), index("t_new_a_idx1", "a"));
+        assert_ne!(index("t_a_idx", "a"), index("t_a_idx", "b"));
+        assert_ne!(index("by_a", "a"), index("t_a_idx", "a"));
+        let stamp = |default: &str| one("a", &format!("timestamptz\ndefault {default}"), 1);
+        assert_eq!(stamp("CURRENT_TIMESTAMP"), stamp("now()"));
+        assert_ne!(stamp("CURRENT_DATE"), stamp("now()"));
     }
 
     #[test]

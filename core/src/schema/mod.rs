@@ -2,6 +2,7 @@
 
 mod about;
 mod catalog;
+mod delta;
 mod diff;
 mod dump;
 mod missing;
@@ -15,6 +16,7 @@ pub use catalog::Catalog;
 pub use catalog::Object;
 pub use catalog::ObjectKey;
 pub use catalog::ObjectKind;
+pub use delta::Delta;
 pub use diff::Change;
 pub use diff::Diff;
 pub use diff::diff;

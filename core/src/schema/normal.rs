@@ -22,6 +22,38 @@ pub(super) fn definition(definition: &str) -> String {
     out
 }
 
+/// `definition` with one spelling for what is one thing: `CURRENT_TIMESTAMP` is `now()`.
+pub(super) fn spelling(definition: &str) -> String {
+    // What stands in quotes stays: only every other piece lies outside of them.
+    let pieces: Vec<String> = definition
+        .split('\'')
+        .enumerate()
+        .map(|(number, piece)| {
+            if number % 2 == 0 {
+                piece.replace("CURRENT_TIMESTAMP", "now()")
+            } else {
+                piece.to_owned()
+            }
+        })
+        .collect();
+    pieces.join("'")
+}
+
+/// True for names such as the server gives to constraints and indexes that get none.
+pub(super) fn is_made_up(name: &str) -> bool {
+    const ENDS: [&str; 7] = [
+        "_pkey",
+        "_key",
+        "_idx",
+        "_fkey",
+        "_check",
+        "_excl",
+        "_not_null",
+    ];
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    ENDS.iter().any(|end| stem.ends_with(end))
+}
+
 /// The array at the start of `text` with its cast moved inside, and what follows.
 fn pushed_down(text: &str) -> Option<(String, &str)> {
     let inside = text.strip_prefix("(ARRAY[")?;

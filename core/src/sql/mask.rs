@@ -13,6 +13,13 @@ pub fn literals(text: &str) -> String {
     deep::run(text, masked).unwrap_or_else(|| "?".to_owned())
 }
 
+/// True when an identifier of `text` is `name`, in quotes or not, outside of strings.
+pub fn mentions(text: &str, name: &str) -> bool {
+    let masked = literals(text).to_ascii_lowercase();
+    let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
+    masked == "?" || masked.split(|c| !part(c)).any(|word| word == name)
+}
+
 fn masked(text: &str) -> String {
     let tree = SourceFile::parse(text).syntax_node();
     let tokens = tree

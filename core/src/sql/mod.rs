@@ -2,6 +2,7 @@
 
 pub mod builtin;
 mod classify;
+pub mod concurrently;
 pub mod created;
 mod deep;
 pub mod mask;

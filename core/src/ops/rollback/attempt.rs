@@ -103,9 +103,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     transaction::ours(client).await?;
     let after_marks = guard::marks(client).await?;
     let after = inspect::world(client, path).await?;
-    captured.remove(client).await?;
-    let watched: Vec<Oid> = captured.tables().collect();
-    let surplus = guard::surplus(
+    let (was, is) = (
         State {
             world: &before,
             marks: &marks,
@@ -114,16 +112,8 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
             world: &after,
             marks: &after_marks,
         },
-        &planned.plan.coverage,
-        &watched,
     );
-    if !surplus.is_empty() && context.taken.is_some() {
-        return Err(Error::refused(format!(
-            "the scripts did more than was announced and saved: {}",
-            surplus.join("; ")
-        ))
-        .hint("the transaction was rolled back"));
-    }
+    guard_effects(client, context, was, is, &captured).await?;
     let tables = kept
         .aftermath(
             &before,
@@ -172,6 +162,30 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
         second,
         transaction,
     })
+}
+
+/// What happened must lie within what was announced and saved. Takes the capture triggers away.
+async fn guard_effects(
+    client: &Client,
+    context: &Attempt<'_>,
+    was: State<'_>,
+    is: State<'_>,
+    captured: &Captured,
+) -> Result<()> {
+    let blinded = captured.blinded(client).await?;
+    captured.remove(client).await?;
+    let watched: Vec<Oid> = captured.tables().collect();
+    let mut surplus = guard::surplus(was, is, &context.planned.plan.coverage, &watched);
+    let unseen = |table| format!("what happened to rows of {table} could not be watched");
+    surplus.extend(blinded.into_iter().map(unseen));
+    if surplus.is_empty() || context.taken.is_none() {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "the scripts did more than was announced and saved: {}",
+        surplus.join("; ")
+    ))
+    .hint("the transaction was rolled back"))
 }
 
 async fn positions(client: &Client) -> Result<Vec<SequenceRecord>> {
@@ -241,15 +255,21 @@ fn check_fingerprint(context: &Attempt<'_>, now: &schema::Catalog) -> Result<Opt
     if planned.plan.expected == Some(fingerprint) {
         return Ok(None);
     }
-    let what = match planned.plan.expected {
-        Some(_) => {
-            "the scripts end in another schema than the one that was there before the \
-                    migrations were applied"
+    let what = match (planned.plan.expected, &planned.target) {
+        (Some(_), Some(target)) => format!(
+            "the scripts end in another schema than the one that was there before the migrations \
+             were applied:\n{}",
+            schema::diff(target, now).render()
+        ),
+        (Some(_), None) => "the scripts end in another schema than the one that was there before \
+                            the migrations were applied"
+            .to_owned(),
+        (None, _) => {
+            "the schema before these migrations was not recorded, so it can't be checked".to_owned()
         }
-        None => "the schema before these migrations was not recorded, so it can't be checked",
     };
     if planned.request.accept_drift {
-        return Ok(Some(what.to_owned()));
+        return Ok(Some(what));
     }
     Err(Error::refused(what)
         .hint("the transaction was rolled back; correct the rollback script")

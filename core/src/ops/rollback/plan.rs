@@ -11,6 +11,7 @@ use crate::model::migration::{Migration, Script, Target};
 use crate::model::plan::{Refusal, RollbackPlan, Step};
 use crate::ops::analysis::{self, Analysis};
 use crate::ops::context::Context;
+use crate::ops::stored_catalog;
 use crate::pg::session::Session;
 use crate::pg::{catalog, connect, inspect, ledger, lookup, snapshot, transaction};
 use crate::schema::Catalog;
@@ -53,6 +54,9 @@ pub struct Planned {
     pub entries: Vec<Entry>,
     /// The schema now.
     pub catalog: Catalog,
+    /// The schema that there has to be afterwards, as far as it was recorded what the migrations
+    /// changed.
+    pub target: Option<Catalog>,
 }
 
 /// Plans a rollback. Nothing above ACCESS SHARE is locked and nothing is written.
@@ -162,9 +166,22 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
         request,
         plan,
         analysis,
+        target: target_schema(&catalog, &entries)?,
         entries,
         catalog,
     })
+}
+
+/// `catalog` without what `entries`, newest first, changed.
+fn target_schema(catalog: &Catalog, entries: &[Entry]) -> Result<Option<Catalog>> {
+    let mut target = catalog.clone();
+    for entry in entries {
+        let Some(change) = &entry.change else {
+            return Ok(None);
+        };
+        stored_catalog::delta_from_json(change)?.take_back(&mut target);
+    }
+    Ok(Some(target))
 }
 
 /// The migrations in files. A folder that is gone is no obstacle as long as the ledger knows the

@@ -36,6 +36,7 @@ pub fn entry_record(entry: &Entry, planned: &Planned) -> EntryRecord {
         duration_ms: entry.duration_ms,
         fingerprint_before: text(entry.fingerprint_before),
         fingerprint_after: text(entry.fingerprint_after),
+        change: entry.change.clone(),
     }
 }
 

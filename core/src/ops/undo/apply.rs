@@ -19,12 +19,14 @@ use crate::ops::provisional::Provisional;
 use crate::ops::snapshot::{self, Purpose, Taken};
 use crate::ops::stored_catalog;
 use crate::ops::undo::inside::{Attempt, attempt};
+use crate::ops::undo::labels;
 use crate::ops::undo::plan::{self, UndoPlan};
 use crate::ops::undo::staging::Backups;
 use crate::pg::lock::{self, Locked};
 use crate::pg::reconcile::apply::Applied;
 use crate::pg::reconcile::conflicts::Conflict;
 use crate::pg::server::Server;
+use crate::pg::session::Client;
 use crate::pg::{catalog, connect, retry, server, snapshot as snapshot_of, transaction};
 use crate::store::{Identities, NewBackup, Store};
 
@@ -110,8 +112,12 @@ pub async fn apply(
     let provisional = own.as_ref().map(|own| own.taken.facts.clone());
     let provisional = provisional.map(|facts| Provisional::new(&ctx.backups, facts));
     let provisional = provisional.transpose()?;
+    let client = locked.session().client();
+    let unchanged = schema_now(ctx, client).await? == now.details.after;
+    labels::add(ctx, client, &now).await?;
     let context = Attempt {
         ctx,
+        unchanged,
         plan: &now,
         backups: &backups,
         options: &options,
@@ -127,6 +133,15 @@ pub async fn apply(
         Err(error) if transaction::may_have_committed(&error) => Err(error),
         Err(error) => Err(error.hint("nothing was changed")),
     }
+}
+
+/// The fingerprint of the schema as it is.
+async fn schema_now(ctx: &Context, client: &Client) -> Result<String> {
+    snapshot_of::begin_reading(client, ctx.lock_timeout).await?;
+    transaction::ours(client).await?;
+    let catalog = catalog::read(client).await;
+    transaction::abandon(client).await;
+    Ok(catalog?.fingerprint().to_string())
 }
 
 async fn tries(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {

@@ -14,6 +14,7 @@ use crate::ops::undo::again;
 use crate::ops::undo::apply::{self, Changed, Options, Outcome, Own};
 use crate::ops::undo::plan::UndoPlan;
 use crate::ops::undo::record;
+use crate::ops::undo::renames;
 use crate::ops::undo::repair;
 use crate::ops::undo::staging::{self, Backups};
 use crate::pg::capture::Captured;
@@ -24,13 +25,15 @@ use crate::pg::reconcile::{
 };
 use crate::pg::record::{Saved, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::{catalog, inspect, matviews, retry, sequences, transaction};
+use crate::pg::{inspect, matviews, retry, sequences, transaction};
 use crate::schema::{ObjectKey, ObjectKind};
 
 /// Everything that the tries have in common.
 pub struct Attempt<'a> {
     /// The surroundings.
     pub ctx: &'a Context,
+    /// Nobody has changed the schema since the rollback.
+    pub unchanged: bool,
     /// The plan.
     pub plan: &'a UndoPlan,
     /// The verified backups.
@@ -69,15 +72,20 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let watched = watched(plan, &earlier);
     lock(client, plan, &earlier, &watched).await?;
     let second = save_again(context, client, &earlier).await?;
-    let unchanged = catalog::read(client).await?.fingerprint().to_string() == plan.details.after;
 
     observer.observe(Event::Phase(Phase::Restore));
     let now = inspect::sequences(client).await?;
     let filled = matviews::all(client).await?;
     look(context, client, &earlier, &watched).await?;
-    let captured = again::apply(ctx, client, plan, &earlier, &watched).await?;
+    let applied = again::apply(ctx, client, plan, &earlier, &watched).await?;
+    let captured = if let Some(captured) = applied {
+        captured
+    } else {
+        renames::take_back(client, &plan.details).await?;
+        Captured::default()
+    };
     let schema = repair::before(backups.first())?;
-    let made_by_rollback = |key: &ObjectKey| unchanged && is_kept(plan, &earlier, key);
+    let made_by_rollback = |key: &ObjectKey| context.unchanged && is_kept(plan, &earlier, key);
     let mut repaired =
         repair::begin(client, backups.first(), schema.as_ref(), &made_by_rollback).await?;
     let live = inspect::world(client, path).await?;
@@ -230,7 +238,8 @@ async fn look(
     for (index, record) in plan.details.tables.iter().enumerate() {
         let Some(name) = record.name_after() else {
             let name = record.name_before();
-            if earlier.find(&name.schema, &name.name).is_some() {
+            let found = earlier.find(&name.schema, &name.name);
+            if found.is_some_and(|r| r.kind != RelationKind::View) {
                 return Err(Error::refused(format!(
                     "the rollback dropped {name}, and there is a table of that name now"
                 ))
@@ -238,7 +247,8 @@ async fn look(
             }
             continue;
         };
-        let relation = earlier.find(&name.schema, &name.name).ok_or_else(|| {
+        let found = earlier.find(&name.schema, &name.name);
+        let relation = found.ok_or_else(|| {
             Error::refused(format!("{name} is gone since the rollback"))
                 .hint("its saved rows can be restored from the backup: `backup restore --table`")
         })?;

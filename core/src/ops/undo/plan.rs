@@ -11,6 +11,7 @@ use crate::ops::context::Context;
 use crate::pg::record::Details;
 use crate::pg::session::Session;
 use crate::pg::{connect, inspect, journal, ledger, lookup, snapshot, transaction};
+use crate::sql::concurrently;
 
 /// What an undo will do.
 #[derive(Debug, Clone)]
@@ -60,7 +61,12 @@ async fn read(session: &Session, selector: Option<&str>, measure: bool) -> Resul
     let details = Details::from_json(&record.details)?;
     let steps = steps(&details)?;
     let world = inspect::world(client, path).await?;
-    let analysis = analysis::analyse(client, world, &steps, false, measure).await?;
+    let mut analysis = analysis::analyse(client, world, &steps, false, measure).await?;
+    for statement in analysis.statements.iter_mut().flatten() {
+        if let Some(tolerant) = concurrently::unless_there(statement) {
+            *statement = tolerant;
+        }
+    }
     Ok(UndoPlan {
         database: session.database().to_owned(),
         record,

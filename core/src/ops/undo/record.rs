@@ -34,6 +34,7 @@ pub async fn write(client: &Client, context: &Attempt<'_>, own: &[BackupFacts]) 
             duration_ms: entry.duration_ms,
             fingerprint_before: digest(&entry.fingerprint_before)?,
             fingerprint_after: digest(&entry.fingerprint_after)?,
+            change: entry.change.clone(),
         };
         ledger::insert(client, &entry).await?;
     }

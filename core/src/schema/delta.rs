@@ -1,0 +1,69 @@
+//! What a migration did to the schema, small enough to be kept with it: enough to tell what the
+//! schema has to be once it is taken back.
+
+use super::{Catalog, Object, ObjectKey};
+
+/// Objects that differ, each with what it was before (`None`: not there) and after.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// Key, before, after.
+    pub changes: Vec<(ObjectKey, Option<Object>, Option<Object>)>,
+}
+
+impl Delta {
+    /// What leads from `before` to `after`.
+    pub fn between(before: &Catalog, after: &Catalog) -> Self {
+        let was = before.objects().iter();
+        let gone_or_other = was.filter_map(|(key, object)| {
+            let now = after.get(key);
+            (now != Some(object)).then(|| (key.clone(), Some(object.clone()), now.cloned()))
+        });
+        let is = after.objects().iter();
+        let new = is
+            .filter(|(key, _)| before.get(key).is_none())
+            .map(|(key, object)| (key.clone(), None, Some(object.clone())));
+        Self {
+            changes: gone_or_other.chain(new).collect(),
+        }
+    }
+
+    /// Takes the change out of `catalog`.
+    pub fn take_back(&self, catalog: &mut Catalog) {
+        for (key, before, _) in &self.changes {
+            match before {
+                Some(object) => catalog.insert(key.clone(), object.clone()),
+                None => catalog.remove(key),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ObjectKind;
+    use super::*;
+
+    #[test]
+    fn what_was_done_can_be_taken_back() {
+        let catalog = |objects: &[(&str, &str)]| {
+            let mut catalog = Catalog::default();
+            for (name, definition) in objects {
+                let key = ObjectKey {
+                    kind: ObjectKind::View,
+                    schema: "app".to_owned(),
+                    table: None,
+                    name: (*name).to_owned(),
+                };
+                catalog.insert(key, Object::new(definition, None));
+            }
+            catalog
+        };
+        let before = catalog(&[("a", "1"), ("b", "2"), ("same", "3")]);
+        let after = catalog(&[("a", "other"), ("c", "4"), ("same", "3")]);
+        let delta = Delta::between(&before, &after);
+        assert_eq!(delta.changes.len(), 3);
+        let mut back = after;
+        delta.take_back(&mut back);
+        assert_eq!(back, before);
+    }
+}
