@@ -1,13 +1,16 @@
 //! `backup`: a database into a backup, and back.
 
+mod damage;
 mod encodings;
 mod everything;
+mod interleaved;
 mod keys;
 mod moving;
 mod parallel;
 mod recovery;
 mod refusals;
 mod retention;
+mod selections;
 mod tables;
 mod verified;
 mod whole;
