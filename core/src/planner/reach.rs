@@ -1,12 +1,15 @@
 //! The walk through the scripts: what each statement touches, in today's names.
 
+mod drops;
+mod rows;
+
 use crate::ident::TableName;
 use crate::model::plan::{Refusal, Step};
-use crate::model::relation::{ForeignKey, Oid, RelationKind, World};
+use crate::model::relation::{Oid, RelationKind, World};
 use crate::planner::names::{Bound, Names};
 use crate::planner::touch::{Action, Place, Reach, Root, RootObject, Touch};
 use crate::sql::mask;
-use crate::sql::statement::{Dml, Drop, Kind, Name, Statement, TableAction};
+use crate::sql::statement::{Kind, Name, Statement, TableAction};
 
 /// The schema that no script may touch: what is applied, and what was done, stands there.
 const OWN_SCHEMA: &str = "pgbelay";
@@ -276,78 +279,6 @@ impl Walker<'_> {
         }
     }
 
-    fn drop_relations(&mut self, drop: &Drop) {
-        for name in &drop.names {
-            let (full, bound) = self.names.relation(name);
-            match bound {
-                Bound::Existing(oid) => self.root(RootObject::Relation(oid), drop.cascade),
-                Bound::Created => {}
-                Bound::Nothing if drop.if_exists => {}
-                Bound::Nothing => self.fails(format!("there is no table {full}")),
-            }
-            self.names.drop(&full);
-        }
-    }
-
-    fn drop_schemas(&mut self, drop: &Drop) {
-        for name in &drop.names {
-            match self.names.schema(&name.name) {
-                Some(oid) => self.root(RootObject::Schema(oid), drop.cascade),
-                None if drop.if_exists => {}
-                None if self.names.has_schema(&name.name) => {}
-                None => self.fails(format!("there is no schema {}", name.name)),
-            }
-            self.names.drop_schema(&name.name);
-        }
-    }
-
-    fn drop_types(&mut self, drop: &Drop) {
-        for name in &drop.names {
-            match self.names.find_type(name) {
-                Some((full, oid)) => {
-                    if let Some(oid) = oid {
-                        self.root(RootObject::Type(oid), drop.cascade);
-                    }
-                    self.names.drop_type(&full);
-                }
-                None if drop.if_exists => {}
-                None => self.fails(format!("there is no type {}", name.name)),
-            }
-        }
-    }
-
-    fn drop_others(&mut self, what: &str, drop: &Drop) {
-        for name in &drop.names {
-            self.root(
-                RootObject::Other(what.to_owned(), name.clone()),
-                drop.cascade,
-            );
-        }
-    }
-
-    fn drop_definitions(&mut self, what: &str, drop: &Drop) {
-        for name in &drop.names {
-            if what == "view" {
-                let (full, bound) = self.names.relation(name);
-                if let Bound::Existing(oid) = bound {
-                    self.root(RootObject::Relation(oid), drop.cascade);
-                }
-                self.names.drop(&full);
-            } else if matches!(what, "index" | "function" | "procedure" | "routine") {
-                self.drop_others(what, drop);
-                return;
-            } else if drop.cascade && !matches!(what, "trigger" | "rule" | "policy" | "statistics")
-            {
-                self.refuse(
-                    "RB-CASCADE-HIDDEN",
-                    format!("what CASCADE reaches from this {what} can't be told"),
-                    true,
-                );
-                self.reach.opaque = true;
-            }
-        }
-    }
-
     fn alter_table(&mut self, name: &Name, only: bool, if_exists: bool, actions: &[TableAction]) {
         let (full, bound) = self.names.relation(name);
         let table = match bound {
@@ -442,119 +373,6 @@ impl Walker<'_> {
             using: using.cloned(),
         };
         self.push(table, only, action);
-    }
-
-    fn truncate(&mut self, tables: &[Name], cascade: bool) {
-        let mut reached = Vec::new();
-        for name in tables {
-            match self.names.relation(name) {
-                (_, Bound::Existing(table)) => reached.push(table),
-                (_, Bound::Created) => {}
-                (full, Bound::Nothing) => self.fails(format!("there is no table {full}")),
-            }
-        }
-        let mut next = 0;
-        while cascade && next < reached.len() {
-            let family = self.world.family(reached[next]);
-            next += 1;
-            for key in &self.world.foreign_keys {
-                if family.contains(&key.to) && !reached.contains(&key.from) {
-                    reached.push(key.from);
-                }
-            }
-        }
-        for table in reached {
-            self.push(table, false, Action::Truncate);
-        }
-    }
-
-    fn update(&mut self, dml: &Dml, countable: Option<Box<Dml>>) {
-        let (_, bound) = self.names.relation(&dml.table);
-        let columns = match bound {
-            // A column that the scripts added themselves holds nothing worth keeping.
-            Bound::Existing(table) => dml
-                .columns
-                .iter()
-                .filter_map(|column| self.names.column(table, column))
-                .collect(),
-            _ => Vec::new(),
-        };
-        if matches!(bound, Bound::Existing(_)) && columns.is_empty() && !dml.columns.is_empty() {
-            self.touch(&dml.table, dml.only, Action::Insert); // rows change, no old value goes
-            return;
-        }
-        self.touch(&dml.table, dml.only, Action::Update { countable, columns });
-    }
-
-    /// The statement, if nothing that it reads was changed by an earlier one: then its rows can
-    /// be counted on today's data.
-    fn countable(&self, statement: &Statement, dml: &Dml) -> Option<Box<Dml>> {
-        let untouched = |name: &Name| match self.names.relation(name) {
-            (full, Bound::Existing(oid)) => {
-                let relation = self.world.relations.get(&oid);
-                relation.is_some_and(|r| match r.kind {
-                    RelationKind::View | RelationKind::Matview => !self.any_rows_changed(),
-                    _ => r.name == full && !self.changed(oid),
-                })
-            }
-            (_, Bound::Created | Bound::Nothing) => false,
-        };
-        let same_columns = self.names.columns_untouched();
-        let known = same_columns
-            && !self.reach.opaque
-            && !self.meaning_changed
-            && untouched(&dml.table)
-            && statement.reads.iter().all(untouched);
-        known.then(|| Box::new(dml.clone()))
-    }
-
-    /// Earlier statements that change rows.
-    fn earlier_dml(&self) -> impl Iterator<Item = &Touch> {
-        self.reach
-            .touches
-            .iter()
-            .filter(|touch| touch.place != self.place && touch.action != Action::Redefine)
-    }
-
-    fn any_rows_changed(&self) -> bool {
-        self.earlier_dml().next().is_some()
-    }
-
-    /// True when an earlier statement may have changed rows of `table`: directly, through foreign
-    /// keys, or because a trigger ran, which may change anything.
-    fn changed(&self, table: Oid) -> bool {
-        self.earlier_dml().any(|touch| {
-            let reached = self.reached_from(touch.table);
-            reached.contains(&table)
-                || reached
-                    .iter()
-                    .filter_map(|oid| self.world.relations.get(oid))
-                    .any(|r| r.triggers)
-        })
-    }
-
-    /// `from`, its partitions and children, and every table that foreign keys may change when
-    /// rows of those are deleted or updated, their ancestors included.
-    fn reached_from(&self, from: Oid) -> Vec<Oid> {
-        let mut reached = self.world.family(from);
-        let mut next = 0;
-        while next < reached.len() {
-            let at = reached[next];
-            next += 1;
-            let acts = |key: &&ForeignKey| {
-                !matches!(key.on_delete, 'a' | 'r') || !matches!(key.on_update, 'a' | 'r')
-            };
-            let children = self.world.foreign_keys.iter();
-            let children = children.filter(|key| key.to == at).filter(acts);
-            let ancestors = self.world.relations.get(&at).into_iter();
-            let more: Vec<Oid> = children
-                .flat_map(|key| self.world.family(key.from))
-                .chain(ancestors.flat_map(|r| r.parents.iter().copied()))
-                .filter(|oid| !reached.contains(oid))
-                .collect();
-            reached.extend(more);
-        }
-        reached
     }
 }
 
