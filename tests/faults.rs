@@ -2,6 +2,8 @@
 //! every backup that counts is sound, nothing of ours stays, and the same command finishes the
 //! job.
 
+// Backups: killed at any moment, and on disks that are full at any write.
+mod backups;
 // COMMIT without an answer.
 mod commit;
 // kill -9 of the binary, at random moments of every phase.

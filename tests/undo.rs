@@ -13,6 +13,9 @@ mod tables;
 // ALTER COLUMN TYPE.
 mod types;
 
+// Constraints, indexes, code, privileges, sequences: all that holds no rows.
+mod definitions;
+
 // DELETE, UPDATE, TRUNCATE and what foreign keys and triggers make of them.
 mod rows;
 

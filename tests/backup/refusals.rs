@@ -4,6 +4,7 @@ use std::fs;
 
 use super::{HOSTILE, Target, create};
 use crate::harness::Sandbox;
+use crate::harness::binary::{Output, Run, path_of};
 
 #[test]
 fn nothing_is_written_without_a_recipient() {
@@ -155,4 +156,63 @@ fn an_interrupted_backup_leaves_nothing() {
         .filter(|n| n.contains("manual"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// Runs `backup` where no `pg_dump` is found but those in `bin` of the sandbox: whatever the
+/// distribution has installed lies hidden below a mount that nobody else sees.
+fn with_programs_of(sandbox: &Sandbox, args: &str) -> Output {
+    let bin = sandbox.folder.join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let script = format!(
+        "for folder in /usr/lib/postgresql /usr/pgsql-*; do
+             [ ! -d $folder ] || mount -t tmpfs none $folder || exit 99
+         done
+         PATH={bin} exec {backup} {args}",
+        bin = bin.display(),
+        backup = path_of("backup"),
+    );
+    let id = std::process::Command::new("id").arg("-u").output().unwrap();
+    let root = id.stdout.starts_with(b"0\n");
+    let output = Run::of_program("unshare", "unshare")
+        .args(if root { &["-m"] } else { &["-r", "-m"] })
+        .args(&["sh", "-c", &script])
+        .current_dir(&sandbox.folder)
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+        .env("HOME", sandbox.home())
+        .env("XDG_CONFIG_HOME", sandbox.config())
+        .env("LC_ALL", "C")
+        .env("DATABASE_URL", sandbox.url())
+        .run();
+    assert_ne!(output.code, Some(99), "nothing could be hidden: {output}");
+    output
+}
+
+#[test]
+fn without_a_fitting_pg_dump_rows_alone_can_be_saved() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let sandbox = Sandbox::new();
+    sandbox.sql("create table t as select 1 as n");
+    let major = sandbox.cluster.installation.major();
+    let none = with_programs_of(&sandbox, "create");
+    none.assert_exit(1)
+        .assert_says("no pg_dump was found")
+        .assert_says(&format!("postgresql-client-{major}"))
+        .assert_says("--data-only");
+    sandbox.write(
+        "bin/pg_dump",
+        "#!/bin/sh\necho 'pg_dump (PostgreSQL) 12.4'\n",
+    );
+    let pg_dump = sandbox.folder.join("bin/pg_dump");
+    fs::set_permissions(&pg_dump, fs::Permissions::from_mode(0o755)).unwrap();
+    let old = with_programs_of(&sandbox, "create");
+    old.assert_exit(1)
+        .assert_says(&format!(
+            "found is 12, but the server is PostgreSQL {major}"
+        ))
+        .assert_says("--data-only");
+    assert!(sandbox.tree().is_empty(), "a failed backup left something");
+    let rows = with_programs_of(&sandbox, "create --data-only");
+    let id = rows.assert_exit(0).last_line().to_owned();
+    sandbox.run("backup", &["verify", &id]).assert_exit(0);
 }

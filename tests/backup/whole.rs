@@ -188,3 +188,36 @@ fn an_unfinished_restore_says_what_was_done() {
         .assert_says("is incomplete: run the same command again");
     target.drop(&sandbox.cluster);
 }
+
+#[test]
+fn configuration_of_extensions_comes_back_as_far_as_it_is_the_users() {
+    // What `pg_extension_config_dump` notes, without an extension of our own to install: a table
+    // that came with its extension and one row, of which others are the user's.
+    let made = |rows: &str| {
+        format!(
+            "create table configured (id int primary key, v text);
+             create table internal (id int);
+             insert into configured values (1, 'comes with the extension') {rows};
+             insert into internal values (1);
+             alter extension plpgsql add table configured;
+             alter extension plpgsql add table internal;
+             update pg_extension set extconfig = array['configured'::regclass::oid],
+                 extcondition = array['where id > 1'] where extname = 'plpgsql'"
+        )
+    };
+    let sandbox = Sandbox::new();
+    sandbox.sql(&made(", (2, 'mine'), (3, 'mine too')"));
+    let id = create(&sandbox, &[]);
+    let shown = show(&sandbox, &id);
+    assert_eq!(shown["rows"], 2);
+    assert_eq!(shown["skipped"][0]["table"], "public.internal");
+    let target = Target::new(&sandbox);
+    target.text(&sandbox, &made(""));
+    sandbox
+        .run("backup", &["restore", &id, "--into", &target.url, "--yes"])
+        .assert_exit(0);
+    let rows = "select id, v from configured order by id";
+    assert_eq!(sandbox.query_text(rows), target.text(&sandbox, rows));
+    assert_eq!(target.text(&sandbox, "select count(*) from internal"), "1");
+    target.drop(&sandbox.cluster);
+}

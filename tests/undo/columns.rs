@@ -432,3 +432,15 @@ fn what_the_rollback_adds_goes_where_the_migration_cannot_be_applied_again() {
         "insert into t values (1, 10), (2, 20), (3, 30)",
     );
 }
+
+#[test]
+fn renamed_where_the_migration_cannot_be_applied_again() {
+    exact(
+        "create table t (id int primary key, a text, b text); create table u (id int primary key)",
+        &[(
+            "alter table t rename to s; alter table u rename to t; alter table s rename a to x; alter table s rename b to a; alter table s add c int not null",
+            "alter table s drop c; alter table s rename a to b; alter table s rename x to a; alter table t rename to u; alter table s rename to t",
+        )],
+        "insert into s values (1, 'a', 'b', 10), (2, null, 'b', 20); insert into t values (7)",
+    );
+}

@@ -17,6 +17,7 @@ use crate::shell::{Ending, Exit, Flow, Shell};
 #[command(after_help = "Examples:
   backup create --name before-release
   backup create --table 'public.order*' --exclude public.order_log
+  backup create --before 0042
   backup create --compression gzip:6")]
 pub struct Args {
     /// Name that becomes part of the id
@@ -30,6 +31,10 @@ pub struct Args {
     /// No tables that match PATTERN (repeatable)
     #[arg(long, value_name = "PATTERN")]
     exclude: Vec<String>,
+
+    /// Only tables that pending migrations up to REV touch; all of them, where that can't be told
+    #[arg(long, value_name = "REV", value_parser = value::revision, conflicts_with_all = ["tables", "schema_only"])]
+    before: Option<String>,
 
     /// Only definitions
     #[arg(long, conflicts_with = "data_only")]
@@ -56,9 +61,11 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         name: args.name,
         tables: args.tables,
         exclude: args.exclude,
+        before: args.before,
         schema_only: args.schema_only,
         data_only: args.data_only,
         jobs: args.jobs,
+        ..Create::default()
     };
     let facts = create::create(&context, options).await?;
     let rows: u64 = facts.tables.iter().map(|table| table.rows).sum();

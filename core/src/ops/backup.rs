@@ -1,5 +1,6 @@
 //! Backups of a database: making one, putting it back, reading it back.
 
+mod before;
 pub mod create;
 pub(super) mod details;
 mod large_objects;

@@ -7,6 +7,7 @@ mod inside;
 mod labels;
 mod plan;
 mod record;
+mod renames;
 mod repair;
 mod staging;
 

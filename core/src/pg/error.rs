@@ -99,6 +99,16 @@ pub(super) fn hinted(outer: Error, server: &DbError) -> Error {
         (_, "42501") => outer.hint("grant the role what it lacks, or use another role"),
         // Hints of this class name objects and syntax only, unless the query was made of data.
         (Some(hint), code) if code.starts_with("42") && !internal(server) => outer.hint(hint),
+        // COPY makes a text of each row, and no text is larger than 1 GB.
+        (_, "XX000")
+            if server
+                .message()
+                .starts_with("invalid memory alloc request size") =>
+        {
+            outer.hint(
+                "a row of more than 1 GB as text can't be read; --exclude leaves its table out",
+            )
+        }
         (_, "25006") => outer.hint("is this a standby? connect to the primary"),
         (_, "57P01" | "57P02" | "57P03") => {
             outer.hint("the server, or an administrator, ended the connection; try again")

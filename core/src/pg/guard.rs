@@ -16,6 +16,8 @@ pub struct Marks {
     tables: BTreeMap<Oid, Mark>,
     /// Pieces of large objects changed and removed by this transaction so far.
     large_objects: i64,
+    /// The labels of enum types: type and name, by what stays when a label is renamed.
+    labels: BTreeMap<Oid, (Oid, String)>,
     /// The signs of ledger and journal.
     ours: BTreeMap<Oid, Mark>,
 }
@@ -66,8 +68,21 @@ pub async fn marks(client: &Client) -> Result<Marks> {
     Ok(Marks {
         tables,
         large_objects: row.get(0),
+        labels: labels(client).await?,
         ours,
     })
+}
+
+async fn labels(client: &Client) -> Result<BTreeMap<Oid, (Oid, String)>> {
+    let rows = client
+        .query(
+            "SELECT oid, enumtypid, enumlabel::text FROM pg_catalog.pg_enum",
+            &[],
+        )
+        .await
+        .pg("could not read the labels of enum types")?;
+    let label = |row: &tokio_postgres::Row| (row.get(0), (row.get(1), row.get(2)));
+    Ok(rows.iter().map(label).collect())
 }
 
 /// One state of the database within the transaction.
@@ -94,6 +109,13 @@ pub fn surplus(
     if before.marks.ours != after.marks.ours {
         surplus.push("the ledger or the journal was changed".to_owned());
     }
+    let renamed: Vec<Oid> = before
+        .marks
+        .labels
+        .iter()
+        .filter(|(oid, was)| after.marks.labels.get(oid).is_some_and(|is| is != *was))
+        .map(|(_, was)| was.0)
+        .collect();
     let tables = before.world.relations.values();
     for relation in tables.filter(|r| r.kind == RelationKind::Table) {
         let covered = coverage.get(&relation.oid);
@@ -133,6 +155,18 @@ pub fn surplus(
         if was.file != is.file && !full && !redefined {
             surplus.push(format!("{} was truncated or rewritten", relation.name));
         }
+        // Changed rows are recorded as text, with the labels of that moment.
+        let renamed = relation
+            .columns
+            .iter()
+            .filter(|c| was.written != is.written && renamed.contains(&c.type_oid));
+        surplus.extend(renamed.map(|c| {
+            format!(
+                "rows of {} were changed and labels of {} renamed, so that the rows could not be \
+                 read again",
+                relation.name, c.type_name
+            )
+        }));
         // A table that was to go and is still there, with other rows, was not followed.
         if was.written != is.written && !captured.contains(&relation.oid) {
             surplus.push(format!("rows of {} were changed", relation.name));

@@ -6,6 +6,7 @@
 
 pub mod count;
 pub mod coverage;
+mod extent;
 pub mod names;
 pub mod reach;
 pub mod touch;

@@ -1,12 +1,15 @@
 //! The walk through the scripts: what each statement touches, in today's names.
 
+mod drops;
+mod rows;
+
 use crate::ident::TableName;
 use crate::model::plan::{Refusal, Step};
-use crate::model::relation::{ForeignKey, Oid, RelationKind, World};
+use crate::model::relation::{Oid, RelationKind, World};
 use crate::planner::names::{Bound, Names};
 use crate::planner::touch::{Action, Place, Reach, Root, RootObject, Touch};
 use crate::sql::mask;
-use crate::sql::statement::{Dml, Drop, Kind, Name, Statement, TableAction};
+use crate::sql::statement::{Kind, Name, Statement, TableAction};
 
 /// The schema that no script may touch: what is applied, and what was done, stands there.
 const OWN_SCHEMA: &str = "pgbelay";
@@ -23,7 +26,7 @@ pub fn walk(world: &World, steps: &[Step], scripts: &[Vec<Statement>]) -> Reach 
             statement: 0,
             line: 0,
         },
-        path_set: false,
+        meaning_changed: false,
     };
     for (step, statements) in scripts.iter().enumerate() {
         walker.names.set_path(None);
@@ -40,14 +43,28 @@ pub fn walk(world: &World, steps: &[Step], scripts: &[Vec<Statement>]) -> Reach 
     walker.reach
 }
 
+/// True for definitions that no expression can tell from others.
+fn is_about_storage(what: &str) -> bool {
+    let words = [
+        "COMMENT",
+        "GRANT",
+        "REVOKE",
+        "CREATE INDEX",
+        "REINDEX",
+        "CREATE STATISTICS",
+    ];
+    words.iter().any(|word| what.starts_with(word))
+}
+
 struct Walker<'a> {
     world: &'a World,
     steps: &'a [Step],
     names: Names<'a>,
     reach: Reach,
     place: Place,
-    /// A script set `search_path`: names in expressions no longer mean what they mean to us.
-    path_set: bool,
+    /// A script set `search_path`, or changed a type or a function: expressions no longer mean
+    /// what they mean today.
+    meaning_changed: bool,
 }
 
 impl Walker<'_> {
@@ -174,12 +191,14 @@ impl Walker<'_> {
                 }
             }
             Kind::RenameSchema { from, to } => self.names.rename_schema(from, to),
+            Kind::Definition { what } if !is_about_storage(what) => self.meaning_changed = true,
             Kind::AlterType {
                 name,
                 renamed_to,
                 moved_to,
                 adds_value: _,
             } => {
+                self.meaning_changed = true;
                 if let Some((full, _)) = self.names.find_type(name) {
                     let schema = moved_to.as_ref().unwrap_or(&full.schema);
                     let new = renamed_to.as_ref().unwrap_or(&full.name);
@@ -188,10 +207,13 @@ impl Walker<'_> {
                 }
             }
             Kind::CreateTable(name) => self.names.create(name),
-            Kind::CreateType(name) => self.names.create_type(name),
+            Kind::CreateType(name) => {
+                self.meaning_changed = true;
+                self.names.create_type(name);
+            }
             Kind::CreateSchema(name) => self.names.create_schema(name),
             Kind::Setting { name, values } if name == "search_path" => {
-                self.path_set = true;
+                self.meaning_changed = true;
                 let reset = values.is_empty() || values.iter().any(|v| v == "default");
                 self.names.set_path((!reset).then(|| values.clone()));
             }
@@ -254,78 +276,6 @@ impl Walker<'_> {
             (_, Bound::Existing(table)) => self.push(table, only, action),
             (_, Bound::Created) => {}
             (full, Bound::Nothing) => self.fails(format!("there is no table {full}")),
-        }
-    }
-
-    fn drop_relations(&mut self, drop: &Drop) {
-        for name in &drop.names {
-            let (full, bound) = self.names.relation(name);
-            match bound {
-                Bound::Existing(oid) => self.root(RootObject::Relation(oid), drop.cascade),
-                Bound::Created => {}
-                Bound::Nothing if drop.if_exists => {}
-                Bound::Nothing => self.fails(format!("there is no table {full}")),
-            }
-            self.names.drop(&full);
-        }
-    }
-
-    fn drop_schemas(&mut self, drop: &Drop) {
-        for name in &drop.names {
-            match self.names.schema(&name.name) {
-                Some(oid) => self.root(RootObject::Schema(oid), drop.cascade),
-                None if drop.if_exists => {}
-                None if self.names.has_schema(&name.name) => {}
-                None => self.fails(format!("there is no schema {}", name.name)),
-            }
-            self.names.drop_schema(&name.name);
-        }
-    }
-
-    fn drop_types(&mut self, drop: &Drop) {
-        for name in &drop.names {
-            match self.names.find_type(name) {
-                Some((full, oid)) => {
-                    if let Some(oid) = oid {
-                        self.root(RootObject::Type(oid), drop.cascade);
-                    }
-                    self.names.drop_type(&full);
-                }
-                None if drop.if_exists => {}
-                None => self.fails(format!("there is no type {}", name.name)),
-            }
-        }
-    }
-
-    fn drop_others(&mut self, what: &str, drop: &Drop) {
-        for name in &drop.names {
-            self.root(
-                RootObject::Other(what.to_owned(), name.clone()),
-                drop.cascade,
-            );
-        }
-    }
-
-    fn drop_definitions(&mut self, what: &str, drop: &Drop) {
-        for name in &drop.names {
-            if what == "view" {
-                let (full, bound) = self.names.relation(name);
-                if let Bound::Existing(oid) = bound {
-                    self.root(RootObject::Relation(oid), drop.cascade);
-                }
-                self.names.drop(&full);
-            } else if matches!(what, "index" | "function" | "procedure" | "routine") {
-                self.drop_others(what, drop);
-                return;
-            } else if drop.cascade && !matches!(what, "trigger" | "rule" | "policy" | "statistics")
-            {
-                self.refuse(
-                    "RB-CASCADE-HIDDEN",
-                    format!("what CASCADE reaches from this {what} can't be told"),
-                    true,
-                );
-                self.reach.opaque = true;
-            }
         }
     }
 
@@ -417,125 +367,12 @@ impl Walker<'_> {
             return;
         }
         let action = Action::Retype {
-            first: original == column && !self.path_set && !self.changed(table),
+            first: original == column && !self.meaning_changed && !self.changed(table),
             column: original,
             new_type: new_type.to_owned(),
             using: using.cloned(),
         };
         self.push(table, only, action);
-    }
-
-    fn truncate(&mut self, tables: &[Name], cascade: bool) {
-        let mut reached = Vec::new();
-        for name in tables {
-            match self.names.relation(name) {
-                (_, Bound::Existing(table)) => reached.push(table),
-                (_, Bound::Created) => {}
-                (full, Bound::Nothing) => self.fails(format!("there is no table {full}")),
-            }
-        }
-        let mut next = 0;
-        while cascade && next < reached.len() {
-            let family = self.world.family(reached[next]);
-            next += 1;
-            for key in &self.world.foreign_keys {
-                if family.contains(&key.to) && !reached.contains(&key.from) {
-                    reached.push(key.from);
-                }
-            }
-        }
-        for table in reached {
-            self.push(table, false, Action::Truncate);
-        }
-    }
-
-    fn update(&mut self, dml: &Dml, countable: Option<Box<Dml>>) {
-        let (_, bound) = self.names.relation(&dml.table);
-        let columns = match bound {
-            // A column that the scripts added themselves holds nothing worth keeping.
-            Bound::Existing(table) => dml
-                .columns
-                .iter()
-                .filter_map(|column| self.names.column(table, column))
-                .collect(),
-            _ => Vec::new(),
-        };
-        if matches!(bound, Bound::Existing(_)) && columns.is_empty() && !dml.columns.is_empty() {
-            self.touch(&dml.table, dml.only, Action::Insert); // rows change, no old value goes
-            return;
-        }
-        self.touch(&dml.table, dml.only, Action::Update { countable, columns });
-    }
-
-    /// The statement, if nothing that it reads was changed by an earlier one: then its rows can
-    /// be counted on today's data.
-    fn countable(&self, statement: &Statement, dml: &Dml) -> Option<Box<Dml>> {
-        let untouched = |name: &Name| match self.names.relation(name) {
-            (full, Bound::Existing(oid)) => {
-                let relation = self.world.relations.get(&oid);
-                relation.is_some_and(|r| match r.kind {
-                    RelationKind::View | RelationKind::Matview => !self.any_rows_changed(),
-                    _ => r.name == full && !self.changed(oid),
-                })
-            }
-            (_, Bound::Created | Bound::Nothing) => false,
-        };
-        let same_columns = self.names.columns_untouched();
-        let known = same_columns
-            && !self.reach.opaque
-            && !self.path_set
-            && untouched(&dml.table)
-            && statement.reads.iter().all(untouched);
-        known.then(|| Box::new(dml.clone()))
-    }
-
-    /// Earlier statements that change rows.
-    fn earlier_dml(&self) -> impl Iterator<Item = &Touch> {
-        self.reach
-            .touches
-            .iter()
-            .filter(|touch| touch.place != self.place && touch.action != Action::Redefine)
-    }
-
-    fn any_rows_changed(&self) -> bool {
-        self.earlier_dml().next().is_some()
-    }
-
-    /// True when an earlier statement may have changed rows of `table`: directly, through foreign
-    /// keys, or because a trigger ran, which may change anything.
-    fn changed(&self, table: Oid) -> bool {
-        self.earlier_dml().any(|touch| {
-            let reached = self.reached_from(touch.table);
-            reached.contains(&table)
-                || reached
-                    .iter()
-                    .filter_map(|oid| self.world.relations.get(oid))
-                    .any(|r| r.triggers)
-        })
-    }
-
-    /// `from`, its partitions and children, and every table that foreign keys may change when
-    /// rows of those are deleted or updated, their ancestors included.
-    fn reached_from(&self, from: Oid) -> Vec<Oid> {
-        let mut reached = self.world.family(from);
-        let mut next = 0;
-        while next < reached.len() {
-            let at = reached[next];
-            next += 1;
-            let acts = |key: &&ForeignKey| {
-                !matches!(key.on_delete, 'a' | 'r') || !matches!(key.on_update, 'a' | 'r')
-            };
-            let children = self.world.foreign_keys.iter();
-            let children = children.filter(|key| key.to == at).filter(acts);
-            let ancestors = self.world.relations.get(&at).into_iter();
-            let more: Vec<Oid> = children
-                .flat_map(|key| self.world.family(key.from))
-                .chain(ancestors.flat_map(|r| r.parents.iter().copied()))
-                .filter(|oid| !reached.contains(oid))
-                .collect();
-            reached.extend(more);
-        }
-        reached
     }
 }
 

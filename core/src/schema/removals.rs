@@ -26,8 +26,9 @@ const KINDS: [(ObjectKind, &str); 10] = [
 /// table that goes, and what can't be dropped by name, are left out.
 pub fn removals(extra: &[ObjectKey], may_go: &dyn Fn(&ObjectKey) -> bool) -> Vec<String> {
     let going: Vec<&ObjectKey> = extra.iter().filter(|key| may_go(key)).collect();
-    let with_table = |key: &ObjectKey| {
-        going.iter().any(|other| {
+    // Parts of a table that is extra itself go with it, or stay with it.
+    let of_extra = |key: &ObjectKey| {
+        extra.iter().any(|other| {
             matches!(
                 other.kind,
                 ObjectKind::Table | ObjectKind::View | ObjectKind::Matview
@@ -38,7 +39,7 @@ pub fn removals(extra: &[ObjectKey], may_go: &dyn Fn(&ObjectKey) -> bool) -> Vec
     let mut first = Vec::new();
     let mut columns = Vec::new();
     let mut by_kind: BTreeMap<ObjectKind, Vec<String>> = BTreeMap::new();
-    for key in going.iter().filter(|key| !with_table(key)) {
+    for key in going.iter().filter(|key| !of_extra(key)) {
         let name = quote::ident(&key.name);
         let table = key.table.as_ref();
         let table = table.map(|t| quote::table(&TableName::new(&key.schema, t)));

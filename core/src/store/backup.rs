@@ -73,7 +73,7 @@ impl Backup {
         let json = folder
             .get(layout::MANIFEST, MANIFEST_CAP)
             .map_err(NotComplete::Unreadable)?
-            .ok_or_else(|| incomplete("it has no manifest"))?;
+            .ok_or_else(|| incomplete("it has no manifest.json"))?;
         Self::read(folder, &json)
     }
 

@@ -1,10 +1,14 @@
 //! `backup create`: a database, or some of its tables, into a new backup.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::ident::TableName;
 use crate::model::backup::{BackupFacts, BackupKind};
 use crate::model::event::{Event, Phase};
+use crate::ops::backup::before;
 use crate::ops::backup::large_objects;
 use crate::ops::backup::reading::{self, Contents, Held};
 use crate::ops::context::Context;
@@ -26,6 +30,10 @@ pub struct Create {
     pub tables: Vec<String>,
     /// Patterns of tables not to save.
     pub exclude: Vec<String>,
+    /// A revision: only tables that pending migrations up to it touch.
+    pub before: Option<String>,
+    /// The very tables to save, instead of all; what `before` comes to.
+    pub only: Option<BTreeSet<TableName>>,
     /// No rows.
     pub schema_only: bool,
     /// No definitions.
@@ -38,17 +46,18 @@ impl Create {
     /// True when what is restored from it is the database that it was: ledger and journal then
     /// travel with it. They say what the definitions are, so they don't go with rows alone.
     pub const fn whole(&self) -> bool {
-        self.tables.is_empty() && !self.schema_only && !self.data_only
+        self.tables.is_empty() && self.only.is_none() && !self.schema_only && !self.data_only
     }
 
     fn scope(&self) -> Scope {
-        let full = self.tables.is_empty() && self.exclude.is_empty();
+        let full = self.tables.is_empty() && self.exclude.is_empty() && self.only.is_none();
+        let only = self.only.iter().flatten().map(ToString::to_string);
         Scope {
             selection: if full {
                 Selection::Full
             } else {
                 Selection::Patterns {
-                    include: self.tables.clone(),
+                    include: self.tables.iter().cloned().chain(only).collect(),
                     exclude: self.exclude.clone(),
                 }
             },
@@ -60,8 +69,17 @@ impl Create {
 
 /// Makes a backup by hand. Definitions are always those of the whole database, as of the same
 /// instant as the rows; patterns choose whose rows are saved.
-pub async fn create(ctx: &Context, options: Create) -> Result<BackupFacts> {
-    of_kind(ctx, BackupKind::Manual, options).await
+///
+/// A backup of what pending migrations touch is one before a migration: it is pinned, and bears
+/// the revision in its id.
+pub async fn create(ctx: &Context, mut options: Create) -> Result<BackupFacts> {
+    let Some(revision) = options.before.take() else {
+        return of_kind(ctx, BackupKind::Manual, options).await;
+    };
+    let touched = before::touched(ctx, &revision).await?;
+    options.only = touched.tables;
+    options.name = options.name.or(Some(touched.until.to_string()));
+    of_kind(ctx, BackupKind::Premigrate, options).await
 }
 
 /// As [`create`], for another reason.

@@ -20,7 +20,7 @@ const PACKET: usize = 1 << 20;
 /// Saves all of them, if the whole database is saved: which of them belong to which table is
 /// known to nobody but the application.
 pub async fn save(client: &Client, writer: &mut Writer, options: &Create) -> Result<()> {
-    if options.schema_only || !options.tables.is_empty() {
+    if options.schema_only || !options.tables.is_empty() || options.only.is_some() {
         return Ok(());
     }
     let all = large_objects::all(client).await?;

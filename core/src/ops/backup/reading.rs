@@ -23,6 +23,10 @@ use crate::pg::{inspect, retry, session, transaction};
 /// The schema that earlier recoveries by hand left rows in.
 const SAVED: &str = "pgbelay_saved";
 
+/// How often definitions are read that change meanwhile. Each time takes a moment only, and a
+/// migration of many steps takes many.
+const TRIES: u32 = 30;
+
 /// The rows of one table that are to be saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
@@ -54,6 +58,8 @@ pub struct Contents {
     pub skipped: Vec<Skipped>,
     /// For whoever restores it.
     matviews: Vec<TableName>,
+    /// Partitioned tables: they hold no rows, but say what their partitions are.
+    parents: Vec<TableName>,
     /// Settings on which the text of values depends.
     pub settings: Vec<(String, String)>,
     public: bool,
@@ -109,23 +115,20 @@ pub async fn hold(
     loop {
         match once(ctx, session, options, standby).await {
             Ok(Some(held)) => return Ok(held),
-            Ok(None) if attempt < retry::ATTEMPTS => {
+            Ok(None) if attempt < TRIES => {
                 transaction::abandon(client).await;
                 let text = "definitions changed while they were being read; reading them again";
                 ctx.observer.observe(Event::Note(text.to_owned()));
             }
-            Ok(None) => {
-                return Err(
-                    Error::busy("definitions kept changing while they were read")
-                        .hint("run the command again when no migration is running"),
-                );
-            }
+            Ok(None) => return Err(restless()),
             Err(error) => {
                 transaction::abandon(client).await;
                 // A table that was dropped after it had been listed.
                 let gone = matches!(sqlstate(&error).as_deref(), Some("42P01" | "3F000"));
-                if gone && attempt < retry::ATTEMPTS {
+                if gone && attempt < TRIES {
                     ctx.observer.observe(Event::Note(error.to_string()));
+                } else if gone {
+                    return Err(restless().caused_by(error));
                 } else if retry::again(&error, attempt) {
                     retry::pause(&error, attempt, ctx.observer.as_ref()).await;
                 } else {
@@ -135,6 +138,11 @@ pub async fn hold(
         }
         attempt += 1;
     }
+}
+
+fn restless() -> Error {
+    Error::busy("definitions kept changing while they were read")
+        .hint("run the command again when no migration is running")
 }
 
 async fn once(
@@ -150,6 +158,7 @@ async fn once(
     snapshot::end(client).await?;
     let names: Vec<TableName> = (listed.tables.iter())
         .map(|w| w.part.table.clone())
+        .chain(listed.parents.iter().cloned())
         .collect();
     let exported = snapshot::begin(client, &names, ctx.lock_timeout).await?;
     session::pin_values(client).await?;
@@ -178,6 +187,15 @@ async fn look(client: &Client, options: &Create, standby: bool) -> Result<Conten
     } else {
         patterns::matching(&world, &options.tables)?
     };
+    if let Some(only) = &options.only {
+        let named = |oid: &Oid| {
+            world
+                .relations
+                .get(oid)
+                .is_some_and(|r| only.contains(&r.name))
+        };
+        chosen.retain(named);
+    }
     for oid in patterns::matching(&world, &options.exclude)? {
         chosen.remove(&oid);
     }
@@ -185,6 +203,11 @@ async fn look(client: &Client, options: &Create, standby: bool) -> Result<Conten
         tables: Vec::new(),
         skipped: Vec::new(),
         matviews: storage.populated.clone(),
+        parents: (chosen.iter())
+            .filter_map(|oid| world.relations.get(oid))
+            .filter(|relation| relation.kind == RelationKind::Partitioned)
+            .map(|relation| relation.name.clone())
+            .collect(),
         settings: storage.settings.clone(),
         public: world.schemas.contains_key("public"),
         chosen,
@@ -278,7 +301,7 @@ pub async fn sequences(
         let ours = [ledger::SCHEMA, SAVED].contains(&s.name.schema.as_str());
         let chosen = match s.owned_by {
             Some((table, _)) => contents.chosen.contains(&table),
-            None => options.tables.is_empty(),
+            None => options.tables.is_empty() && options.only.is_none(),
         };
         chosen && (!ours || options.whole()) && !contents.extensions.contains(&s.oid)
     };

@@ -256,6 +256,11 @@ fn check_fingerprint(context: &Attempt<'_>, now: &schema::Catalog) -> Result<Opt
         return Ok(None);
     }
     let what = match (planned.plan.expected, &planned.target) {
+        (Some(_), Some(target)) if target.fingerprint() == fingerprint => {
+            "the scripts take back what the migrations did, but the schema was changed beside the \
+             migrations since they were applied: it is not the one that was recorded"
+                .to_owned()
+        }
         (Some(_), Some(target)) => format!(
             "the scripts end in another schema than the one that was there before the migrations \
              were applied:\n{}",

@@ -18,20 +18,20 @@ use crate::pg::record::TableRecord;
 use crate::pg::session::Client;
 use crate::pg::{inspect, retry, session, transaction};
 
-/// Runs the scripts of `plan` with capture triggers on the tables `watched`. What was captured is
-/// empty when the scripts could not run on what is there.
+/// Runs the scripts of `plan` with capture triggers on the tables `watched`. `None`: the scripts
+/// could not run on what is there, and nothing of them is kept.
 pub async fn apply(
     ctx: &Context,
     client: &Client,
     plan: &UndoPlan,
     earlier: &World,
     watched: &[Oid],
-) -> Result<Captured> {
+) -> Result<Option<Captured>> {
     transaction::savepoint(client).await?;
     let error = match run(ctx, client, plan, earlier, watched).await {
         Ok(captured) => {
             transaction::ours(client).await?;
-            return Ok(captured);
+            return Ok(Some(captured));
         }
         Err(error) => error,
     };
@@ -47,7 +47,7 @@ pub async fn apply(
          put back from the snapshot instead",
         reason(&error)
     )));
-    Ok(Captured::default())
+    Ok(None)
 }
 
 /// The table of `earlier` in whose place the scripts put another one. What they copied into that

@@ -14,6 +14,7 @@ use crate::ops::undo::again;
 use crate::ops::undo::apply::{self, Changed, Options, Outcome, Own};
 use crate::ops::undo::plan::UndoPlan;
 use crate::ops::undo::record;
+use crate::ops::undo::renames;
 use crate::ops::undo::repair;
 use crate::ops::undo::staging::{self, Backups};
 use crate::pg::capture::Captured;
@@ -76,7 +77,13 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let now = inspect::sequences(client).await?;
     let filled = matviews::all(client).await?;
     look(context, client, &earlier, &watched).await?;
-    let captured = again::apply(ctx, client, plan, &earlier, &watched).await?;
+    let applied = again::apply(ctx, client, plan, &earlier, &watched).await?;
+    let captured = if let Some(captured) = applied {
+        captured
+    } else {
+        renames::take_back(client, &plan.details).await?;
+        Captured::default()
+    };
     let schema = repair::before(backups.first())?;
     let made_by_rollback = |key: &ObjectKey| context.unchanged && is_kept(plan, &earlier, key);
     let mut repaired =

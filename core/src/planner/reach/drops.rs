@@ -1,0 +1,80 @@
+//! DROP, by kind of object.
+
+use crate::planner::names::Bound;
+use crate::planner::reach::Walker;
+use crate::planner::touch::RootObject;
+use crate::sql::statement::Drop;
+
+impl Walker<'_> {
+    pub(super) fn drop_relations(&mut self, drop: &Drop) {
+        for name in &drop.names {
+            let (full, bound) = self.names.relation(name);
+            match bound {
+                Bound::Existing(oid) => self.root(RootObject::Relation(oid), drop.cascade),
+                Bound::Created => {}
+                Bound::Nothing if drop.if_exists => {}
+                Bound::Nothing => self.fails(format!("there is no table {full}")),
+            }
+            self.names.drop(&full);
+        }
+    }
+
+    pub(super) fn drop_schemas(&mut self, drop: &Drop) {
+        for name in &drop.names {
+            match self.names.schema(&name.name) {
+                Some(oid) => self.root(RootObject::Schema(oid), drop.cascade),
+                None if drop.if_exists => {}
+                None if self.names.has_schema(&name.name) => {}
+                None => self.fails(format!("there is no schema {}", name.name)),
+            }
+            self.names.drop_schema(&name.name);
+        }
+    }
+
+    pub(super) fn drop_types(&mut self, drop: &Drop) {
+        for name in &drop.names {
+            match self.names.find_type(name) {
+                Some((full, oid)) => {
+                    if let Some(oid) = oid {
+                        self.root(RootObject::Type(oid), drop.cascade);
+                    }
+                    self.names.drop_type(&full);
+                }
+                None if drop.if_exists => {}
+                None => self.fails(format!("there is no type {}", name.name)),
+            }
+        }
+    }
+
+    pub(super) fn drop_others(&mut self, what: &str, drop: &Drop) {
+        for name in &drop.names {
+            self.root(
+                RootObject::Other(what.to_owned(), name.clone()),
+                drop.cascade,
+            );
+        }
+    }
+
+    pub(super) fn drop_definitions(&mut self, what: &str, drop: &Drop) {
+        for name in &drop.names {
+            if what == "view" {
+                let (full, bound) = self.names.relation(name);
+                if let Bound::Existing(oid) = bound {
+                    self.root(RootObject::Relation(oid), drop.cascade);
+                }
+                self.names.drop(&full);
+            } else if matches!(what, "index" | "function" | "procedure" | "routine") {
+                self.drop_others(what, drop);
+                return;
+            } else if drop.cascade && !matches!(what, "trigger" | "rule" | "policy" | "statistics")
+            {
+                self.refuse(
+                    "RB-CASCADE-HIDDEN",
+                    format!("what CASCADE reaches from this {what} can't be told"),
+                    true,
+                );
+                self.reach.opaque = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Statements about rows, and whether today's rows can be asked what they will do.
+
+use crate::model::relation::{ForeignKey, Oid, RelationKind};
+use crate::planner::names::Bound;
+use crate::planner::reach::Walker;
+use crate::planner::touch::{Action, Touch};
+use crate::sql::statement::{Dml, Name, Statement};
+
+impl Walker<'_> {
+    pub(super) fn truncate(&mut self, tables: &[Name], cascade: bool) {
+        let mut reached = Vec::new();
+        for name in tables {
+            match self.names.relation(name) {
+                (_, Bound::Existing(table)) => reached.push(table),
+                (_, Bound::Created) => {}
+                (full, Bound::Nothing) => self.fails(format!("there is no table {full}")),
+            }
+        }
+        let mut next = 0;
+        while cascade && next < reached.len() {
+            let family = self.world.family(reached[next]);
+            next += 1;
+            for key in &self.world.foreign_keys {
+                if family.contains(&key.to) && !reached.contains(&key.from) {
+                    reached.push(key.from);
+                }
+            }
+        }
+        for table in reached {
+            self.push(table, false, Action::Truncate);
+        }
+    }
+
+    pub(super) fn update(&mut self, dml: &Dml, countable: Option<Box<Dml>>) {
+        let (_, bound) = self.names.relation(&dml.table);
+        let columns = match bound {
+            // A column that the scripts added themselves holds nothing worth keeping.
+            Bound::Existing(table) => dml
+                .columns
+                .iter()
+                .filter_map(|column| self.names.column(table, column))
+                .collect(),
+            _ => Vec::new(),
+        };
+        if matches!(bound, Bound::Existing(_)) && columns.is_empty() && !dml.columns.is_empty() {
+            self.touch(&dml.table, dml.only, Action::Insert); // rows change, no old value goes
+            return;
+        }
+        self.touch(&dml.table, dml.only, Action::Update { countable, columns });
+    }
+
+    /// The statement, if nothing that it reads was changed by an earlier one: then its rows can
+    /// be counted on today's data.
+    pub(super) fn countable(&self, statement: &Statement, dml: &Dml) -> Option<Box<Dml>> {
+        let untouched = |name: &Name| match self.names.relation(name) {
+            (full, Bound::Existing(oid)) => {
+                let relation = self.world.relations.get(&oid);
+                relation.is_some_and(|r| match r.kind {
+                    RelationKind::View | RelationKind::Matview => !self.any_rows_changed(),
+                    _ => r.name == full && !self.changed(oid),
+                })
+            }
+            (_, Bound::Created | Bound::Nothing) => false,
+        };
+        let same_columns = self.names.columns_untouched();
+        let known = same_columns
+            && !self.reach.opaque
+            && !self.meaning_changed
+            && untouched(&dml.table)
+            && statement.reads.iter().all(untouched);
+        known.then(|| Box::new(dml.clone()))
+    }
+
+    /// Earlier statements that change rows.
+    pub(super) fn earlier_dml(&self) -> impl Iterator<Item = &Touch> {
+        self.reach
+            .touches
+            .iter()
+            .filter(|touch| touch.place != self.place && touch.action != Action::Redefine)
+    }
+
+    pub(super) fn any_rows_changed(&self) -> bool {
+        self.earlier_dml().next().is_some()
+    }
+
+    /// True when an earlier statement may have changed rows of `table`: directly, through foreign
+    /// keys, or because a trigger ran, which may change anything.
+    pub(super) fn changed(&self, table: Oid) -> bool {
+        self.earlier_dml().any(|touch| {
+            let reached = self.reached_from(touch.table);
+            reached.contains(&table)
+                || reached
+                    .iter()
+                    .filter_map(|oid| self.world.relations.get(oid))
+                    .any(|r| r.triggers)
+        })
+    }
+
+    /// `from`, its partitions and children, and every table that foreign keys may change when
+    /// rows of those are deleted or updated, their ancestors included.
+    pub(super) fn reached_from(&self, from: Oid) -> Vec<Oid> {
+        let mut reached = self.world.family(from);
+        let mut next = 0;
+        while next < reached.len() {
+            let at = reached[next];
+            next += 1;
+            let acts = |key: &&ForeignKey| {
+                !matches!(key.on_delete, 'a' | 'r') || !matches!(key.on_update, 'a' | 'r')
+            };
+            let children = self.world.foreign_keys.iter();
+            let children = children.filter(|key| key.to == at).filter(acts);
+            let ancestors = self.world.relations.get(&at).into_iter();
+            let more: Vec<Oid> = children
+                .flat_map(|key| self.world.family(key.from))
+                .chain(ancestors.flat_map(|r| r.parents.iter().copied()))
+                .filter(|oid| !reached.contains(oid))
+                .collect();
+            reached.extend(more);
+        }
+        reached
+    }
+}

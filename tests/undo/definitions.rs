@@ -1,0 +1,158 @@
+//! Definitions that scripts drop, replace or change: they come back as they were.
+
+use super::case::{Case, exact};
+
+const T: &str = "create table t (id int primary key, v text, n int)";
+const ROWS: &str = "insert into t select g, 'v' || g, g from generate_series(1, 20) g";
+
+/// What is done on the way back to a table that stays: `up` makes it, `down` takes it away.
+#[track_caller]
+fn with_rows(up: &str, down: &str) {
+    exact(
+        T,
+        &[(up, &format!("{down}; update t set v = 'lost' where id < 5"))],
+        ROWS,
+    );
+}
+
+#[test]
+fn constraints_and_what_columns_promise() {
+    with_rows(
+        "alter table t add constraint positive check (n > 0), add constraint one unique (v),
+         alter n set not null, alter n set default 7;
+         create table u (id int primary key, t_id int, constraint up foreign key (t_id) references t deferrable initially deferred)",
+        "alter table u drop constraint up; drop table u;
+         alter table t drop constraint positive, drop constraint one, alter n drop not null, alter n drop default",
+    );
+}
+
+#[test]
+fn an_expression_and_an_identity() {
+    with_rows(
+        "alter table t add g int generated always as (n * 2) stored, add i int generated always as identity",
+        "alter table t alter g drop expression, drop g, alter i drop identity, drop i",
+    );
+}
+
+#[test]
+fn indexes_statistics_comments_and_settings() {
+    with_rows(
+        "create index by_v on t (lower(v)) where n > 3; create statistics s on v, n from t;
+         comment on table t is 'new'; comment on column t.v is 'a v';
+         alter table t set (fillfactor = 70), alter v set statistics 500, alter v set storage external;
+         alter table t replica identity full",
+        "drop index by_v; drop statistics s; comment on table t is null; comment on column t.v is null;
+         alter table t reset (fillfactor), alter v set statistics -1, alter v set storage extended;
+         alter table t replica identity default",
+    );
+}
+
+#[test]
+fn privileges_and_policies() {
+    with_rows(
+        "grant select on t to public; grant update (v) on t to public; alter table t enable row level security;
+         alter table t force row level security; create policy p on t for select using (n > 3)",
+        "drop policy p on t; alter table t no force row level security; alter table t disable row level security;
+         revoke select on t from public; revoke update (v) on t from public",
+    );
+}
+
+#[test]
+fn code_that_is_replaced() {
+    exact(
+        "create table t (id int primary key, v text, n int);
+         create function f(int) returns int language sql as 'select $1';
+         create view w as select id, v from t;
+         create function note() returns trigger language plpgsql as 'begin return new; end';
+         create trigger x before update on t for each row execute function note()",
+        &[(
+            "create or replace function f(int) returns int language sql as 'select $1 + 1';
+             create or replace view w as select id, v, n from t;
+             create or replace function note() returns trigger language plpgsql as 'begin new.n := 0; return new; end';
+             create or replace trigger x before update of v on t for each row execute function note()",
+            "create or replace function f(int) returns int language sql as 'select $1';
+             drop view w; create view w as select id, v from t;
+             create or replace function note() returns trigger language plpgsql as 'begin return new; end';
+             create or replace trigger x before update on t for each row execute function note();
+             update t set v = 'lost' where id < 5",
+        )],
+        ROWS,
+    );
+}
+
+#[test]
+fn an_extension_with_what_depends_on_it() {
+    exact(
+        T,
+        &[(
+            "create extension citext; alter table t add c citext; create index on t (c);
+             create table u (c citext primary key)",
+            "drop table u; drop extension citext cascade",
+        )],
+        "insert into t select g, 'v' || g, g, 'Mixed ' || g from generate_series(1, 20) g; insert into u values ('Abc')",
+    );
+}
+
+#[test]
+fn sequences_that_are_moved() {
+    exact(
+        "create table t (id serial primary key, v text); create sequence s",
+        &[(
+            "alter sequence s increment 5 minvalue -10 maxvalue 1000 cache 3 cycle",
+            "alter sequence s increment 1 no minvalue no maxvalue cache 1 no cycle restart; alter sequence t_id_seq restart with 3; delete from t where id > 2",
+        )],
+        "insert into t (v) select 'v' || g from generate_series(1, 9) g; select setval('s', 40)",
+    );
+}
+
+#[test]
+fn places_and_kinds_of_storage() {
+    exact(
+        "create table t (id int primary key, v text, n int); create schema other; create table parent (id int, v text)",
+        &[(
+            "alter table t set schema other; alter table other.t set unlogged; alter table other.t inherit parent;
+             alter table other.t cluster on t_pkey",
+            "alter table other.t set without cluster; alter table other.t no inherit parent; alter table other.t set logged;
+             alter table other.t set schema public; update t set v = 'lost' where id < 5",
+        )],
+        "insert into other.t select g, 'v' || g, g from generate_series(1, 20) g; insert into parent values (1, 'x')",
+    );
+}
+
+#[test]
+fn labels_that_are_renamed() {
+    let base = "create type mood as enum ('sad', 'ok'); create table t (id int primary key, m mood, n int)";
+    let up = "alter type mood rename value 'ok' to 'fine'; alter table t alter n type bigint";
+    let down = "alter type mood rename value 'fine' to 'ok'; alter table t alter n type int";
+    let rows = "insert into t select g, (array['sad', 'fine'])[g % 2 + 1]::mood, g from generate_series(1, 20) g";
+    exact(base, &[(up, down)], rows);
+    let down = format!("{down}; delete from t where m = 'ok'");
+    Case::new(base, &[(up, &down)], rows).refused("labels");
+}
+
+#[test]
+fn what_lies_beyond_the_database_is_refused() {
+    let base = format!(
+        "{T}; create publication p for table t; create extension postgres_fdw;
+         create server s foreign data wrapper postgres_fdw; create foreign table f (id int) server s"
+    );
+    for down in [
+        "drop publication p",
+        "alter publication p drop table t",
+        "drop server s cascade",
+        "delete from f",
+        "insert into f values (1)",
+        "drop user mapping if exists for public server s",
+        "drop owned by current_user",
+        "drop role if exists nobody",
+        "drop database postgres",
+        "alter type t drop attribute v",
+    ] {
+        let case = Case::new(&base, &[("select 1", down)], ROWS);
+        let before = case.state();
+        let output = case.try_back();
+        output.assert_exit(3);
+        output.assert_says("refused");
+        case.assert_unchanged(&before);
+    }
+}
