@@ -234,3 +234,19 @@ fn what_is_deferred_to_the_end_is_kept_too() {
     undo(&sandbox, &[]).run().assert_exit(0);
     before.assert_restored(&sandbox);
 }
+
+#[test]
+fn statements_about_columns_that_are_not_there() {
+    let sandbox = shop();
+    let before = State::of(&sandbox);
+    for bad in [
+        "update orders set note = 'x' where gone is null",
+        "delete from orders using customers c where c.gone = 1",
+        "update orders set note = 1 where customer = 'text'::point",
+    ] {
+        sandbox.write(DOWN, &format!("{GOOD};\n{bad}"));
+        let output = to(&sandbox, "0001", &[]).run();
+        assert_refused(&output, 3, &["would fail", "0002_points_rollback.sql:3"]);
+        before.assert_untouched(&sandbox);
+    }
+}

@@ -276,7 +276,10 @@ impl Work<'_> {
             Counted::Fails(reason) if measure.conversion => {
                 self.will_fail(measure.place, format!("{}: {reason}", relation.name));
             }
-            Counted::Fails(reason) | Counted::Not(reason) => {
+            Counted::Invalid(reason) if measure.query.is_some() && !measure.conversion => {
+                self.will_fail(measure.place, reason);
+            }
+            Counted::Fails(reason) | Counted::Invalid(reason) | Counted::Not(reason) => {
                 if !reason.is_empty() && !measure.conversion {
                     let what = format!("rows of {} ({}): {reason}", relation.name, measure.why);
                     self.not_evaluated.push(what);

@@ -63,7 +63,9 @@ pub enum Counted {
     TooLong,
     /// The expression fails on a row that is there; the reason, without values.
     Fails(String),
-    /// It can't be counted that way: the names or types don't fit, or a right is missing.
+    /// The names or types don't fit: the statement that it counts for fails too.
+    Invalid(String),
+    /// It can't be counted that way: a right is missing, say.
     Not(String),
 }
 
@@ -81,6 +83,7 @@ pub async fn count(client: &Client, query: &str) -> Result<Counted> {
             match sqlstate(&error).as_deref() {
                 Some("57014") => Counted::TooLong,
                 Some(code) if code.starts_with("22") => Counted::Fails(reason),
+                Some(code) if code.starts_with("42") && code != "42501" => Counted::Invalid(reason),
                 Some(_) => Counted::Not(reason),
                 None => return Err(error),
             }
