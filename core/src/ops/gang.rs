@@ -97,6 +97,8 @@ where
     let undone = !state.waiting.is_empty();
     let failure = state.failure.take();
     let failure = failure.or(state.refused.take().filter(|_| undone));
+    // Everybody has ended: nothing runs that would have to be cancelled.
+    state.cancellers.clear();
     drop(state);
     drop(guard);
     failure.map_or(Ok(all), Err)

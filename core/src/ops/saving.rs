@@ -55,10 +55,11 @@ pub async fn muster(
     let oids: Vec<Oid> = tables.iter().map(|t| t.oid).collect();
     let extents = extent::of(client, &oids).await?;
     let instance = snapshot::instance(client).await?;
+    let patience = ctx.lock_timeout;
     let mut jobs = jobs.max(1);
     loop {
         let plan = slices::plan(tables, &extents, jobs);
-        let error = match Crew::muster(here, exported, &instance, plan, tables).await {
+        let error = match Crew::muster(here, exported, &instance, plan, tables, patience).await {
             Ok(crew) => return Ok(crew),
             Err(error) => error,
         };

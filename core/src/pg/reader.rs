@@ -5,6 +5,7 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Instant;
 use tokio_postgres::config::SslMode as DriverSsl;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -14,11 +15,16 @@ use crate::ident::TableName;
 use crate::pg::connect;
 use crate::pg::error::{self, PgContext as _};
 use crate::pg::options::{ConnectOptions, Host, SslMode};
+use crate::pg::retry;
 use crate::pg::session;
 use crate::pg::snapshot::{self, ExportedSnapshot};
 use crate::pg::tap::{RowSink, Tap, TapTls, Valve};
 use crate::pg::tls;
+use crate::pg::transaction;
 use crate::sql::quote;
+
+/// How long to wait before locks are asked for again.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A connection whose rows go to sinks of type `K`.
 pub struct Reader<K> {
@@ -102,21 +108,36 @@ impl<K: RowSink + 'static> Reader<K> {
         Ok(Self { client, valve })
     }
 
-    /// Begins to read the instant `exported`, which must belong to the server `instance`. All of
-    /// `tables` are locked, and at once: whoever holds them open has them locked already, so a
-    /// wait could be for somebody who waits for that one, which no server would notice.
+    /// Begins to read the instant `exported`, which must belong to the server `instance`, with all
+    /// of `tables` locked. Whoever holds the instant has them locked already, so a wait could be
+    /// for somebody who waits for that one, which no server would notice: locks are had at once,
+    /// or asked for again, for `patience`.
     pub async fn follow(
         &self,
         exported: &ExportedSnapshot,
         instance: &str,
         tables: &[TableName],
+        patience: Duration,
     ) -> Result<()> {
         if snapshot::instance(&self.client).await? != instance {
             return Err(Error::failed("connections lead to different servers").hint(
                 "a snapshot belongs to one server: name that server itself, not a proxy that \
-                     shares connections out, or use --jobs 1",
+                     shares connections out",
             ));
         }
+        let began = Instant::now();
+        loop {
+            match self.share(exported, tables).await {
+                Err(error) if retry::is_lock(&error) && began.elapsed() < patience => {
+                    transaction::abandon(&self.client).await;
+                    tokio::time::sleep(LOCK_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn share(&self, exported: &ExportedSnapshot, tables: &[TableName]) -> Result<()> {
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
             quote::literal(&exported.id)

@@ -1,6 +1,7 @@
 //! Reading again what was loaded, and comparing it with what was saved.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Context as _, Error, Result};
 use crate::model::backup::Part;
@@ -10,7 +11,7 @@ use crate::ops::backup::whole::DIFFERS;
 use crate::ops::gang::{self, Hand, Task};
 use crate::ops::loading::Loader;
 use crate::ops::saving::Rows;
-use crate::ops::saving::slices::{self, Slice};
+use crate::ops::saving::slices::{self, Load};
 use crate::pg::reader::Reader;
 use crate::pg::session::Client;
 use crate::pg::tap::RowSink;
@@ -46,13 +47,18 @@ pub async fn compare(
         .shared
         .into_iter()
         .chain(plan.own.into_iter().flatten());
-    let tasks = loads.map(|load| Task {
-        what: load.slices,
-        locks: Vec::new(),
-    });
+    let loads: VecDeque<Load> = loads.collect();
+    // A task for each connection: all take from the same loads.
+    let tasks = vec![
+        Task {
+            what: Arc::new(Mutex::new(loads)),
+            locks: Vec::new(),
+        };
+        loader.jobs
+    ];
     let own = loader.clone();
-    let work = move |hand: &Hand, slices: Vec<Slice>| read(&own, hand, slices);
-    let found = gang::run(&loader.target, loader.jobs, tasks.collect(), work).await?;
+    let work = move |hand: &Hand, loads: Loads| read(&own, hand, &loads);
+    let found = gang::run(&loader.target, loader.jobs, tasks, work).await?;
     let mut sums: BTreeMap<usize, (u64, RowHash)> = BTreeMap::new();
     for (table, rows, hash) in found.into_iter().flatten() {
         let sum = sums.entry(table).or_default();
@@ -82,23 +88,32 @@ impl RowSink for Hashing {
     }
 }
 
-fn read(loader: &Loader, hand: &Hand, slices: Vec<Slice>) -> Result<Vec<(usize, u64, RowHash)>> {
+type Loads = Arc<Mutex<VecDeque<Load>>>;
+
+fn read(loader: &Loader, hand: &Hand, loads: &Loads) -> Result<Vec<(usize, u64, RowHash)>> {
+    let next = || {
+        let mut loads = loads.lock().unwrap_or_else(PoisonError::into_inner);
+        loads.pop_front()
+    };
     let parts = loader.verified.parts();
     hand.wait(async {
         let reader = Reader::connect(&loader.target, "pgbelay restore").await?;
         restore::begin(reader.client(), loader.settings()).await?;
         let mut found = Vec::new();
-        for slice in slices {
-            hand.go_on()?;
-            let copied = reader.copy(&slice.source, Hashing::default()).await;
-            let name = || parts.get(slice.table).map(|p| p.part.table.to_string());
-            let what = format!("could not read {} again", name().unwrap_or_default());
-            let (sink, sent) = copied.context(what)?;
-            let (rows, hash) = sink.0.finish()?;
-            if rows != sent {
-                return Err(Error::failed("fewer rows arrived than the server sent"));
+        while let Some(load) = next() {
+            let slices = load.slices;
+            for slice in slices {
+                hand.go_on()?;
+                let copied = reader.copy(&slice.source, Hashing::default()).await;
+                let name = || parts.get(slice.table).map(|p| p.part.table.to_string());
+                let what = format!("could not read {} again", name().unwrap_or_default());
+                let (sink, sent) = copied.context(what)?;
+                let (rows, hash) = sink.0.finish()?;
+                if rows != sent {
+                    return Err(Error::failed("fewer rows arrived than the server sent"));
+                }
+                found.push((slice.table, rows, hash));
             }
-            found.push((slice.table, rows, hash));
         }
         restore::commit(reader.client()).await?;
         Ok(found)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::ops::context::Context;
@@ -43,6 +43,7 @@ impl Crew {
         instance: &str,
         plan: Plan,
         tables: &[Rows<'_>],
+        patience: Duration,
     ) -> Result<Self> {
         let stop = Stop(Arc::default());
         let (ready, mut all_ready) = mpsc::unbounded_channel();
@@ -56,6 +57,7 @@ impl Crew {
                 exported: exported.clone(),
                 instance: instance.to_owned(),
                 tables: names.map(|t| t.part.table.clone()).collect(),
+                patience,
             };
             let (send, orders) = oneshot::channel();
             let ready = ready.clone();

@@ -29,6 +29,8 @@ pub struct Start {
     pub instance: String,
     /// The tables it may come to read.
     pub tables: Vec<TableName>,
+    /// How long to ask for their locks.
+    pub patience: Duration,
 }
 
 /// A table that is being saved.
@@ -115,7 +117,8 @@ pub async fn work(
 async fn begin(start: &Start) -> Result<Reader<Taking>> {
     let reader = Reader::connect(&start.here, "pgbelay backup").await?;
     let (exported, instance) = (&start.exported, &start.instance);
-    reader.follow(exported, instance, &start.tables).await?;
+    let (tables, patience) = (&start.tables, start.patience);
+    reader.follow(exported, instance, tables, patience).await?;
     Ok(reader)
 }
 

@@ -187,7 +187,8 @@ fn verifications_and_pins_are_remembered() {
         .record_verification(VerifyLevel::Hashed, true, "a@b", None)
         .unwrap();
     let now = || fixture.store.list(None).unwrap().remove(0);
-    assert_eq!(now().verified.unwrap().0, VerifyLevel::Decrypted);
+    // A failure takes back what was known before it.
+    assert_eq!(now().verified.unwrap().0, VerifyLevel::Hashed);
     backup.unpin().unwrap();
     assert!(!now().pinned);
     backup
