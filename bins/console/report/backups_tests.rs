@@ -55,6 +55,7 @@ fn the_list_has_the_promised_fields() {
         "rows": 1234,
         "bytes": 1_400_000,
         "verified": {"level": "decrypted", "at": "2026-11-21T10:15:00Z"},
+        "verification_failed": null,
         "pinned": true,
     });
     assert_eq!(value, json!({"schema": 1, "backups": [expected]}));
