@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::error::{Context as _, Error, Result};
 use crate::pg::connect;
+use crate::pg::error::sqlstate;
 use crate::pg::options::ConnectOptions;
 use crate::pg::session::{Canceller, Client, Session};
 
@@ -68,6 +69,7 @@ where
             waiting: tasks.into(),
             busy: BTreeMap::new(),
             failure: None,
+            refused: None,
             cancellers: Vec::new(),
         }),
         changed: Condvar::new(),
@@ -91,7 +93,11 @@ where
         let done = thread.await;
         all.extend(done.map_err(|e| Error::failed("a worker stopped").caused_by(e))?);
     }
-    let failure = board.state().failure.take();
+    let mut state = board.state();
+    let undone = !state.waiting.is_empty();
+    let failure = state.failure.take();
+    let failure = failure.or(state.refused.take().filter(|_| undone));
+    drop(state);
     drop(guard);
     failure.map_or(Ok(all), Err)
 }
@@ -101,6 +107,8 @@ struct State<T> {
     /// How often each lock is held; -1 for alone.
     busy: BTreeMap<String, i64>,
     failure: Option<Error>,
+    /// Why there are fewer connections than wanted.
+    refused: Option<Error>,
     cancellers: Vec<Canceller>,
 }
 
@@ -126,7 +134,15 @@ impl<T> Board<T> {
             .enable_all()
             .build()
             .context("can't start a worker")?;
-        let session = runtime.block_on(connect::connect(options, "pgbelay restore"))?;
+        let session = match runtime.block_on(connect::connect(options, "pgbelay restore")) {
+            Ok(session) => session,
+            // The server has no connection left: others do the work, if there are any.
+            Err(error) if sqlstate(&error).as_deref() == Some("53300") => {
+                self.state().refused = Some(error);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         self.state().cancellers.push(session.canceller());
         let hand = Hand {
             runtime,

@@ -15,8 +15,10 @@ pub use crew::Crew;
 use crate::error::Result;
 use crate::ident::TableName;
 use crate::model::backup::Part;
+use crate::model::event::Event;
 use crate::model::relation::Oid;
 use crate::ops::context::Context;
+use crate::pg::error::sqlstate;
 use crate::pg::extent;
 use crate::pg::options::ConnectOptions;
 use crate::pg::session::Client;
@@ -40,8 +42,10 @@ pub fn usual_jobs() -> usize {
 }
 
 /// Gets the connections ready that are to read `tables` of the instant that `client` holds open:
-/// each shares it and has its tables locked.
+/// each shares it and has its tables locked. They are fewer than `jobs` when the server has no
+/// room for so many, or for so many locks.
 pub async fn muster(
+    ctx: &Context,
     here: &ConnectOptions,
     client: &Client,
     exported: &ExportedSnapshot,
@@ -50,9 +54,22 @@ pub async fn muster(
 ) -> Result<Crew> {
     let oids: Vec<Oid> = tables.iter().map(|t| t.oid).collect();
     let extents = extent::of(client, &oids).await?;
-    let plan = slices::plan(tables, &extents, jobs.max(1));
     let instance = snapshot::instance(client).await?;
-    Crew::muster(here, exported, &instance, plan, tables).await
+    let mut jobs = jobs.max(1);
+    loop {
+        let plan = slices::plan(tables, &extents, jobs);
+        let error = match Crew::muster(here, exported, &instance, plan, tables).await {
+            Ok(crew) => return Ok(crew),
+            Err(error) => error,
+        };
+        let full = matches!(sqlstate(&error).as_deref(), Some("53200" | "53300"));
+        if !full || jobs == 1 {
+            return Err(error);
+        }
+        jobs /= 2;
+        let text = format!("{error}: going on with --jobs {jobs}");
+        ctx.observer.observe(Event::Warning(text));
+    }
 }
 
 /// Has the `crew` save `tables`, those that it was mustered for, into `writer`. Returns the number

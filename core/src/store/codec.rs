@@ -7,7 +7,6 @@ use std::io::Write;
 
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
-use zstd::stream::raw::CParameter;
 use zstd::stream::read::Decoder as ZstdDecoder;
 use zstd::stream::write::Encoder as ZstdEncoder;
 
@@ -15,11 +14,9 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::model::backup::Compression;
 
-/// What suits rows at the lowest level, 12 to 18 % faster than its usual parameters and never
-/// larger on the tables of `scripts/bench`. Rows resemble their neighbours, so a table of places
-/// that fits into a processor's first cache finds as much; and a window as large as most chunks
-/// never has to be wrapped around, after which matching would go a slower way.
-const ROWS_AT_LEVEL_1: [CParameter; 2] = [CParameter::HashLog(13), CParameter::WindowLog(24)];
+/// The window at the lowest level, as a power of two: as large as most chunks, so that it needn't
+/// be wrapped around, after which matching would go a way that is a tenth slower.
+const WINDOW_AT_LEVEL_1: u32 = 23;
 
 /// A method of compression, without its level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,9 +104,7 @@ impl<W: Write> Encoder<W> {
             Codec::Zstd => {
                 let mut encoder = ZstdEncoder::new(output, level)?;
                 if level == 1 {
-                    for parameter in ROWS_AT_LEVEL_1 {
-                        encoder.set_parameter(parameter)?;
-                    }
+                    encoder.window_log(WINDOW_AT_LEVEL_1)?;
                 }
                 Self::Zstd(encoder)
             }

@@ -174,7 +174,7 @@ async fn once(
     let here = ctx.database.at(session.host());
     let rows = contents.rows();
     let jobs = options.jobs.unwrap_or_else(saving::usual_jobs);
-    let crew = match saving::muster(&here, client, &exported, &rows, jobs).await {
+    let crew = match saving::muster(ctx, &here, client, &exported, &rows, jobs).await {
         // Somebody waits for a lock on a table that is locked here: to wait behind them, while
         // they wait for this, would be for ever. They go first, and all of it begins anew.
         Err(error) if error.kind() == Kind::Busy => return Ok(None),

@@ -14,8 +14,12 @@ const SMALL: u64 = 1 << 20;
 /// Small tables are read together up to this size, and up to this number.
 const PACK: (u64, usize) = (8 << 20, 256);
 
-/// No slice is planned smaller, or larger.
+/// No slice is planned smaller, or larger: what is small can be shared out evenly and compressed
+/// best, and what is large keeps the number of chunks down.
 const SLICE: (u64, u64) = (8 << 20, 64 << 20);
+
+/// From about this number of slices on, they are planned larger.
+const MANY: u64 = 8192;
 
 /// What a table costs beside its bytes.
 const EACH: u64 = 16 << 10;
@@ -65,8 +69,7 @@ pub struct Plan {
 pub fn plan(tables: &[Rows<'_>], extents: &BTreeMap<Oid, Extent>, jobs: usize) -> Plan {
     let extent = |table: &Rows<'_>| extents.get(&table.oid).copied();
     let all: u64 = tables.iter().filter_map(extent).map(|e| e.bytes).sum();
-    // Many enough for the last ones to end at about the same time.
-    let aim = (all / (jobs as u64 * 16)).clamp(SLICE.0, SLICE.1);
+    let aim = (all / MANY).clamp(SLICE.0, SLICE.1);
     let mut loads: Vec<Load> = Vec::new();
     let mut packs: Vec<Load> = Vec::new();
     let mut pack = Load::default();

@@ -276,3 +276,64 @@ fn an_unverified_backup_gives_nothing() {
     assert!(verified.parts().is_empty() && verified.schema().is_err());
     assert!(verified.read(0, &mut |_| Ok(())).is_err());
 }
+
+#[test]
+fn several_lanes_fill_one_backup() {
+    let fixture = Fixture::new();
+    let mut writer = fixture.begin(Compression::Zstd(1));
+    let tables = tables();
+    let rows_only = tables.iter().filter(|(p, _)| p.role == PartRole::Rows);
+    let rows_only: Vec<_> = rows_only.collect();
+    let first = writer.reserve_chunks(rows_only.len() as u32 * 2);
+    let mut headings = Vec::new();
+    for (part, _) in &rows_only {
+        headings.push(writer.announce(part.clone()).unwrap());
+    }
+    // Each part in two slices, each slice in a thread of its own.
+    let slice = |number: usize, half: usize| {
+        let mut lane = writer.lane();
+        let (heading, rows) = (headings[number].clone(), &rows_only[number].1);
+        let middle = rows.len() / 2;
+        let rows = if half == 0 {
+            &rows[..middle]
+        } else {
+            &rows[middle..]
+        };
+        move || {
+            let chunk = first + (number * 2 + half) as u32;
+            lane.begin(heading, Some(chunk), false).unwrap();
+            for row in rows {
+                // In pieces, too.
+                let (head, tail) = row.as_bytes().split_at(row.len() / 2);
+                lane.row(head, false).unwrap();
+                lane.row(tail, true).unwrap();
+            }
+            let saved = lane.end().unwrap();
+            lane.close().unwrap();
+            saved
+        }
+    };
+    let saved: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..rows_only.len())
+            .map(|number| [0, 1].map(|half| scope.spawn(slice(number, half))))
+            .collect();
+        let joined = threads
+            .into_iter()
+            .map(|pair| pair.map(|t| t.join().unwrap()));
+        joined.collect()
+    });
+    for (heading, slices) in headings.iter().zip(saved) {
+        writer.saved(heading, slices.to_vec());
+    }
+    let facts = writer.commit(commit_facts()).unwrap();
+    let verified = fixture.verify(&facts, VerifyLevel::Decrypted).unwrap();
+    for (number, (_, rows)) in rows_only.iter().enumerate() {
+        let mut found = Vec::new();
+        let mut sink = |bytes: &[u8]| {
+            found.extend_from_slice(bytes);
+            Ok(())
+        };
+        verified.read(number, &mut sink).unwrap();
+        assert!(found == rows.concat().as_bytes(), "{number}");
+    }
+}
