@@ -154,6 +154,6 @@ fn a_backup_is_of_one_instant_whatever_changes_meanwhile() {
     stop.store(true, Ordering::Relaxed);
     let done = changes.join().unwrap();
     println!("{taken} backups between {done} changes, {refused} refused");
-    assert!(taken > races() / 2, "{taken} taken, {refused} refused");
+    assert!(taken * 4 >= races(), "{taken} taken, {refused} refused");
     assert!(done > u64::from(taken), "{done} changes");
 }

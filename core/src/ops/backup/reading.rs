@@ -1,8 +1,9 @@
 //! What a backup is to hold, and the one instant of which it is read.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::ident::TableName;
 use crate::model::backup::{Part, PartRole, SequenceState, Skipped};
 use crate::model::event::Event;
@@ -26,6 +27,9 @@ const SAVED: &str = "pgbelay_saved";
 /// How often definitions are read that change meanwhile. Each time takes a moment only, and a
 /// migration of many steps takes many.
 const TRIES: u32 = 30;
+
+/// How long whoever changes them is let go first; longer each time.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The rows of one table that are to be saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +123,7 @@ pub async fn hold(
                 transaction::abandon(client).await;
                 let text = "definitions changed while they were being read; reading them again";
                 ctx.observer.observe(Event::Note(text.to_owned()));
+                tokio::time::sleep(PAUSE * attempt).await;
             }
             Ok(None) => return Err(restless()),
             Err(error) => {
@@ -169,7 +174,12 @@ async fn once(
     let here = ctx.database.at(session.host());
     let rows = contents.rows();
     let jobs = options.jobs.unwrap_or_else(saving::usual_jobs);
-    let crew = saving::muster(ctx, &here, client, &exported, &rows, jobs).await?;
+    let crew = match saving::muster(ctx, &here, client, &exported, &rows, jobs).await {
+        // Somebody waits for a lock on a table that is locked here: to wait behind them, while
+        // they wait for this, would be for ever. They go first, and all of it begins anew.
+        Err(error) if error.kind() == Kind::Busy => return Ok(None),
+        outcome => outcome?,
+    };
     drop(rows);
     Ok(Some(Held {
         exported,
