@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Warn,
     title: "a statement that can't run in a transaction",
     condition: "CONCURRENTLY, VACUUM, ALTER SYSTEM, databases, tablespaces",
-    effect: "it can't be atomic with the snapshot and the rest of the script",
+    effect: "a rollback leaves CONCURRENTLY out, so the table is locked until its transaction ends; anything else of the kind is refused",
     workaround: "use the form without CONCURRENTLY, or put it in a migration of its own with `-- transaction: off`",
     bad: "DROP INDEX CONCURRENTLY orders_by_day;",
     good: "DROP INDEX orders_by_day;",
