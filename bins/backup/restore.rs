@@ -32,6 +32,10 @@ pub struct Args {
     /// Connections that load at the same time [default: one for each processor, at most 4]
     #[arg(long, value_name = "N", value_parser = value::jobs)]
     jobs: Option<usize>,
+
+    /// Read every table again once it is loaded, and compare it with what was saved
+    #[arg(long, conflicts_with = "tables")]
+    compare: bool,
 }
 
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
@@ -40,6 +44,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         backup: args.backup,
         tables: args.tables,
         jobs: args.jobs,
+        compare: args.compare,
     };
     let plan = restore::plan(&context, options).await?;
     let size = (plan.tables.len() as u64, plan.rows);

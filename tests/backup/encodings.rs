@@ -23,7 +23,7 @@ fn comes_back(sandbox: &Sandbox, id: &str, encoding: &str, sql: &str) {
         "create database {database} template template0 encoding '{encoding}' locale 'C'"
     ));
     let url = sandbox.url_of(&database, "postgres");
-    let args = ["restore", id, "--into", &url, "--yes"];
+    let args = ["restore", id, "--into", &url, "--yes", "--compare"];
     sandbox.run("backup", &args).assert_exit(0);
     let there = sandbox.cluster.connect(&database, "postgres");
     assert_eq!(sandbox.query_text(sql), there.text(sql), "{encoding}");

@@ -177,7 +177,14 @@ fn restored_with(sandbox: &Sandbox, id: &str, to: &Arc<Cluster>, says: &str) -> 
     let database = to.fresh_name();
     let session = to.connect("postgres", "postgres");
     session.run(&format!("create database {database} template template0"));
-    let args = ["restore", id, "--into", &url(to, &database), "--yes"];
+    let args = [
+        "restore",
+        id,
+        "--into",
+        &url(to, &database),
+        "--yes",
+        "--compare",
+    ];
     sandbox
         .run("backup", &args)
         .assert_exit(0)

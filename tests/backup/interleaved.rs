@@ -140,7 +140,7 @@ fn a_backup_is_of_one_instant_whatever_changes_meanwhile() {
         taken += 1;
         let id = output.last()["backup"].as_str().unwrap().to_owned();
         let target = Target::new(&sandbox);
-        let args = ["restore", &id, "--into", &target.url, "--yes"];
+        let args = ["restore", &id, "--into", &target.url, "--yes", "--compare"];
         sandbox.run("backup", &args).assert_exit(0);
         let session = sandbox.cluster.connect(&target.database, "postgres");
         let (said, is) = (

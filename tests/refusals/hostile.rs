@@ -68,7 +68,10 @@ fn settings_of_a_role_change_no_value_and_end_no_session() {
     run("migrate", &["upgrade"]);
     sandbox.sql(&format!(
         "update customers set email = '{IN_ROWS}' || chr(8364) || chr(92) || chr(9) || id where id < 9;
-         insert into coupons (code, x) values ('<x', '<a/>b<c/>')"
+         insert into coupons (code) values ('<x');
+         -- A server that was built without XML has none to lose.
+         do $$ begin update coupons set x = '<a/>b<c/>' where code = '<x';
+         exception when feature_not_supported then null; end $$"
     ));
     sandbox.sql(&format!(
         "alter role {role} set default_transaction_read_only = on"

@@ -1,6 +1,7 @@
 //! Tasks for several connections at once, each on a thread of its own, in an order that keeps
-//! them from waiting for each other's locks.
+//! them from waiting for each other's locks, and has nothing done before what it needs.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,25 @@ pub struct Task<T> {
     pub what: T,
     /// What it locks: tables, by any text that tells them apart; true for alone.
     pub locks: Vec<(String, bool)>,
+    /// What must be given first, by all tasks that give it. What nobody gives is there already.
+    pub needs: Vec<String>,
+    /// What is there once it is done.
+    pub gives: Vec<String>,
+    /// How long it takes, in any unit that is the same for all.
+    pub weight: u64,
+}
+
+impl<T> Task<T> {
+    /// A task that needs and locks nothing.
+    pub const fn new(what: T) -> Self {
+        Self {
+            what,
+            locks: Vec::new(),
+            needs: Vec::new(),
+            gives: Vec::new(),
+            weight: 0,
+        }
+    }
 }
 
 /// One connection, used from a thread that may block.
@@ -27,9 +47,16 @@ pub struct Hand {
     runtime: Runtime,
     session: Session,
     stop: Arc<AtomicBool>,
+    alone: Cell<bool>,
 }
 
 impl Hand {
+    /// True when the task at hand will take longer than its share of all that is left: others will
+    /// then have nothing to do, so that it may use their processors.
+    pub const fn is_alone(&self) -> bool {
+        self.alone.get()
+    }
+
     /// Waits for `future`.
     pub fn wait<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
@@ -64,9 +91,16 @@ where
     W: Fn(&Hand, T) -> Result<R> + Send + Sync + 'static,
 {
     let jobs = jobs.min(tasks.len());
+    let mut owed = BTreeMap::new();
+    for gift in tasks.iter().flat_map(|task| &task.gives) {
+        *owed.entry(gift.clone()).or_default() += 1;
+    }
     let board = Arc::new(Board {
+        jobs: jobs as u64,
         state: Mutex::new(State {
             waiting: tasks.into(),
+            owed,
+            running: 0,
             busy: BTreeMap::new(),
             failure: None,
             refused: None,
@@ -106,6 +140,9 @@ where
 
 struct State<T> {
     waiting: VecDeque<Task<T>>,
+    /// How many tasks that give something are not done.
+    owed: BTreeMap<String, usize>,
+    running: usize,
     /// How often each lock is held; -1 for alone.
     busy: BTreeMap<String, i64>,
     failure: Option<Error>,
@@ -115,6 +152,7 @@ struct State<T> {
 }
 
 struct Board<T> {
+    jobs: u64,
     state: Mutex<State<T>>,
     changed: Condvar,
     stop: Arc<AtomicBool>,
@@ -150,37 +188,54 @@ impl<T> Board<T> {
             runtime,
             session,
             stop: Arc::clone(&self.stop),
+            alone: Cell::new(false),
         };
-        while let Some(task) = self.next() {
-            let outcome = work(&hand, task.what);
-            self.free(&task.locks);
-            done.push(outcome?);
+        while let Some((task, alone)) = self.next()? {
+            hand.alone.set(alone);
+            let outcome = work(&hand, task.what)?;
+            self.finished(&task.locks, &task.gives);
+            done.push(outcome);
         }
         Ok(())
     }
 
-    /// The next task whose locks are free; waits for one if need be.
-    fn next(&self) -> Option<Task<T>> {
+    /// The next task that can be done now, and whether it [is alone](Hand::is_alone); waits for
+    /// one if need be.
+    fn next(&self) -> Result<Option<(Task<T>, bool)>> {
         let mut state = self.state();
         loop {
             if self.stop.load(Ordering::Relaxed) || state.waiting.is_empty() {
-                return None;
+                return Ok(None);
             }
-            let place = (state.waiting.iter()).position(|t| is_free(&state.busy, &t.locks));
+            let place = (state.waiting.iter())
+                .position(|t| is_free(&state.busy, &t.locks) && is_given(&state.owed, &t.needs));
             if let Some(task) = place.and_then(|place| state.waiting.remove(place)) {
                 for (lock, alone) in &task.locks {
                     let held = state.busy.entry(lock.clone()).or_default();
                     *held = if *alone { -1 } else { *held + 1 };
                 }
-                return Some(task);
+                state.running += 1;
+                let left: u64 = state.waiting.iter().map(|t| t.weight).sum();
+                let alone = task.weight.saturating_mul(self.jobs) > task.weight + left;
+                return Ok(Some((task, alone)));
+            }
+            if state.running == 0 {
+                // It would wait for ever.
+                return Err(Error::failed("what is left to do needs what nobody does"));
             }
             let waited = self.changed.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn free(&self, locks: &[(String, bool)]) {
+    fn finished(&self, locks: &[(String, bool)], gives: &[String]) {
         let mut state = self.state();
+        state.running -= 1;
+        for gift in gives {
+            if let Some(owed) = state.owed.get_mut(gift) {
+                *owed -= 1;
+            }
+        }
         for (lock, alone) in locks {
             if let Some(held) = state.busy.get_mut(lock) {
                 *held = if *alone { 0 } else { *held - 1 };
@@ -220,6 +275,10 @@ fn is_free(busy: &BTreeMap<String, i64>, locks: &[(String, bool)]) -> bool {
     })
 }
 
+fn is_given(owed: &BTreeMap<String, usize>, needs: &[String]) -> bool {
+    (needs.iter()).all(|need| owed.get(need).is_none_or(|owed| *owed == 0))
+}
+
 /// Gives up when the one who waits is gone.
 struct Guard<T>(Arc<Board<T>>);
 
@@ -244,5 +303,16 @@ mod tests {
         assert!(free("a", false) && !free("a", true));
         assert!(!free("b", false) && !free("b", true));
         assert!(free("c", true) && free("d", true));
+    }
+
+    #[test]
+    fn what_is_needed_is_there_when_all_have_given_it() {
+        let owed = BTreeMap::from([("rows".to_owned(), 1), ("key".to_owned(), 0)]);
+        let given = |needs: &[&str]| {
+            let needs: Vec<String> = needs.iter().map(|n| (*n).to_owned()).collect();
+            is_given(&owed, &needs)
+        };
+        assert!(given(&[]) && given(&["key"]) && given(&["key", "what nobody gives"]));
+        assert!(!given(&["rows"]) && !given(&["key", "rows"]));
     }
 }

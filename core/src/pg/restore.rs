@@ -41,7 +41,8 @@ pub async fn begin(client: &Client, settings: Settings<'_>) -> Result<()> {
          SET LOCAL lock_timeout = 0; SET LOCAL default_tablespace = ''; SET LOCAL default_table_access_method = heap; \
          SET LOCAL escape_string_warning = off; SET LOCAL client_min_messages = warning; \
          SELECT pg_catalog.set_config(name, value, true) \
-         FROM (VALUES ('restrict_nonsystem_relation_kind', '')) AS wanted (name, value) \
+         FROM (VALUES ('restrict_nonsystem_relation_kind', ''), ('jit', 'off')) \
+              AS wanted (name, value) \
          WHERE EXISTS (SELECT FROM pg_catalog.pg_settings AS known \
                        WHERE known.name OPERATOR(pg_catalog.=) wanted.name)"
     );
@@ -59,6 +60,10 @@ pub async fn begin(client: &Client, settings: Settings<'_>) -> Result<()> {
     }
     Ok(())
 }
+
+/// Has the server use no more than one processor for an index of the open transaction: while
+/// others are busy too, sharing the work out costs more than it saves.
+pub const ON_ONE_PROCESSOR: &str = "SET LOCAL max_parallel_maintenance_workers = 0; ";
 
 /// Makes everything since [`begin`] final.
 pub async fn commit(client: &Client) -> Result<()> {

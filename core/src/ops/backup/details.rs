@@ -56,6 +56,12 @@ impl Details {
         self.of(table).map_or("", |t| t.condition.as_str())
     }
 
+    /// True when `table` has partitions that rows were saved of.
+    pub fn has_partitions(&self, table: &TableName) -> bool {
+        let is_it = |(s, n): &(String, String)| *s == table.schema && *n == table.name;
+        self.tables.iter().any(|t| t.ancestors.iter().any(is_it))
+    }
+
     /// `table` and the tables it is a part of.
     pub fn names(&self, table: &TableName) -> Vec<TableName> {
         let ancestors = self.of(table).map_or(&[][..], |t| &t.ancestors);

@@ -28,6 +28,9 @@ pub struct Restore {
     pub tables: Vec<String>,
     /// How many connections load; `None`: as many as the machine has use for.
     pub jobs: Option<usize>,
+    /// Read every table again, and compare it with what was saved. Without it, what is known is
+    /// that each chunk held what was written into it, and that the server took as many rows.
+    pub compare: bool,
 }
 
 /// How the rows get back.
@@ -58,6 +61,8 @@ pub struct RestorePlan {
     pub(super) parts: Vec<usize>,
     /// True when the database exists for this one look only.
     pub(super) scratch: bool,
+    /// As in [`Restore`].
+    pub(super) compare: bool,
     pub(super) verified: Arc<Verified>,
     pub(super) details: Details,
     pub(super) jobs: Option<usize>,
@@ -110,7 +115,8 @@ pub async fn plan(ctx: &Context, options: Restore) -> Result<RestorePlan> {
         open::verified(ctx, backup, VerifyLevel::Decrypted).await?
     };
     let session = connect::connect(&ctx.database, "pgbelay restore").await?;
-    let plan = of(verified, session.database(), &options.tables, options.jobs)?;
+    let mut plan = of(verified, session.database(), &options.tables, options.jobs)?;
+    plan.compare = options.compare;
     snapshot::begin_reading(session.client(), ctx.lock_timeout).await?;
     check(session.client(), &plan).await?;
     transaction::abandon(session.client()).await;
@@ -144,6 +150,7 @@ pub(super) fn of(
         rows: parts.iter().filter_map(stored).map(|p| p.rows).sum(),
         parts,
         scratch: false,
+        compare: false,
         verified,
         details,
         jobs,

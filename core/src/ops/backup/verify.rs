@@ -174,6 +174,7 @@ async fn into(ctx: &Context, scratch: &Scratch, verified: Arc<Verified>) -> Resu
     let name = scratch.options().database.clone();
     let mut plan = restore::of(verified, &name, &[], None)?;
     plan.scratch = true;
+    plan.compare = true;
     if plan.how != How::Whole {
         return Err(
             Error::usage("a backup without definitions can't be restored alone")

@@ -1,5 +1,5 @@
 //! A whole backup into an empty database: definitions, rows, sequences, indexes and constraints,
-//! materialized views, statistics. Every table is read again and compared before it counts.
+//! materialized views, statistics. When asked to, every table is read again and compared.
 //!
 //! What is done is noted in the database itself, in the same transactions: a run that was
 //! interrupted is gone on with by the next one.
@@ -13,7 +13,7 @@ use crate::ops::backup::matviews;
 use crate::ops::backup::restore::{Outcome, RestorePlan, Restored};
 use crate::ops::backup::routing;
 use crate::ops::context::Context;
-use crate::ops::loading::{Loader, after, chunks, comparing};
+use crate::ops::loading::{Loader, after, chunks, comparing, flow};
 use crate::ops::saving;
 use crate::pg::large_objects as lo;
 use crate::pg::options::ConnectOptions;
@@ -119,8 +119,23 @@ async fn fill(
     post: &str,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    chunks::load(loader, &plan.details).await?;
-    if !loader.is_done(COMPARED) {
+    // In a scratch database a subscription would only be in the way of dropping that, and could
+    // take its publisher's slot along.
+    let wanted = |entry: &Entry| {
+        let subscription = entry.kind == "SUBSCRIPTION" || entry.name.starts_with("SUBSCRIPTION ");
+        !(plan.scratch && subscription)
+    };
+    let (events, post): (Vec<Entry>, Vec<Entry>) = dump_entries(post)
+        .into_iter()
+        .filter(wanted)
+        .partition(|entry| {
+            entry.kind == "EVENT TRIGGER" || entry.name.starts_with("EVENT TRIGGER ")
+        });
+    let partial = !plan.verified.commit_facts()?.scope.selection.is_full();
+    let (post, made) = after::steps(loader, "post", post);
+    let flowed = flow::run(loader, client, &plan.details, post, partial, &made).await?;
+    outcome.not_validated = flowed.invalid;
+    if plan.compare && !loader.is_done(COMPARED) {
         ctx.observer.observe(Event::Phase(Phase::Reconcile));
         let routed = chunks::routed(&resume::done(client).await?);
         comparing::compare(loader, client, &plan.details, &routed).await?;
@@ -163,20 +178,8 @@ async fn fill(
         resume::note(client, SEQUENCES).await?;
         restore::commit(client).await?;
     }
-    // In a scratch database a subscription would only be in the way of dropping that, and could
-    // take its publisher's slot along.
-    let wanted = |entry: &Entry| {
-        let subscription = entry.kind == "SUBSCRIPTION" || entry.name.starts_with("SUBSCRIPTION ");
-        !(plan.scratch && subscription)
-    };
-    let (events, post): (Vec<Entry>, Vec<Entry>) = dump_entries(post)
-        .into_iter()
-        .filter(wanted)
-        .partition(|entry| {
-            entry.kind == "EVENT TRIGGER" || entry.name.starts_with("EVENT TRIGGER ")
-        });
-    let partial = !plan.verified.commit_facts()?.scope.selection.is_full();
-    outcome.not_validated = after::follow(loader, client, "post", post, partial).await?;
+    let invalid = after::follow(loader, client, flowed.rest, partial, &made).await?;
+    outcome.not_validated.extend(invalid);
     for (view, error) in matviews::refresh(client, plan, loader.settings()).await? {
         let why = error.causes().into_iter().next().unwrap_or_default();
         ctx.observer.observe(Event::Warning(format!(
@@ -184,12 +187,13 @@ async fn fill(
         )));
         outcome.not_filled.push(view);
     }
-    after::follow(loader, client, "event", events, partial).await?;
+    let (events, made) = after::steps(loader, "event", events);
+    after::follow(loader, client, events, partial, &made).await?;
     restore::begin(client, loader.settings()).await?;
     resume::durably(client).await?;
     resume::end(client).await?;
     restore::commit(client).await?;
-    if let Err(error) = after::analyze(loader, client).await {
+    if let Err(error) = after::analyze(loader, client, &flowed.analyzed).await {
         // Everything is there; autovacuum will see to it.
         ctx.observer.observe(Event::Warning(format!(
             "{error}: run ANALYZE in the restored database"

@@ -1,92 +1,107 @@
 //! What follows rows: indexes, constraints, triggers. Indexes and foreign keys are made several at
 //! a time, all else one after another as `pg_dump` ordered it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
+use crate::ident::TableName;
 use crate::model::event::{Event, Phase};
 use crate::ops::gang::{self, Hand, Task};
 use crate::ops::loading::Loader;
-use crate::ops::loading::waves::{self, Step};
+use crate::ops::loading::waves::{self, Reference, Step};
 use crate::pg::error::sqlstate;
 use crate::pg::session::Client;
 use crate::pg::{restore, resume, retry, transaction};
 use crate::schema::Entry;
 
 /// What became of a definition.
-enum Made {
+pub enum Made {
     Done,
     /// A foreign key that is not valid.
     Invalid(String),
-    /// To be tried again, alone.
-    Again(Step),
 }
 
-/// Makes `entries`, on the connection of `client` and others; `name` tells their steps from those
-/// of other entries. Returns the names of foreign keys that are not valid: `partial` says that
-/// rows which they refer to may not be there.
-pub async fn follow(
-    loader: &Loader,
-    client: &Client,
-    name: &str,
-    entries: Vec<Entry>,
-    partial: bool,
-) -> Result<Vec<String>> {
+/// How many definitions are made, of all.
+#[derive(Default)]
+pub struct Count {
+    made: AtomicU64,
+    total: u64,
+}
+
+impl Count {
+    fn more(&self, loader: &Loader) {
+        loader.observer.observe(Event::Progress {
+            phase: Phase::Restore,
+            what: "indexes, constraints and triggers".to_owned(),
+            done: self.made.fetch_add(1, Ordering::Relaxed) + 1,
+            total: self.total,
+        });
+    }
+}
+
+/// The steps that make `entries`, less those that an earlier run has done; `name` tells them from
+/// those of other entries.
+pub fn steps(loader: &Loader, name: &str, entries: Vec<Entry>) -> (Vec<Step>, Arc<Count>) {
     let total = entries.len() as u64;
     let steps: Vec<Step> = (entries.into_iter().enumerate())
         .map(|(place, entry)| Step {
             name: format!("{name} {place}"),
             entry,
-            tries: 0,
         })
         .filter(|step| !loader.is_done(&step.name))
         .collect();
-    let made = Arc::new(AtomicU64::new(total - steps.len() as u64));
+    let made = AtomicU64::new(total - steps.len() as u64);
+    (steps, Arc::new(Count { made, total }))
+}
+
+/// Makes `steps`, on the connection of `client` and others. Returns the names of foreign keys that
+/// are not valid: `partial` says that rows which they refer to may not be there.
+pub async fn follow(
+    loader: &Loader,
+    client: &Client,
+    steps: Vec<Step>,
+    partial: bool,
+    count: &Arc<Count>,
+) -> Result<Vec<String>> {
     let weights = weights(loader);
     let mut invalid = Vec::new();
+    let mut note = |made| match made {
+        Made::Done => {}
+        Made::Invalid(name) => invalid.push(name),
+    };
     for (kind, steps) in waves::cut(steps) {
         let (mut tasks, mut alone) = (Vec::new(), Vec::new());
         for step in steps {
             match waves::locks(kind, &step.entry.sql) {
-                Some(locks) => tasks.push(Task { what: step, locks }),
+                Some(locks) => {
+                    let tables = locks.iter().filter_map(|(table, _)| weights.get(table));
+                    tasks.push(Task {
+                        weight: tables.max().copied().unwrap_or_default(),
+                        locks,
+                        ..Task::new(step)
+                    });
+                }
                 None => alone.push(step),
             }
         }
-        let weight = |task: &Task<Step>| {
-            let tables = task
-                .locks
-                .iter()
-                .filter_map(|(table, _)| weights.get(table));
-            tables.max().copied().unwrap_or_default()
-        };
-        tasks.sort_by_key(|task| std::cmp::Reverse(weight(task)));
-        let (own, count) = (loader.clone(), Arc::clone(&made));
-        let work = move |hand: &Hand, step| {
-            hand.wait(one(&own, hand.client(), step, partial, &count, total))
-        };
+        tasks.sort_by_key(|task| std::cmp::Reverse(task.weight));
+        let (own, counted) = (loader.clone(), Arc::clone(count));
+        let work =
+            move |hand: &Hand, step| hand.wait(one(&own, hand.client(), &step, partial, &counted));
         for made in gang::run(&loader.target, loader.jobs, tasks, work).await? {
-            match made {
-                Made::Done => {}
-                Made::Invalid(name) => invalid.push(name),
-                Made::Again(step) => alone.push(step),
-            }
+            note(made);
         }
         for step in alone {
-            let again = |step: Step| Error::failed(format!("{} was not made", step.entry.name));
-            match one(loader, client, step, partial, &made, total).await? {
-                Made::Done => {}
-                Made::Invalid(name) => invalid.push(name),
-                Made::Again(step) => return Err(again(step)),
-            }
+            note(one(loader, client, &step, partial, count).await?);
         }
     }
     Ok(invalid)
 }
 
 /// Rows by table.
-fn weights(loader: &Loader) -> BTreeMap<String, u64> {
+pub fn weights(loader: &Loader) -> BTreeMap<String, u64> {
     let parts = loader.verified.parts().iter();
     parts.map(|p| (p.part.table.to_string(), p.rows)).collect()
 }
@@ -94,48 +109,127 @@ fn weights(loader: &Loader) -> BTreeMap<String, u64> {
 async fn one(
     loader: &Loader,
     client: &Client,
-    step: Step,
+    step: &Step,
     partial: bool,
-    made: &AtomicU64,
-    total: u64,
+    count: &Count,
 ) -> Result<Made> {
-    restore::begin(client, loader.settings()).await?;
-    let outcome = match make(client, &step.entry).await {
-        Ok(()) => {
-            resume::note(client, &step.name).await?;
-            restore::commit(client).await?;
-            Made::Done
-        }
-        Err(error) => {
-            transaction::abandon(client).await;
-            if partial && sqlstate(&error).as_deref() == Some("23503") {
-                unvalidated(loader, client, &step).await?
-            } else if retry::is_lock(&error) && step.tries < retry::ATTEMPTS {
-                let tries = step.tries + 1;
-                return Ok(Made::Again(Step { tries, ..step }));
-            } else {
-                return Err(error);
-            }
-        }
+    let what = described(&step.entry);
+    let outcome = in_transaction(loader, client, &what, &step.entry.sql, &step.name).await;
+    let made = match outcome.map_err(explain) {
+        Err(error) if partial && is_orphan(&error) => unvalidated(loader, client, step).await?,
+        outcome => outcome.map(|()| Made::Done)?,
     };
-    loader.observer.observe(Event::Progress {
-        phase: Phase::Restore,
-        what: "indexes, constraints and triggers".to_owned(),
-        done: made.fetch_add(1, Ordering::Relaxed) + 1,
-        total,
-    });
-    Ok(outcome)
+    count.more(loader);
+    Ok(made)
+}
+
+/// Makes an index; with `shares`, others are busy at the same time.
+pub async fn index(
+    loader: &Loader,
+    client: &Client,
+    step: &Step,
+    shares: bool,
+    count: &Count,
+) -> Result<()> {
+    let what = described(&step.entry);
+    let setting = if shares {
+        restore::ON_ONE_PROCESSOR
+    } else {
+        ""
+    };
+    let sql = format!("{setting}{}", step.entry.sql);
+    let made = in_transaction(loader, client, &what, &sql, &step.name).await;
+    made.map_err(explain)?;
+    count.more(loader);
+    Ok(())
+}
+
+/// The name of the note that a foreign key was made and is not yet valid.
+pub fn added(step: &Step) -> String {
+    format!("{} not valid", step.name)
+}
+
+/// Makes a foreign key without looking at rows.
+pub async fn reference(
+    loader: &Loader,
+    client: &Client,
+    step: &Step,
+    reference: &Reference,
+) -> Result<()> {
+    let what = described(&step.entry);
+    let made = in_transaction(loader, client, &what, &reference.add, &added(step)).await;
+    made.map_err(explain)
+}
+
+/// Looks whether the foreign key of `step`, which was made, is valid.
+pub async fn validation(
+    loader: &Loader,
+    client: &Client,
+    step: &Step,
+    reference: &Reference,
+    partial: bool,
+    count: &Count,
+) -> Result<Made> {
+    let what = described(&step.entry);
+    let outcome = in_transaction(loader, client, &what, &reference.validate, &step.name).await;
+    let made = match outcome {
+        Err(error) if partial && is_orphan(&error) => {
+            in_transaction(loader, client, &what, "", &step.name).await?;
+            Ok(invalid(loader, step))
+        }
+        outcome => outcome.map(|()| Made::Done),
+    };
+    count.more(loader);
+    made
+}
+
+/// Runs `sql` in a transaction of its own, with a note that `step` is done. Again when a lock was
+/// in the way.
+async fn in_transaction(
+    loader: &Loader,
+    client: &Client,
+    what: &str,
+    sql: &str,
+    step: &str,
+) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        restore::begin(client, loader.settings()).await?;
+        let error = match restore::run(client, what, sql).await {
+            Ok(()) => {
+                resume::lazily(client).await?;
+                resume::note(client, step).await?;
+                return restore::commit(client).await;
+            }
+            Err(error) => error,
+        };
+        transaction::abandon(client).await;
+        tries += 1;
+        if !retry::is_lock(&error) || tries > retry::ATTEMPTS {
+            return Err(error);
+        }
+        retry::pause(&error, tries, loader.observer.as_ref()).await;
+    }
+}
+
+/// True when a row refers to one that isn't there.
+fn is_orphan(error: &Error) -> bool {
+    sqlstate(error).as_deref() == Some("23503")
+}
+
+fn described(entry: &Entry) -> String {
+    let (kind, name) = (entry.kind.to_lowercase(), entry.name.escape_debug());
+    format!("{kind} {name}")
 }
 
 /// Makes one definition, in the open transaction.
 pub async fn make(client: &Client, entry: &Entry) -> Result<()> {
-    let what = format!(
-        "{} {}",
-        entry.kind.to_lowercase(),
-        entry.name.escape_debug()
-    );
-    let made = restore::run(client, &what, &entry.sql).await;
-    made.map_err(|error| match sqlstate(&error).as_deref() {
+    let made = restore::run(client, &described(entry), &entry.sql).await;
+    made.map_err(explain)
+}
+
+fn explain(error: Error) -> Error {
+    match sqlstate(&error).as_deref() {
         // Roles, tablespaces and foreign servers' programs belong to the server.
         Some("42704") => error.hint(
             "roles and tablespaces belong to the server, not to a database: create those that \
@@ -143,7 +237,7 @@ pub async fn make(client: &Client, entry: &Entry) -> Result<()> {
         ),
         Some("58P01" | "0A000") => error.hint("install the extension's files on the server"),
         _ => error,
-    })
+    }
 }
 
 /// A foreign key in a backup of some tables: rows that it refers to may not be in it.
@@ -159,29 +253,43 @@ async fn unvalidated(loader: &Loader, client: &Client, step: &Step) -> Result<Ma
     }
     resume::note(client, &step.name).await?;
     restore::commit(client).await?;
-    let name = entry.name.escape_debug().to_string();
+    Ok(invalid(loader, step))
+}
+
+fn invalid(loader: &Loader, step: &Step) -> Made {
+    let name = step.entry.name.escape_debug().to_string();
     loader.observer.observe(Event::Warning(format!(
         "foreign key {name} is not valid: the backup holds rows without those they refer to"
     )));
-    Ok(Made::Invalid(name))
+    Made::Invalid(name)
 }
 
-/// Gathers statistics of all tables, the largest first.
-pub async fn analyze(loader: &Loader, client: &Client) -> Result<()> {
+/// What statistics are gathered of: tables alone, and heads of families whose members are read
+/// with them.
+pub async fn analyzable(client: &Client) -> Result<(Vec<TableName>, Vec<TableName>)> {
+    let tables = restore::analyzable(client).await?;
+    let tables = tables
+        .into_iter()
+        .filter(|(t, _)| t.schema != resume::SCHEMA);
+    let (families, alone): (Vec<_>, Vec<_>) = tables.partition(|(_, family)| *family);
+    let bare =
+        |tables: Vec<(TableName, bool)>| tables.into_iter().map(|(table, _)| table).collect();
+    Ok((bare(alone), bare(families)))
+}
+
+/// Gathers statistics of all tables but those called `analyzed`, the largest first.
+pub async fn analyze(loader: &Loader, client: &Client, analyzed: &BTreeSet<String>) -> Result<()> {
     let weights = weights(loader);
-    let mut tables = restore::analyzable(client).await?;
-    tables.sort_by_key(|(table, _)| {
+    // Statistics of a whole family read its members, which others may be at.
+    let (mut alone, families) = analyzable(client).await?;
+    alone.retain(|table| !analyzed.contains(&table.to_string()));
+    alone.sort_by_key(|table| {
         std::cmp::Reverse(weights.get(&table.to_string()).copied().unwrap_or_default())
     });
-    // Statistics of a whole family read its members, which others may be at.
-    let (families, alone): (Vec<_>, Vec<_>) = tables.into_iter().partition(|(_, family)| *family);
-    let tasks = alone.into_iter().map(|(what, _)| Task {
-        what,
-        locks: Vec::new(),
-    });
+    let tasks = alone.into_iter().map(Task::new).collect();
     let work = |hand: &Hand, table| hand.wait(restore::analyze(hand.client(), &table));
-    gang::run(&loader.target, loader.jobs, tasks.collect(), work).await?;
-    for (table, _) in families {
+    gang::run(&loader.target, loader.jobs, tasks, work).await?;
+    for table in families {
         restore::analyze(client, &table).await?;
     }
     Ok(())

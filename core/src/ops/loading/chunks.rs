@@ -10,7 +10,7 @@ use crate::error::{Context as _, Error, Result};
 use crate::ident::TableName;
 use crate::model::event::{Event, Phase};
 use crate::ops::backup::details::Details;
-use crate::ops::gang::{self, Hand, Task};
+use crate::ops::gang::{Hand, Task};
 use crate::ops::loading::{Loader, Meter};
 use crate::pg::error::sqlstate;
 use crate::pg::{copy, restore, resume, transaction};
@@ -25,8 +25,22 @@ pub fn routed(done: &[String]) -> BTreeSet<String> {
     names.map(ToOwned::to_owned).collect()
 }
 
-/// Loads all chunks, those of the largest tables first.
-pub async fn load(loader: &Loader, details: &Details) -> Result<()> {
+/// What those who load chunks share.
+pub struct Loads {
+    loader: Loader,
+    meter: Meter,
+    counts: BTreeMap<usize, AtomicU64>,
+    roots: Roots,
+}
+
+/// What is given once the rows of `table` are there: those of all tables that it is a part of, too.
+pub fn rows_of(details: &Details, table: &TableName) -> Vec<String> {
+    let names = details.names(table);
+    names.iter().map(|name| format!("rows of {name}")).collect()
+}
+
+/// A task for each chunk, those of the largest tables first.
+pub fn tasks(loader: &Loader, details: &Details) -> Result<(Vec<Task<ChunkFacts>>, Loads)> {
     let mut chunks = loader.verified.chunks()?;
     let parts = loader.verified.parts();
     let table = |chunk: &ChunkFacts| {
@@ -46,30 +60,46 @@ pub async fn load(loader: &Loader, details: &Details) -> Result<()> {
     for (number, _) in wanted.iter().flat_map(|c| &c.parts) {
         counts.entry(*number).or_default();
     }
-    let tasks = wanted.into_iter().map(|what| Task {
-        what,
-        locks: Vec::new(),
-    });
-    let own = loader.clone();
-    let roots = Roots::of(loader, details);
-    let work = move |hand: &Hand, chunk: ChunkFacts| loop {
-        let known = roots.roots().len();
-        let error = match one(&own, hand, &chunk, &meter, &counts, &roots) {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        hand.wait(transaction::abandon(hand.client()));
-        // A row that doesn't belong into its partition any more.
-        let misplaced = sqlstate(&error).as_deref() == Some("23514");
-        if misplaced {
-            roots.add(&own, hand, &chunk)?;
-        }
-        if roots.roots().len() == known || !misplaced {
-            return Err(error);
+    let task = |chunk: ChunkFacts| {
+        let named = (chunk.parts.iter()).filter_map(|(n, _)| parts.get(*n));
+        let gives: BTreeSet<String> =
+            (named.flat_map(|p| rows_of(details, &p.part.table))).collect();
+        Task {
+            weight: chunk.parts.iter().map(|(_, rows)| rows).sum(),
+            gives: gives.into_iter().collect(),
+            ..Task::new(chunk)
         }
     };
-    gang::run(&loader.target, loader.jobs, tasks.collect(), work).await?;
-    Ok(())
+    let loads = Loads {
+        loader: loader.clone(),
+        meter,
+        counts,
+        roots: Roots::of(loader, details),
+    };
+    Ok((wanted.into_iter().map(task).collect(), loads))
+}
+
+impl Loads {
+    /// Loads the rows of `chunk`.
+    pub fn load(&self, hand: &Hand, chunk: &ChunkFacts) -> Result<()> {
+        let (loader, roots) = (&self.loader, &self.roots);
+        loop {
+            let known = roots.roots().len();
+            let error = match one(loader, hand, chunk, &self.meter, &self.counts, roots) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            hand.wait(transaction::abandon(hand.client()));
+            // A row that doesn't belong into its partition any more.
+            let misplaced = sqlstate(&error).as_deref() == Some("23514");
+            if misplaced {
+                roots.add(loader, hand, chunk)?;
+            }
+            if roots.roots().len() == known || !misplaced {
+                return Err(error);
+            }
+        }
+    }
 }
 
 fn one(

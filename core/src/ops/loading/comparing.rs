@@ -49,13 +49,7 @@ pub async fn compare(
         .chain(plan.own.into_iter().flatten());
     let loads: VecDeque<Load> = loads.collect();
     // A task for each connection: all take from the same loads.
-    let tasks = vec![
-        Task {
-            what: Arc::new(Mutex::new(loads)),
-            locks: Vec::new(),
-        };
-        loader.jobs
-    ];
+    let tasks = vec![Task::new(Arc::new(Mutex::new(loads))); loader.jobs];
     let own = loader.clone();
     let work = move |hand: &Hand, loads: Loads| read(&own, hand, &loads);
     let found = gang::run(&loader.target, loader.jobs, tasks, work).await?;

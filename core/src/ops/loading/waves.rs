@@ -1,4 +1,5 @@
-//! Which definitions may be made at the same time, and what they lock.
+//! Which definitions may be made at the same time, what they lock, and which may be made while
+//! rows of other tables are still loaded.
 
 use crate::ident::TableName;
 use crate::schema::Entry;
@@ -21,8 +22,106 @@ pub struct Step {
     pub name: String,
     /// The definition.
     pub entry: Entry,
-    /// How often it had to wait in vain for somebody's lock.
-    pub tries: u32,
+}
+
+impl Step {
+    /// What kind of wave it belongs to.
+    pub fn kind(&self) -> Kind {
+        match self.entry.kind.as_str() {
+            "INDEX" | "CONSTRAINT" => Kind::Indexes,
+            "FK CONSTRAINT" => Kind::References,
+            _ => Kind::Others,
+        }
+    }
+}
+
+/// A foreign key of an ordinary table, as two statements: rows are looked at in the second, which
+/// keeps nobody from making indexes of the table referred to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// The table that has it.
+    pub from: TableName,
+    /// The table referred to.
+    pub to: TableName,
+    /// Makes it, not valid.
+    pub add: String,
+    /// Looks at the rows.
+    pub validate: String,
+}
+
+/// What may be made as soon as the rows of its tables are there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Early {
+    /// An index of a table, or a constraint that is one.
+    Index(TableName, Vec<(String, bool)>),
+    /// A foreign key.
+    Reference(Reference),
+}
+
+/// Takes from `steps` those that may be made as soon as the rows of their tables are there: the
+/// indexes that all else follows, and foreign keys of ordinary tables to such. Returns them and the
+/// rest, in its order. `partitioned` tells tables whose keys are put together later.
+pub fn early(
+    steps: Vec<Step>,
+    partitioned: impl Fn(&TableName) -> bool,
+) -> (Vec<(Step, Early)>, Vec<Step>) {
+    let waves = cut(steps);
+    let indexes = |(kind, _): &&(Kind, Vec<Step>)| *kind == Kind::Indexes;
+    let all = waves.iter().filter(indexes).count();
+    let first = waves.first().is_some_and(|wave| indexes(&wave));
+    let may = |wave: usize, step: &Step| match step.kind() {
+        Kind::Indexes if wave == 0 => indexed(&step.entry.sql),
+        Kind::References if all == usize::from(first) => reference(&step.entry.sql)
+            .filter(|reference| !partitioned(&reference.to))
+            .map(Early::Reference),
+        _ => None,
+    };
+    let (mut early, mut rest) = (Vec::new(), Vec::new());
+    for (wave, (_, steps)) in waves.into_iter().enumerate() {
+        for step in steps {
+            match may(wave, &step) {
+                Some(what) => early.push((step, what)),
+                None => rest.push(step),
+            }
+        }
+    }
+    (early, rest)
+}
+
+/// The index that `sql` makes.
+fn indexed(sql: &str) -> Option<Early> {
+    let index =
+        |table: TableName, alone| Early::Index(table.clone(), vec![(table.to_string(), alone)]);
+    if let Some(rest) = altered(sql) {
+        return table(rest).map(|(table, _)| index(table, true));
+    }
+    let rest = sql.strip_prefix("CREATE ")?;
+    let rest = rest.strip_prefix("UNIQUE ").unwrap_or(rest);
+    let (_, rest) = name(rest.strip_prefix("INDEX ")?)?;
+    let rest = rest.strip_prefix(" ON ")?;
+    let rest = rest.strip_prefix("ONLY ").unwrap_or(rest);
+    table(rest).map(|(table, _)| index(table, false))
+}
+
+/// The foreign key that `sql` makes, if it is one of an ordinary table and to be valid.
+fn reference(sql: &str) -> Option<Reference> {
+    let add = sql.trim_end().strip_suffix(';')?;
+    if add.ends_with(" NOT VALID") || add.contains(';') {
+        return None;
+    }
+    let (from, rest) = table(add.strip_prefix("ALTER TABLE ONLY ")?)?;
+    let named = rest.trim_start().strip_prefix("ADD CONSTRAINT ")?;
+    let (_, clause) = name(named)?;
+    let name = named.strip_suffix(clause)?;
+    let (to, _) = table(behind(clause, " REFERENCES ")?)?;
+    let validate = add.strip_suffix(named)?.trim_end();
+    let validate = validate.strip_suffix("ADD CONSTRAINT")?.trim_end();
+    Some(Reference {
+        from,
+        to,
+        add: format!("{add} NOT VALID"),
+        validate: format!("{validate} VALIDATE CONSTRAINT {name}"),
+    })
 }
 
 /// Cuts `steps` into waves. Comments on what a wave makes come behind it.
@@ -30,11 +129,7 @@ pub fn cut(steps: Vec<Step>) -> Vec<(Kind, Vec<Step>)> {
     let mut waves: Vec<(Kind, Vec<Step>)> = Vec::new();
     let mut comments: Vec<Step> = Vec::new();
     for step in steps {
-        let kind = match step.entry.kind.as_str() {
-            "INDEX" | "CONSTRAINT" => Kind::Indexes,
-            "FK CONSTRAINT" => Kind::References,
-            _ => Kind::Others,
-        };
+        let kind = step.kind();
         let last = waves.last().map(|(kind, _)| *kind);
         if step.entry.kind == "COMMENT" && last.is_some_and(|last| last != Kind::Others) {
             comments.push(step);
@@ -59,23 +154,16 @@ pub fn cut(steps: Vec<Step>) -> Vec<(Kind, Vec<Step>)> {
 pub fn locks(kind: Kind, sql: &str) -> Option<Vec<(String, bool)>> {
     match kind {
         Kind::Others => None,
-        Kind::Indexes => {
-            if let Some(rest) = altered(sql) {
-                return Some(vec![(table(rest)?.0, true)]);
-            }
-            let rest = sql.strip_prefix("CREATE ")?;
-            let rest = rest.strip_prefix("UNIQUE ").unwrap_or(rest);
-            let (_, rest) = name(rest.strip_prefix("INDEX ")?)?;
-            let rest = rest.strip_prefix(" ON ")?;
-            let rest = rest.strip_prefix("ONLY ").unwrap_or(rest);
-            Some(vec![(table(rest)?.0, false)])
-        }
+        Kind::Indexes => match indexed(sql)? {
+            Early::Index(_, locks) => Some(locks),
+            Early::Reference(_) => None,
+        },
         Kind::References => {
             let (from, rest) = table(altered(sql)?)?;
             let (to, _) = table(behind(rest, " REFERENCES ")?)?;
-            let mut locks = vec![(from, true)];
-            if locks[0].0 != to {
-                locks.push((to, true));
+            let mut locks = vec![(from.to_string(), true)];
+            if from != to {
+                locks.push((to.to_string(), true));
             }
             Some(locks)
         }
@@ -88,10 +176,10 @@ fn altered(sql: &str) -> Option<&str> {
 }
 
 /// The table that `text` begins with, and what follows it.
-fn table(text: &str) -> Option<(String, &str)> {
+fn table(text: &str) -> Option<(TableName, &str)> {
     let (schema, rest) = name(text)?;
     let (table, rest) = name(rest.strip_prefix('.')?)?;
-    Some((TableName::new(schema, table).to_string(), rest))
+    Some((TableName::new(schema, table), rest))
 }
 
 /// The name, quoted or not, that `text` begins with, unquoted, and what follows it.
@@ -143,7 +231,6 @@ mod tests {
                 owner: String::new(),
                 sql: String::new(),
             },
-            tries: 0,
         }
     }
 
@@ -173,6 +260,54 @@ mod tests {
             (Kind::Others, "hj"),
         ];
         assert_eq!(cut, expected.map(|(kind, names)| (kind, names.to_owned())));
+    }
+
+    #[test]
+    fn foreign_keys_are_made_before_rows_are_looked_at() {
+        let sql = "ALTER TABLE ONLY a.\"b ADD CONSTRAINT x\"\n    ADD CONSTRAINT \"k;\" FOREIGN KEY (x) REFERENCES a.c(id) ON DELETE CASCADE";
+        assert_eq!(reference(sql), None, "without its end");
+        let sql = sql.replace("k;", "k y");
+        let made = reference(&format!("{sql};\n\n")).unwrap();
+        assert_eq!(made.from, TableName::new("a", "b ADD CONSTRAINT x"));
+        assert_eq!(made.to, TableName::new("a", "c"));
+        assert_eq!(made.add, format!("{sql} NOT VALID"));
+        let validate = "ALTER TABLE ONLY a.\"b ADD CONSTRAINT x\" VALIDATE CONSTRAINT \"k y\"";
+        assert_eq!(made.validate, validate);
+        for other in [
+            format!("{sql} NOT VALID;"),
+            sql.replace("ONLY ", "") + ";",
+            format!("{sql}; COMMENT ON x IS 'y';"),
+            "ALTER TABLE ONLY a.b ADD CONSTRAINT k PRIMARY KEY (x);".to_owned(),
+        ] {
+            assert_eq!(reference(&other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_needs_no_other_definition_is_early() {
+        let sql = |kind: &str| match kind {
+            "INDEX" => "CREATE INDEX i ON a.b USING btree (x);",
+            "FK CONSTRAINT" => {
+                "ALTER TABLE ONLY a.b\n    ADD CONSTRAINT k FOREIGN KEY (x) REFERENCES a.c(id);"
+            }
+            _ => "",
+        };
+        let taken = |kinds: &str, partitioned: bool| {
+            let steps = kinds.split(' ').map(|kind| {
+                let kind = if kind == "FK" { "FK CONSTRAINT" } else { kind };
+                let mut step = step(kind, kind);
+                step.entry.sql = sql(kind).to_owned();
+                step
+            });
+            let (early, rest) = early(steps.collect(), |_| partitioned);
+            assert_eq!(early.len() + rest.len(), kinds.split(' ').count());
+            early.iter().map(|(s, _)| &s.name[..1]).collect::<String>()
+        };
+        assert_eq!(taken("INDEX INDEX TRIGGER FK POLICY FK", false), "IIFF");
+        assert_eq!(taken("INDEX TRIGGER FK", true), "I");
+        assert_eq!(taken("INDEX ATTACH INDEX FK", false), "I");
+        assert_eq!(taken("TRIGGER INDEX FK", false), "");
+        assert_eq!(taken("TRIGGER FK", false), "F");
     }
 
     #[test]
