@@ -58,7 +58,9 @@ WHERE a.attnum > 0 AND NOT a.attisdropped
   AND c.relkind IN ('r', 'p', 'm', 'f', 'v') AND {user_schema}
 ORDER BY a.attrelid, a.attnum";
 
-// An invalid index promises nothing; WITHOUT OVERLAPS is unique only within a period.
+// An invalid index promises nothing; WITHOUT OVERLAPS is unique only within a period. Rows are
+// compared under an empty search path, where the `=` of an extension's type is not found, unless the
+// type is taken for one of the server's own, like citext for text.
 const UNIQUES: &str = "
 SELECT i.indrelid, k.columns, i.indimmediate AND k.not_null
 FROM pg_catalog.pg_index i
@@ -69,12 +71,24 @@ LATERAL (SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.place) AS column
                 pg_catalog.bool_and(a.attnotnull AND NOT EXISTS (
                     SELECT FROM pg_catalog.pg_constraint v
                     WHERE v.conrelid = a.attrelid AND v.contype = 'n'
-                      AND v.conkey[1] = a.attnum AND NOT v.convalidated)) AS not_null
+                      AND v.conkey[1] = a.attnum AND NOT v.convalidated)) AS not_null,
+                pg_catalog.bool_and(EXISTS (
+                    SELECT FROM pg_catalog.pg_opclass o
+                    JOIN pg_catalog.pg_amop m ON m.amopfamily = o.opcfamily AND m.amopstrategy = 3
+                    JOIN pg_catalog.pg_operator e ON e.oid = m.amopopr
+                    WHERE o.oid = i.indclass[(u.place - 1)::int]
+                      AND (e.oprnamespace = 'pg_catalog'::pg_catalog.regnamespace OR EXISTS (
+                          SELECT FROM pg_catalog.pg_cast b
+                          JOIN pg_catalog.pg_type t ON t.oid = b.casttarget
+                          WHERE b.castsource = a.atttypid AND b.castmethod = 'b'
+                            AND b.castcontext = 'i'
+                            AND t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace))))
+                AS comparable
          FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY u (attnum, place)
          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.attnum
          WHERE u.place <= i.indnkeyatts) k
 WHERE i.indisunique AND i.indisvalid AND NOT i.indisexclusion
-  AND i.indpred IS NULL AND i.indexprs IS NULL AND {user_schema}
+  AND i.indpred IS NULL AND i.indexprs IS NULL AND k.comparable AND {user_schema}
 ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, x.relname";
 
 // Expressions come with plain column names, for there is one relation only.
