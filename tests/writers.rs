@@ -1,5 +1,7 @@
 //! An application that never pauses: what it was told is committed is there after the undo.
 
+mod pauses;
+
 use std::collections::BTreeMap;
 
 use crate::harness::{Sandbox, Writer};

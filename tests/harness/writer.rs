@@ -24,6 +24,8 @@ pub struct Written {
     pub refused: Vec<(u64, String)>,
     /// The connection ended without an answer.
     pub unknown: Vec<u64>,
+    /// How long the longest of them took.
+    pub longest: Duration,
 }
 
 impl Writer {
@@ -45,7 +47,10 @@ impl Writer {
                         continue;
                     };
                     number += 1;
-                    match open.try_run(&statement(number)) {
+                    let began = Instant::now();
+                    let outcome = open.try_run(&statement(number));
+                    written.longest = written.longest.max(began.elapsed());
+                    match outcome {
                         Ok(()) => {
                             written.committed.push(number);
                             acknowledged.fetch_add(1, Ordering::Release);
