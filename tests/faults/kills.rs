@@ -6,11 +6,9 @@ use crate::harness::cluster::nonce;
 use crate::scenes;
 
 /// How many kills per phase; `scripts/crash-test` asks for more.
-fn kills() -> u32 {
+pub fn kills() -> Option<u32> {
     let asked = std::env::var("PGBELAY_TEST_KILLS").ok();
-    asked.map_or(8, |kills| {
-        kills.parse().expect("PGBELAY_TEST_KILLS is a number")
-    })
+    asked.map(|kills| kills.parse().expect("PGBELAY_TEST_KILLS is a number"))
 }
 
 /// The stretch of a run in which it is killed: by the lines it writes, and how long they took.
@@ -67,7 +65,7 @@ fn torment(phase: &str, from: &str, until: &str) {
     let stretch = measure(to(), from, until);
     let undoing = measure(undo(), "\"lock\"", r#""type":"done""#);
     let (mut killed, mut took_effect) = ([0, 0], [0, 0]);
-    for number in 0..kills() {
+    for number in 0..kills().unwrap_or(8) {
         let output = kill(to(), &stretch, number);
         killed[0] += u32::from(output.killed());
         match scene.assert_whole().as_str() {

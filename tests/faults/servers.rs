@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use super::kills::kills;
 use super::{Scene, assert_failed};
 use crate::harness::binary::Run;
 use crate::harness::cluster::send;
@@ -10,13 +11,27 @@ use crate::scenes::{self, PASSWORD};
 const ROLLBACK: [&str; 4] = ["\"snapshot\"", "\"verify\"", "\"scripts\"", "\"guard\""];
 const UNDO: [&str; 4] = ["\"verify\"", "\"restore\"", "\"scripts\"", "\"reconcile\""];
 
+/// When a server dies: once a run has written a text, or so many lines.
+#[derive(Clone, Copy)]
+enum At {
+    Text(&'static str),
+    Line(usize),
+}
+
 #[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures are what `scripts/crash-test` is run for"
+)]
 fn a_server_that_dies_at_any_moment() {
     let cluster = Cluster::private(&[]);
     let scene = Scene::of(Sandbox::on(&cluster), 8_000);
-    let die = |run: Run, at: &str| {
+    let die = |run: Run, at: At| {
         let mut running = run.start();
-        running.wait_for_text(at);
+        match at {
+            At::Text(text) => running.wait_for_text(text),
+            At::Line(line) => running.wait_for_lines(line),
+        };
         cluster.kill();
         let output = running.wait();
         // It may have been quicker than the server was dead.
@@ -28,7 +43,19 @@ fn a_server_that_dies_at_any_moment() {
         }
         cluster.start_again();
     };
-    for (rollback, undo) in ROLLBACK.into_iter().zip(UNDO) {
+    let mut moments: Vec<(At, At)> = (ROLLBACK.into_iter().zip(UNDO))
+        .map(|(rollback, undo)| (At::Text(rollback), At::Text(undo)))
+        .collect();
+    if let Some(kills) = kills() {
+        let lines = |run: Run| run.run().stdout.lines().count();
+        let rollback = lines(scenes::to(&scene.sandbox, "0001", &["--json"]));
+        let undo = lines(scenes::undo(&scene.sandbox, &["--json"]));
+        // Steps through all lines, far from each other.
+        let at = |number: u32, lines: usize| At::Line(1 + number as usize * 7 % lines);
+        moments.extend((0..kills).map(|n| (at(n, rollback), at(n, undo))));
+    }
+    let deaths = moments.len() * 2;
+    for (rollback, undo) in moments {
         die(scenes::to(&scene.sandbox, "0001", &["--json"]), rollback);
         scene.assert_whole();
         scene.finish_rollback();
@@ -37,6 +64,7 @@ fn a_server_that_dies_at_any_moment() {
         scene.finish_undo();
         scene.forget_backups();
     }
+    println!("{deaths} deaths of the server; no violation");
 }
 
 #[test]

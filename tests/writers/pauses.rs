@@ -40,7 +40,9 @@ fn statement(w: u64, n: u64) -> String {
 fn start(sandbox: &Sandbox) -> Vec<Writer> {
     let writer = |w| Writer::start(sandbox, move |n| statement(w, n));
     let writers: Vec<Writer> = (0..WRITERS).map(writer).collect();
-    writers.iter().for_each(|w| w.wait_for(5));
+    for writer in &writers {
+        writer.wait_for(5);
+    }
     writers
 }
 
@@ -99,6 +101,10 @@ fn naively() -> Duration {
 }
 
 #[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures are what `scripts/writers-test` is run for"
+)]
 fn eight_applications_lose_nothing() {
     let sandbox = filled();
     let writers = start(&sandbox);
