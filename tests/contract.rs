@@ -132,6 +132,44 @@ fn force_answers_for_everybody_and_the_journal_says_so() {
 }
 
 #[test]
+fn a_run_that_came_to_nothing_is_in_the_journal() {
+    let sandbox = with_something_to_lose();
+    let name = sandbox.database.clone();
+    let consent = ["--confirm", &name, "--reason", "first try"];
+    let session = sandbox.session();
+    session.run("begin; lock table t in share mode");
+    let late = ["to", "0001", "--lock-timeout", "10ms"];
+    rollback(&sandbox, &[&late[..], &consent].concat()).assert_exit(5);
+    session.run("rollback");
+    rollback(&sandbox, &["to", "0001", "--confirm", &name]).assert_exit(0);
+    let history = || {
+        let output = sandbox.run("migrate", &["history", "-v", "--json"]);
+        output.assert_exit(0).json().remove(0)["runs"].clone()
+    };
+    let runs = history();
+    let verbs = |runs: &serde_json::Value| -> Vec<String> {
+        let runs = runs.as_array().unwrap().iter();
+        runs.map(|run| run["verb"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(verbs(&runs), ["rollback", "failed", "upgrade", "upgrade"]);
+    let failed = &runs[1];
+    assert_eq!(failed["reason"], "first try");
+    assert_eq!(failed["failure"]["attempted"], "rollback");
+    assert_eq!(failed["failure"]["exit_code"], 5);
+    assert!(
+        failed["failure"]["error"]
+            .as_str()
+            .unwrap()
+            .contains("lock")
+    );
+    rollback(&sandbox, &["undo", "--yes"]).assert_exit(0);
+    assert_eq!(verbs(&history())[0], "undo");
+    let people = sandbox.run("migrate", &["history", "-v"]);
+    people.assert_exit(0).assert_says("rollback failed");
+}
+
+#[test]
 fn a_script_that_cannot_be_judged_is_refused_before_anybody_is_asked() {
     let sandbox = with_something_to_lose();
     let script = "do $$ begin execute 'alter table t drop note'; end $$";

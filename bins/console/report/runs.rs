@@ -1,8 +1,8 @@
 //! Runs: what the journal knows of upgrades, rollbacks and undos.
 
 use pgbelay_core::ident::{BackupId, Revision};
-use pgbelay_core::model::ledger::Record;
-use serde::Serialize;
+use pgbelay_core::model::ledger::{Record, Verb};
+use serde::{Deserialize, Serialize};
 
 use crate::table::Table;
 use crate::text::{instant, when};
@@ -20,6 +20,22 @@ pub struct RunWire<'a> {
     consent: &'a str,
     backups: Vec<&'a str>,
     reverses: Option<i64>,
+    failure: Option<Failure>,
+}
+
+/// What a run that came to nothing was to do, and why it didn't.
+#[derive(Debug, Serialize, Deserialize)]
+struct Failure {
+    attempted: String,
+    exit_code: u8,
+    error: String,
+}
+
+impl Failure {
+    fn of(record: &Record) -> Option<Self> {
+        let failed = record.verb == Verb::Failed;
+        failed.then(|| serde_json::from_str(&record.details).ok())?
+    }
 }
 
 /// The runs for machines, in the order given.
@@ -40,6 +56,7 @@ fn run(record: &Record) -> RunWire<'_> {
         consent: &record.consent,
         backups: backups.map(BackupId::as_str).collect(),
         reverses: record.reverses,
+        failure: Failure::of(record),
     }
 }
 
@@ -56,16 +73,22 @@ pub fn human(records: &[Record]) -> String {
             let revision = revision.as_ref().map(ToString::to_string);
             revision.unwrap_or_else(|| "base".to_owned())
         };
+        let failure = Failure::of(record);
+        let what = failure.as_ref().map_or_else(
+            || record.verb.as_str().to_owned(),
+            |failure| format!("{} failed", failure.attempted),
+        );
+        let why = (record.reason.clone()).or(failure.map(|failure| failure.error));
         let backups: Vec<&str> = record.backups.iter().map(BackupId::as_str).collect();
         table.row([
             record.sequence.to_string(),
-            record.verb.as_str().to_owned(),
+            what,
             base(&record.from),
             base(&record.to),
             when(record.at),
             record.by.clone(),
             record.consent.clone(),
-            record.reason.clone().unwrap_or_default(),
+            why.unwrap_or_default(),
             backups.join(", "),
         ]);
     }

@@ -47,6 +47,8 @@ pub enum Verb {
     Rollback,
     /// A rollback was reversed.
     Undo,
+    /// A run that somebody had consented to came to nothing; its details say which, and why.
+    Failed,
 }
 
 impl Verb {
@@ -56,12 +58,13 @@ impl Verb {
             Self::Upgrade => "upgrade",
             Self::Rollback => "rollback",
             Self::Undo => "undo",
+            Self::Failed => "failed",
         }
     }
 
     /// The verb stored as `word`.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Upgrade, Self::Rollback, Self::Undo]
+        [Self::Upgrade, Self::Rollback, Self::Undo, Self::Failed]
             .into_iter()
             .find(|verb| verb.as_str() == word)
     }

@@ -1,6 +1,7 @@
 //! The verbs: one file each, a `plan` that only reads and an `apply` that consumes it.
 
 pub mod analysis;
+mod attempts;
 pub mod backup;
 pub mod context;
 pub mod drift;

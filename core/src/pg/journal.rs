@@ -110,6 +110,11 @@ pub async fn append(client: &impl GenericClient, record: NewRecord) -> Result<i6
     Ok(sequence)
 }
 
+/// True when there is a journal.
+pub async fn exists(client: &impl GenericClient) -> Result<bool> {
+    ledger::table_exists(client, "journal").await
+}
+
 /// Every run, oldest first; empty when there is no journal. Only reads.
 pub async fn read(client: &impl GenericClient) -> Result<Vec<Record>> {
     let rows = rows(client).await?;
@@ -139,7 +144,7 @@ pub async fn verify_chain(client: &impl GenericClient) -> Result<()> {
 }
 
 async fn rows(client: &impl GenericClient) -> Result<Vec<Row>> {
-    if !ledger::table_exists(client, "journal").await? {
+    if !exists(client).await? {
         return Ok(Vec::new());
     }
     client

@@ -7,10 +7,13 @@ use crate::ident::{BackupId, Digest, Revision};
 use crate::model::backup::{BackupFacts, BackupKind};
 use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
+use crate::model::ledger::Verb;
+use crate::ops::attempts::{self, Attempted};
 use crate::ops::context::Context;
 use crate::ops::provisional::Provisional;
 use crate::ops::rollback::attempt::{Attempt, attempt};
 use crate::ops::rollback::plan::{self, Planned};
+use crate::ops::rollback::record;
 use crate::ops::snapshot::{self, Purpose};
 use crate::ops::stored_catalog;
 use crate::pg::lock::{self, Locked};
@@ -41,8 +44,28 @@ pub struct Outcome {
     pub drift: Option<String>,
 }
 
-/// Carries `planned` out. Somebody has named the database.
+/// Carries `planned` out. Somebody has named the database. A failure is noted in the journal.
 pub async fn apply(
+    ctx: &Context,
+    planned: Planned,
+    consent: Consent,
+    options: Options,
+) -> Result<Outcome> {
+    let attempted = Attempted {
+        verb: Verb::Rollback,
+        from: planned.plan.from.clone(),
+        to: planned.plan.to.clone(),
+        reason: options.reason.clone(),
+        consent: record::given(&planned, &consent, &options),
+    };
+    let outcome = Box::pin(carry_out(ctx, planned, consent, options)).await;
+    if let Err(error) = &outcome {
+        attempts::note(ctx, attempted, error).await;
+    }
+    outcome
+}
+
+async fn carry_out(
     ctx: &Context,
     planned: Planned,
     consent: Consent,

@@ -3,8 +3,9 @@
 use crate::error::Result;
 use crate::ident::Digest;
 use crate::model::backup::BackupFacts;
+use crate::model::consent::Consent;
 use crate::model::ledger::{Entry, Verb};
-use crate::ops::rollback::apply::Outcome;
+use crate::ops::rollback::apply::{Options, Outcome};
 use crate::ops::rollback::attempt::Attempt;
 use crate::ops::rollback::plan::Planned;
 use crate::pg::journal::{self, NewRecord};
@@ -40,6 +41,21 @@ pub fn entry_record(entry: &Entry, planned: &Planned) -> EntryRecord {
     }
 }
 
+/// How consent was given, and the flags that weakened a check.
+pub fn given(planned: &Planned, consent: &Consent, options: &Options) -> String {
+    let mut text = consent.by().to_owned();
+    for (given, flag) in [
+        (planned.request.force && text != "--force", " --force"),
+        (planned.request.accept_drift, " --accept-drift"),
+        (options.without_snapshot, " --without-snapshot"),
+    ] {
+        if given {
+            text += flag;
+        }
+    }
+    text
+}
+
 /// Takes the entries back and writes the journal, in the same transaction.
 pub async fn write_ledger(
     client: &Client,
@@ -53,23 +69,13 @@ pub async fn write_ledger(
         ledger::remove(client, &entry.revision).await?;
     }
     let (ids, manifests) = Outcome::references(backups);
-    let mut consent = context.consent.by().to_owned();
-    for (given, flag) in [
-        (planned.request.force && consent != "--force", " --force"),
-        (planned.request.accept_drift, " --accept-drift"),
-        (context.options.without_snapshot, " --without-snapshot"),
-    ] {
-        if given {
-            consent += flag;
-        }
-    }
     let record = NewRecord {
         verb: Verb::Rollback,
         from: planned.plan.from.clone(),
         to: planned.plan.to.clone(),
         by: format!("{} ({})", session::role(client).await?, context.ctx.actor),
         reason: context.options.reason.clone(),
-        consent,
+        consent: given(planned, context.consent, context.options),
         backups: ids,
         manifests,
         reverses: None,

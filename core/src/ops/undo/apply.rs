@@ -11,9 +11,11 @@ use crate::ident::{Revision, TableName};
 use crate::model::backup::{BackupFacts, BackupKind, VerifyLevel};
 use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
+use crate::model::ledger::Verb;
 use crate::model::plan::Coverage;
 use crate::model::relation::Oid;
 use crate::ops::analysis::Analysis;
+use crate::ops::attempts::{self, Attempted};
 use crate::ops::context::Context;
 use crate::ops::provisional::Provisional;
 use crate::ops::snapshot::{self, Purpose, Taken};
@@ -83,8 +85,28 @@ pub struct Own {
     pub server: Server,
 }
 
-/// Carries `plan` out.
+/// Carries `plan` out. A failure is noted in the journal.
 pub async fn apply(
+    ctx: &Context,
+    plan: UndoPlan,
+    consent: Consent,
+    options: Options,
+) -> Result<Outcome> {
+    let attempted = Attempted {
+        verb: Verb::Undo,
+        from: plan.record.to.clone(),
+        to: plan.record.from.clone(),
+        reason: options.reason.clone(),
+        consent: consent.by().to_owned(),
+    };
+    let outcome = Box::pin(carry_out(ctx, plan, consent, options)).await;
+    if let Err(error) = &outcome {
+        attempts::note(ctx, attempted, error).await;
+    }
+    outcome
+}
+
+async fn carry_out(
     ctx: &Context,
     plan: UndoPlan,
     consent: Consent,

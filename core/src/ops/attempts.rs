@@ -1,0 +1,82 @@
+//! Runs that came to nothing, for the journal.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::ident::Revision;
+use crate::model::event::Event;
+use crate::model::ledger::Verb;
+use crate::ops::context::Context;
+use crate::pg::journal::{self, NewRecord};
+use crate::pg::session;
+use crate::pg::{connect, transaction};
+
+/// How long noting it may take: the failure itself is what somebody waits to hear of.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What was attempted, once somebody had consented to it.
+#[derive(Debug, Clone)]
+pub struct Attempted {
+    /// What for.
+    pub verb: Verb,
+    /// Head of the ledger.
+    pub from: Option<Revision>,
+    /// Where it was to lead.
+    pub to: Option<Revision>,
+    /// `--reason`.
+    pub reason: Option<String>,
+    /// How consent was given, and flags that weakened a check.
+    pub consent: String,
+}
+
+/// Notes in the journal that `attempted` came to nothing because of `error`, on a connection of its
+/// own. Where there is no journal, nothing is noted; that it can't be is told and is no failure.
+///
+/// After an error that leaves open whether something was committed nothing is noted, either: if it
+/// was, the journal says so.
+pub async fn note(ctx: &Context, attempted: Attempted, error: &Error) {
+    if transaction::may_have_committed(error) {
+        return;
+    }
+    let noted = tokio::time::timeout(PATIENCE, append(ctx, attempted, error)).await;
+    let why = match noted {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it took too long".to_owned(),
+    };
+    ctx.observer.observe(Event::Note(format!(
+        "that this run failed was not noted in the journal: {why}"
+    )));
+}
+
+async fn append(ctx: &Context, attempted: Attempted, error: &Error) -> Result<()> {
+    let mut session = connect::connect(&ctx.database, "pgbelay journal").await?;
+    if !journal::exists(session.client()).await? {
+        return Ok(());
+    }
+    let transaction = session::begin(session.client_mut()).await?;
+    session::pin(&transaction).await?;
+    session::set_lock_timeout(&transaction, PATIENCE / 3, true).await?;
+    let details = json!({
+        "attempted": attempted.verb.as_str(),
+        "exit_code": error.kind().exit_code(),
+        "error": error.to_string(),
+        "causes": error.causes(),
+    });
+    let record = NewRecord {
+        verb: Verb::Failed,
+        from: attempted.from,
+        to: attempted.to,
+        by: format!("{} ({})", session::role(&transaction).await?, ctx.actor),
+        reason: attempted.reason,
+        consent: attempted.consent,
+        backups: Vec::new(),
+        manifests: Vec::new(),
+        reverses: None,
+        details: details.to_string(),
+    };
+    journal::append(&transaction, record).await?;
+    session::commit(transaction).await
+}
