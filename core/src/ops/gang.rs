@@ -216,7 +216,8 @@ impl<T> Board<T> {
                 }
                 state.running += 1;
                 let left: u64 = state.waiting.iter().map(|t| t.weight).sum();
-                let alone = task.weight.saturating_mul(self.jobs) > task.weight + left;
+                let share = (task.weight + left) / self.jobs;
+                let alone = self.jobs == 1 || task.weight > share;
                 return Ok(Some((task, alone)));
             }
             if state.running == 0 {
