@@ -1,6 +1,8 @@
 //! `migrate`: going forward, and seeing where a database stands.
 
+mod forward;
 mod guards;
+mod marking;
 mod scripts;
 
 use std::fs;

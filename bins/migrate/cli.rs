@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use console::args::Shared;
 use console::commands::{completions, rollback_to};
 
-use crate::{check, current, history, revision, status, upgrade};
+use crate::{check, current, heads, history, lock, repair, revision, stamp, status, upgrade};
 
 /// Take a PostgreSQL database forward, and see where it stands
 #[derive(Debug, Parser)]
@@ -29,9 +29,14 @@ pub enum Command {
     Current(current::Args),
     Status(status::Args),
     History(history::Args),
+    Heads(heads::Args),
     Revision(revision::Args),
     Create(revision::CreateArgs),
     Check(check::Args),
+    Stamp(stamp::StampArgs),
+    Baseline(stamp::BaselineArgs),
+    Repair(repair::Args),
+    Lock(lock::Args),
     Completions(completions::Args),
 }
 

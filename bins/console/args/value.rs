@@ -141,6 +141,17 @@ pub fn revision(text: &str) -> Result<String, String> {
     }
 }
 
+/// As [`revision`], or two of them: `FROM:TO`, either of which may be left out.
+pub fn revisions(text: &str) -> Result<String, String> {
+    let Some((from, to)) = text.split_once(':') else {
+        return revision(text);
+    };
+    for part in [from, to].into_iter().filter(|part| !part.is_empty()) {
+        revision(part)?;
+    }
+    Ok(text.to_owned())
+}
+
 /// Reads a version in full, as it stands in a file name.
 pub fn version(text: &str) -> Result<Revision, String> {
     let parsed: Result<Revision, Error> = text.parse();

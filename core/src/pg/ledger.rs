@@ -19,7 +19,8 @@ pub const SCHEMA: &str = "pgbelay";
 /// The layout of the tables, stored in `pgbelay.layout`. A change adds a step to [`ensure`].
 const LAYOUT: i32 = 2;
 
-const CREATE: &str = r"
+/// Makes what isn't there.
+pub(super) const CREATE: &str = r"
 CREATE SCHEMA IF NOT EXISTS pgbelay;
 COMMENT ON SCHEMA pgbelay IS 'pgbelay: what migrations are applied, and every run. Do not edit.';
 
@@ -255,6 +256,26 @@ pub async fn remove(client: &impl GenericClient, revision: &Revision) -> Result<
             "the ledger has no revision {revision} to take out"
         )))
     }
+}
+
+/// Stores other scripts for `revision`: those of its files, as somebody accepted them.
+pub async fn accept(client: &impl GenericClient, entry: &Entry) -> Result<()> {
+    let down = entry.down_checksum.map(|digest| digest.to_string());
+    client
+        .execute(
+            "UPDATE pgbelay.ledger SET up_checksum = $2, up_text = $3, down_checksum = $4, \
+               down_text = $5 WHERE revision = $1",
+            &[
+                &entry.revision.as_str(),
+                &entry.up_checksum.to_string(),
+                &entry.up_text,
+                &down,
+                &entry.down_text,
+            ],
+        )
+        .await
+        .pg("could not write to the ledger")?;
+    Ok(())
 }
 
 fn entry(row: &Row) -> Result<Entry> {

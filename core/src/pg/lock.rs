@@ -20,7 +20,7 @@ use super::session::{self, Canceller, Session};
 /// Advisory locks are scoped by database in the server itself, so the key is a constant: it holds
 /// for a renamed or cloned database too. The first eight bytes of the SHA-256 of
 /// `pgbelay migration lock`.
-const KEY: i64 = i64::from_be_bytes([0x35, 0x14, 0x7a, 0xa9, 0x1c, 0x17, 0xc1, 0xa2]);
+pub(super) const KEY: i64 = i64::from_be_bytes([0x35, 0x14, 0x7a, 0xa9, 0x1c, 0x17, 0xc1, 0xa2]);
 
 /// The longest sleep between two attempts.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -78,6 +78,27 @@ pub async fn holder(client: &impl GenericClient) -> Result<Option<Holder>> {
         role: row.get(2),
         since: row.get(3),
     }))
+}
+
+/// Ends the session of `holder`, and waits up to `wait` until the lock is no longer its.
+pub async fn terminate(client: &Client, holder: &Holder, wait: Duration) -> Result<()> {
+    client
+        .query_one("SELECT pg_catalog.pg_terminate_backend($1)", &[&holder.pid])
+        .await
+        .pg("could not end the session that holds the migration lock")
+        .map_err(|error| error.hint("its own role may, and so may members of pg_signal_backend"))?;
+    let began = Instant::now();
+    while self::holder(client)
+        .await?
+        .is_some_and(|now| now.pid == holder.pid)
+    {
+        if began.elapsed() > wait {
+            return Err(Error::busy(format!("pid {} does not end", holder.pid))
+                .hint("look at it in pg_stat_activity"));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 /// Takes the migration lock, waiting up to `wait` for whoever holds it.
@@ -159,10 +180,7 @@ fn busy(holder: Option<&Holder>, waited: Duration) -> Error {
         "another run holds the migration lock ({holder}); waited {waited} s"
     ))
     .hint("let it finish, or wait longer with --wait")
-    .hint(format!(
-        "to end it (its open transaction is rolled back): SELECT pg_terminate_backend({})",
-        holder.pid
-    ))
+    .hint("to end it (its open transaction is rolled back): migrate lock release")
 }
 
 /// A session that holds the migration lock. Nothing else writes to a database.

@@ -20,6 +20,7 @@ pub mod lookup;
 pub mod matviews;
 pub mod merge;
 pub mod net;
+pub mod offline;
 pub mod options;
 mod passfile;
 pub mod progress;

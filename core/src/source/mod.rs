@@ -11,4 +11,5 @@ mod resolve;
 
 pub use create::create;
 pub use folder::read;
+pub use order::heads;
 pub use resolve::resolve;

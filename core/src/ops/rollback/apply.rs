@@ -120,13 +120,7 @@ async fn tries(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {
 }
 
 fn check(planned: &Planned, consent: &Consent, options: &Options) -> Result<()> {
-    if consent.database() != planned.plan.database {
-        return Err(Error::refused(format!(
-            "consent was given for database '{}', and this is '{}'",
-            consent.database(),
-            planned.plan.database
-        )));
-    }
+    consent.check(&planned.plan.database)?;
     if let Some(refusal) = planned.refusal() {
         return Err(refusal);
     }

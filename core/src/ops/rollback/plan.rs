@@ -16,6 +16,7 @@ use crate::pg::session::Session;
 use crate::pg::{catalog, connect, inspect, ledger, lookup, snapshot, transaction};
 use crate::schema::Catalog;
 use crate::source;
+use crate::sql::code;
 
 /// Where to go back to.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub enum Ask {
     To(String),
     /// This many migrations back.
     Steps(usize),
+    /// This many runs of `migrate upgrade` back.
+    Batches(usize),
     /// The migration of this name, and all applied after it.
     Named(String),
 }
@@ -218,6 +221,20 @@ fn resolve(ask: &Ask, entries: &[Entry], migrations: &[Migration]) -> Result<Opt
             let kept = entries.len() - steps;
             Ok(kept.checked_sub(1).map(|i| entries[i].revision.clone()))
         }
+        Ask::Batches(batches) => {
+            let mut numbers: Vec<i64> = entries.iter().rev().map(|e| e.batch).collect();
+            numbers.dedup();
+            if *batches > numbers.len() {
+                let message = format!(
+                    "{batches} runs can't be taken back: there were {}",
+                    numbers.len()
+                );
+                return Err(Error::usage(message).hint("`migrate history -v` lists them"));
+            }
+            let gone = &numbers[..*batches];
+            let kept = entries.iter().rev().find(|e| !gone.contains(&e.batch));
+            Ok(kept.map(|e| e.revision.clone()))
+        }
         Ask::Named(name) => {
             let is = |e: &&Entry| {
                 e.name == *name
@@ -284,7 +301,9 @@ fn compare(
         });
         return;
     };
-    if file.up.checksum() != entry.up_checksum && !request.accept_drift {
+    let edited =
+        file.up.checksum() != entry.up_checksum && !code::same(&file.up.text, &entry.up_text);
+    if edited && !request.accept_drift {
         refusals.push(Refusal {
             rule: "RB-DRIFT",
             path: file.up.path.clone(),
