@@ -4,6 +4,7 @@ mod forward;
 mod guards;
 mod marking;
 mod scripts;
+mod together;
 
 use std::fs;
 

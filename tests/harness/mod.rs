@@ -7,6 +7,7 @@ pub mod binary;
 pub mod cluster;
 pub mod database;
 pub mod installation;
+pub mod pooler;
 pub mod sandbox;
 pub mod state;
 pub mod transcript;

@@ -190,8 +190,8 @@ pub async fn apply(
     reason: Option<String>,
 ) -> Result<()> {
     consent.check(&plan.database)?;
-    let session = connect::connect(&ctx.database, "pgbelay repair").await?;
-    let mut locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
+    let observer = ctx.observer.as_ref();
+    let mut locked = lock::connect(&ctx.database, "pgbelay repair", ctx.wait, observer).await?;
     let marking = Marking {
         ctx,
         verb: Verb::Repair,

@@ -115,8 +115,8 @@ pub async fn apply(
     reason: Option<String>,
 ) -> Result<Option<Revision>> {
     consent.check(&plan.database)?;
-    let session = connect::connect(&ctx.database, "pgbelay stamp").await?;
-    let mut locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
+    let observer = ctx.observer.as_ref();
+    let mut locked = lock::connect(&ctx.database, "pgbelay stamp", ctx.wait, observer).await?;
     let entries = ledger::read(locked.client()).await?;
     let now = planned(ctx, plan.database.clone(), &entries, plan.ask.clone())?;
     let shape = |plan: &StampPlan| {

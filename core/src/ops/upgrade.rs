@@ -190,15 +190,15 @@ pub async fn apply(ctx: &Context, plan: UpgradePlan, options: Options) -> Result
             current: plan.current,
         });
     }
-    let session = connect::connect(&ctx.database, APPLICATION).await?;
-    if session.database() != plan.database {
+    let observer = ctx.observer.as_ref();
+    let mut locked = lock::connect(&ctx.database, APPLICATION, ctx.wait, observer).await?;
+    if locked.session().database() != plan.database {
         return Err(Error::refused(format!(
             "the plan was made for database '{}', and this is '{}'",
             plan.database,
-            session.database()
+            locked.session().database()
         )));
     }
-    let mut locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
     let outcome = under_lock(ctx, &mut locked, &plan, &options).await?;
     locked.release().await?;
     Ok(outcome)

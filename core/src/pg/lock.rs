@@ -14,7 +14,9 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::event::{Event, Observer, Phase};
 
+use super::connect;
 use super::error::PgContext as _;
+use super::options::ConnectOptions;
 use super::session::{self, Canceller, Session};
 
 /// Advisory locks are scoped by database in the server itself, so the key is a constant: it holds
@@ -101,6 +103,50 @@ pub async fn terminate(client: &Client, holder: &Holder, wait: Duration) -> Resu
     Ok(())
 }
 
+/// Connects and takes the migration lock, waiting up to `wait` for whoever holds it.
+///
+/// A pooler that hands the server's process on after each transaction is refused: a lock taken
+/// through it belongs to whoever gets that process next.
+pub async fn connect(
+    options: &ConnectOptions,
+    application: &str,
+    wait: Duration,
+    observer: &dyn Observer,
+) -> Result<Locked> {
+    let session = connect::connect(options, application).await?;
+    // While our session lives, nobody else can be served by its process, unless a pooler shares
+    // it: poolers hand out the process that became free last.
+    // Where the server has no room for a second connection, this can't be looked at.
+    if let Ok(probe) = connect::connect(options, application).await
+        && in_transaction(&probe).await? == session.pid()
+    {
+        return Err(pooled());
+    }
+    acquire(session, wait, observer).await
+}
+
+/// The process that serves `session` while a transaction is open.
+async fn in_transaction(session: &Session) -> Result<i32> {
+    let client = session.client();
+    let begun = client.batch_execute("BEGIN READ ONLY").await;
+    begun.pg("could not begin a transaction")?;
+    let row = client
+        .query_typed_one("SELECT pg_catalog.pg_backend_pid()", &[])
+        .await;
+    let pid = row.pg("could not read what process serves us")?.get(0);
+    let ended = client.batch_execute("ROLLBACK").await;
+    ended.pg("could not end a transaction")?;
+    Ok(pid)
+}
+
+fn pooled() -> Error {
+    Error::failed(
+        "the connection goes through a pooler that changes the server process under it, so the \
+         migration lock can't be held",
+    )
+    .hint("connect directly to PostgreSQL, or to a pooler in session mode")
+}
+
 /// Takes the migration lock, waiting up to `wait` for whoever holds it.
 pub async fn acquire(session: Session, wait: Duration, observer: &dyn Observer) -> Result<Locked> {
     session::patient(session.client()).await?;
@@ -154,11 +200,7 @@ pub async fn check_held(client: &impl GenericClient, pid: i32) -> Result<()> {
         .pg("could not check the migration lock")?;
     let (now, held): (i32, bool) = (row.get(0), row.get(1));
     if now != pid {
-        return Err(Error::failed(
-            "the connection goes through a pooler that changes the server process under it, so \
-             the migration lock can't be held",
-        )
-        .hint("connect directly to PostgreSQL, or to the pooler in session mode"));
+        return Err(pooled());
     }
     if !held {
         return Err(Error::failed("the migration lock was lost")

@@ -57,8 +57,8 @@ pub async fn apply(
             drift: None,
         });
     }
-    let session = connect::connect(&ctx.database, "pgbelay rollback").await?;
-    let mut locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
+    let observer = ctx.observer.as_ref();
+    let mut locked = lock::connect(&ctx.database, "pgbelay rollback", ctx.wait, observer).await?;
     let planned = same_world(ctx, &locked, planned).await?;
     let server = server::read(locked.session().client()).await?;
     let purpose = purpose(ctx, &planned, &options);

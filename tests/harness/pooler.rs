@@ -1,0 +1,122 @@
+//! A pooler in transaction mode, as small as can be: each client gets a server connection for the
+//! length of a transaction, the one that became free last.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// The port in the name of its socket.
+pub const PORT: u16 = 6432;
+
+/// A pooler that listens in a folder of its own, in front of the server in another one.
+pub struct Pooler {
+    /// Where its socket is.
+    pub folder: PathBuf,
+}
+
+#[derive(Clone)]
+struct Pool {
+    server: PathBuf,
+    free: Arc<Mutex<Vec<UnixStream>>>,
+    /// What the server said when the first connection began, up to the first `ReadyForQuery`.
+    greeting: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Pooler {
+    /// Starts one in `folder`, in front of the server whose socket is in `server`.
+    pub fn start(folder: &Path, server: &Path) -> Self {
+        let listener = UnixListener::bind(folder.join(format!(".s.PGSQL.{PORT}"))).unwrap();
+        let pool = Pool {
+            server: server.join(".s.PGSQL.5432"),
+            free: Arc::default(),
+            greeting: Arc::default(),
+        };
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let pool = pool.clone();
+                thread::spawn(move || pool.serve(client));
+            }
+        });
+        Self {
+            folder: folder.to_owned(),
+        }
+    }
+}
+
+impl Pool {
+    /// Serves a client until either side hangs up.
+    fn serve(&self, mut client: UnixStream) -> Option<()> {
+        let startup = untyped(&mut client)?;
+        if startup.len() == 16 {
+            return None; // a request to cancel
+        }
+        let first = self.connection(&startup)?;
+        self.free.lock().unwrap().push(first);
+        client.write_all(&self.greeting.lock().unwrap()).ok()?;
+        let mut server: Option<UnixStream> = None;
+        loop {
+            let message = typed(&mut client)?;
+            if message[0] == b'X' {
+                // A client that leaves in the middle takes its server connection along.
+                return None;
+            }
+            let mut used = match server.take() {
+                Some(server) => server,
+                None => self.connection(&startup)?,
+            };
+            used.write_all(&message).ok()?;
+            let mut idle = false;
+            if matches!(message[0], b'Q' | b'S') {
+                loop {
+                    let answer = typed(&mut used)?;
+                    client.write_all(&answer).ok()?;
+                    if answer[0] == b'Z' {
+                        idle = answer[5] == b'I';
+                        break;
+                    }
+                }
+            }
+            if idle {
+                self.free.lock().unwrap().push(used);
+            } else {
+                server = Some(used);
+            }
+        }
+    }
+
+    /// A free server connection, or a new one.
+    fn connection(&self, startup: &[u8]) -> Option<UnixStream> {
+        if let Some(free) = self.free.lock().unwrap().pop() {
+            return Some(free);
+        }
+        let mut server = UnixStream::connect(&self.server).ok()?;
+        server.write_all(startup).ok()?;
+        let mut greeting = Vec::new();
+        loop {
+            let message = typed(&mut server)?;
+            greeting.extend(&message);
+            if message[0] == b'Z' {
+                *self.greeting.lock().unwrap() = greeting;
+                return Some(server);
+            }
+        }
+    }
+}
+
+fn typed(stream: &mut UnixStream) -> Option<Vec<u8>> {
+    let mut message = vec![0];
+    stream.read_exact(&mut message).ok()?;
+    message.extend(untyped(stream)?);
+    Some(message)
+}
+
+fn untyped(stream: &mut UnixStream) -> Option<Vec<u8>> {
+    let mut message = vec![0; 4];
+    stream.read_exact(&mut message).ok()?;
+    let length = u32::from_be_bytes(message[..4].try_into().unwrap()) as usize;
+    message.resize(length, 0);
+    stream.read_exact(&mut message[4..]).ok()?;
+    Some(message)
+}
