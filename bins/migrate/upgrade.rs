@@ -121,8 +121,7 @@ fn between(shell: &Shell, sql: bool, from: &str, to: &str) -> Result<Ending> {
     let context = shell.offline(Flow::Answer)?;
     let named = |revision: &'_ str| (!revision.is_empty()).then(|| revision.to_owned());
     let (from, to) = (named(from), named(to));
-    let folder = &context.migrations;
-    let script = offline::between(folder, from.as_deref(), to.as_deref(), &context.actor)?;
+    let script = offline::between(&context, from.as_deref(), to.as_deref())?;
     let document = json!({ "script": script });
     Ok(shell.answer(Exit::Done, &document, |_| script.clone()))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
+use pgbelay_core::model::layout::Layout;
 use pgbelay_core::model::secret::Secret;
 
 use crate::args::value;
@@ -38,6 +39,11 @@ pub struct Shared {
     /// Folder of migrations [env: PGBELAY_MIGRATIONS] [default: migrations]
     #[arg(short, long, global = true, value_name = "DIR")]
     pub migrations: Option<PathBuf>,
+
+    /// How the migrations are laid out: pairs, golang-migrate, sqlx, diesel, dbmate, goose, flyway,
+    /// tern or alembic [default: found by looking]
+    #[arg(long, global = true, value_name = "LAYOUT", value_parser = value::layout)]
+    pub layout: Option<Layout>,
 
     /// Where backups live: a folder or s3://bucket/prefix [env: PGBELAY_BACKUPS] [default: backups]
     #[arg(short, long, global = true, value_name = "DIR")]

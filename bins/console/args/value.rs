@@ -6,6 +6,7 @@ use std::time::Duration;
 use pgbelay_core::error::Error;
 use pgbelay_core::ident::Revision;
 use pgbelay_core::model::backup::{Compression, VerifyLevel};
+use pgbelay_core::model::layout::Layout;
 use pgbelay_core::model::loss::Verdict;
 use pgbelay_core::model::secret::Secret;
 
@@ -150,6 +151,13 @@ pub fn revisions(text: &str) -> Result<String, String> {
         revision(part)?;
     }
     Ok(text.to_owned())
+}
+
+/// Reads the name of a layout of migrations.
+pub fn layout(text: &str) -> Result<Layout, String> {
+    let words = || Layout::ALL.map(Layout::as_str).join(", ");
+    let parsed: Result<Layout, Error> = text.parse();
+    parsed.map_err(|_| format!("a layout is one of {}", words()))
 }
 
 /// Reads a version in full, as it stands in a file name.

@@ -8,6 +8,7 @@ use pgbelay_core::error::{Error, Result};
 use pgbelay_core::model::ask::Nobody;
 use pgbelay_core::model::backup::Compression;
 use pgbelay_core::model::event::Observer;
+use pgbelay_core::model::layout::Layout;
 use pgbelay_core::model::secret::Secret;
 use pgbelay_core::ops::context::Context;
 use pgbelay_core::pg::config;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub database_url: Option<Secret>,
     /// The folder of migrations.
     pub migrations: PathBuf,
+    /// How that folder is laid out; `None`: found by looking.
+    pub layout: Option<Layout>,
     /// Where backups live.
     pub backups: String,
     /// age recipients; may be empty.
@@ -70,6 +73,7 @@ impl Settings {
                 .or_else(|| environment.path("PGBELAY_MIGRATIONS"))
                 .or_else(|| layers.iter().find_map(|layer| layer.migrations.clone()))
                 .unwrap_or_else(|| "migrations".into()),
+            layout: (shared.layout).or_else(|| layers.iter().find_map(|layer| layer.layout)),
             backups: (shared.backups.clone())
                 .or_else(|| environment.get("PGBELAY_BACKUPS").map(str::to_owned))
                 .or_else(|| layers.iter().find_map(|layer| layer.backups.clone()))
@@ -128,6 +132,7 @@ impl Settings {
         Context {
             database,
             migrations: self.migrations,
+            layout: self.layout,
             backups: self.backups,
             recipients: self.recipients,
             identities: self.identities,

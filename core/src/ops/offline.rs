@@ -4,14 +4,13 @@
 //! it and nobody else holds the migration lock. What no script can do is save what it destroys,
 //! and take fingerprints of the schema.
 
-use std::path::Path;
-
 use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::ident::{Digest, Revision};
 use crate::model::ledger::{Entry, Verb};
 use crate::model::migration::{Migration, Script, Target};
+use crate::ops::context::Context;
 use crate::ops::rollback::{Planned, entry_record};
 use crate::ops::upgrade::UpgradePlan;
 use crate::pg::journal::NewRecord;
@@ -27,8 +26,8 @@ pub fn forward(plan: &UpgradePlan, actor: &str) -> String {
 }
 
 /// The way forward from one revision to another, by the files alone; `None` is base and head.
-pub fn between(folder: &Path, from: Option<&str>, to: Option<&str>, actor: &str) -> Result<String> {
-    let all = source::read(folder)?;
+pub fn between(ctx: &Context, from: Option<&str>, to: Option<&str>) -> Result<String> {
+    let all = ctx.read_migrations()?;
     let known: Vec<(Revision, String)> = all
         .iter()
         .map(|m| (m.revision.clone(), m.full_name()))
@@ -47,7 +46,7 @@ pub fn between(folder: &Path, from: Option<&str>, to: Option<&str>, actor: &str)
     }
     let head = start.checked_sub(1).map(|i| &all[i].revision);
     let some: Vec<&Migration> = all[start..end].iter().collect();
-    Ok(migrations(head, &some, actor))
+    Ok(migrations(head, &some, &ctx.actor))
 }
 
 fn migrations(from: Option<&Revision>, migrations: &[&Migration], actor: &str) -> String {

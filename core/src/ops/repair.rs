@@ -107,7 +107,7 @@ async fn find(
     named: &[String],
     way: Way,
 ) -> Result<Vec<Item>> {
-    let migrations = source::read(&ctx.migrations)?;
+    let migrations = ctx.read_migrations()?;
     let entries = ledger::read(transaction).await?;
     let mut items: Vec<Item> = entries
         .iter()
@@ -242,7 +242,7 @@ pub async fn apply(
             }
             (Trouble::Failed { .. }, None) if plan.way == Way::Applied => {
                 let by = marking.by(&transaction).await?;
-                let migrations = source::read(&ctx.migrations)?;
+                let migrations = ctx.read_migrations()?;
                 let file = migrations.iter().find(|m| m.revision == item.revision);
                 let entries = file.map(|m| Entry::of(m, 0, &by)).into_iter().collect();
                 marking.add(&mut transaction, entries).await?;

@@ -58,7 +58,7 @@ pub async fn plan(ctx: &Context, ask: Ask) -> Result<StampPlan> {
 }
 
 fn planned(ctx: &Context, database: String, entries: &[Entry], ask: Ask) -> Result<StampPlan> {
-    let migrations = source::read(&ctx.migrations)?;
+    let migrations = ctx.read_migrations()?;
     let target = match &ask {
         Ask::Stamp(target) => target.as_str(),
         Ask::Baseline(target) => target.as_deref().unwrap_or("head"),

@@ -101,7 +101,7 @@ impl Status {
 
 /// Reads where the database stands.
 pub async fn read(ctx: &Context) -> Result<Status> {
-    let migrations = source::read(&ctx.migrations)?;
+    let migrations = ctx.read_migrations()?;
     let mut session = connect::connect(&ctx.database, "pgbelay status").await?;
     let database = session.database().to_owned();
     let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
@@ -122,7 +122,7 @@ pub async fn read(ctx: &Context) -> Result<Status> {
 
 /// The migrations that no other one follows; by the files alone.
 pub fn heads(ctx: &Context) -> Result<Vec<Migration>> {
-    let migrations = source::read(&ctx.migrations)?;
+    let migrations = ctx.read_migrations()?;
     Ok(source::heads(&migrations).into_iter().cloned().collect())
 }
 

@@ -89,7 +89,7 @@ pub struct Outcome {
 /// Finds out what is pending up to the target. Only reads.
 pub async fn plan(ctx: &Context, request: &Request) -> Result<UpgradePlan> {
     ctx.observer.observe(Event::Phase(Phase::Plan));
-    let migrations = source::read(&ctx.migrations)?;
+    let migrations = ctx.read_migrations()?;
     let mut session = connect::connect(&ctx.database, APPLICATION).await?;
     let database = session.database().to_owned();
     let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;

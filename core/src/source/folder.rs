@@ -9,23 +9,43 @@ use std::path::PathBuf;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ident::Revision;
+use crate::model::layout::Layout;
 use crate::model::migration::Migration;
 use crate::model::migration::Script;
+use crate::source::alembic;
 use crate::source::file_name;
-use crate::source::file_name::FileName;
+use crate::source::file_name::Style;
+use crate::source::flyway;
+use crate::source::flyway::Name;
 use crate::source::header;
+use crate::source::header::Header;
+use crate::source::layout;
+use crate::source::one_file;
 use crate::source::order;
+use crate::source::part;
+use crate::source::part::Part;
 
-/// The migrations in `folder`, in the order in which they are applied.
+/// The migrations in `folder`, in the order in which they are applied, whatever its layout.
 ///
-/// Hidden files, sub-folders and files that don't end in `.sql` are ignored. Anything that would
-/// leave doubt about what to run is a usage error that names every problem at once: a `.sql` file
-/// whose name has no version, two migrations of one revision, a rollback without its migration,
-/// text that isn't UTF-8, dependencies that are unknown or circular.
+/// Hidden files, sub-folders (but for the layouts that have them) and files that don't end in
+/// `.sql` are ignored. Anything that would leave doubt about what to run is a usage error that
+/// names every problem at once: a `.sql` file whose name has no version, two migrations of one
+/// revision, a rollback without its migration, text that isn't UTF-8, what only the tool that the
+/// layout is of can run, dependencies that are unknown or circular.
 pub fn read(folder: &Path) -> Result<Vec<Migration>> {
-    let mut reading = Reading::default();
-    for path in files(folder)? {
+    read_as(folder, None)
+}
+
+/// As [`read`], in the layout given; `None` finds it by looking.
+pub fn read_as(folder: &Path, layout: Option<Layout>) -> Result<Vec<Migration>> {
+    let layout = layout.map_or_else(|| layout::look(folder), Ok)?;
+    let mut reading = Reading::new(layout);
+    for path in layout::files(folder, layout)? {
         reading.take(&path);
+    }
+    reading.take_alembic();
+    if layout == Layout::Goose {
+        reading.refuse_go(folder)?;
     }
     let mut migrations = reading.pair();
     if reading.problems.is_empty() {
@@ -43,150 +63,278 @@ pub fn read(folder: &Path) -> Result<Vec<Migration>> {
     }
 }
 
+/// The sub-folders of `folder`, but for hidden ones.
+pub(super) fn sub_folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = entries(folder)?;
+    found.retain(|path| path.is_dir());
+    Ok(found)
+}
+
 /// The files of `folder` that may be migrations, sorted by name.
 pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).map_err(|e| {
+    let mut found = entries(folder)?;
+    found.retain(|path| {
+        let sql = path
+            .extension()
+            .is_some_and(|x| x.eq_ignore_ascii_case("sql"));
+        sql && !path.is_dir()
+    });
+    Ok(found)
+}
+
+/// What is in `folder`, but for what is hidden, sorted by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = |e| {
         let shown = folder.display();
+        Error::usage(format!("can't read the migrations folder '{shown}'")).caused_by(e)
+    };
+    let entries = fs::read_dir(folder).map_err(|e| {
         if e.kind() == ErrorKind::NotFound {
+            let shown = folder.display();
             Error::usage(format!("there is no migrations folder '{shown}'"))
                 .hint("name it with --migrations, or start one with `migrate revision -m MESSAGE`")
         } else {
-            Error::usage(format!("can't read the migrations folder '{shown}'")).caused_by(e)
+            unreadable(e)
         }
     })?;
     let mut paths = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(|e| {
-            Error::usage(format!(
-                "can't read the migrations folder '{}'",
-                folder.display()
-            ))
-            .caused_by(e)
-        })?;
-        let name = entry.file_name();
-        let hidden = name.to_string_lossy().starts_with('.');
-        let path = entry.path();
-        let sql = path
-            .extension()
-            .is_some_and(|x| x.eq_ignore_ascii_case("sql"));
-        if !hidden && sql && !path.is_dir() {
-            paths.push(path);
+        let entry = entry.map_err(unreadable)?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            paths.push(entry.path());
         }
     }
     paths.sort();
     Ok(paths)
 }
 
-/// The files read so far: by revision and name.
-#[derive(Default)]
+/// The scripts read so far.
 struct Reading {
-    ups: BTreeMap<Revision, (FileName, Script)>,
-    downs: Vec<(FileName, Script)>,
+    layout: Layout,
+    ups: BTreeMap<Revision, Part>,
+    downs: Vec<Part>,
+    /// Files of Alembic, which only make sense together.
+    together: Vec<Script>,
     problems: Vec<String>,
 }
 
 impl Reading {
+    const fn new(layout: Layout) -> Self {
+        Self {
+            layout,
+            ups: BTreeMap::new(),
+            downs: Vec::new(),
+            together: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
     fn take(&mut self, path: &Path) {
+        match self.parts(path) {
+            Ok(parts) => self.add_all(parts),
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+
+    /// The parts in the file at `path`; a problem in words.
+    fn parts(&mut self, path: &Path) -> Result<Vec<Part>, String> {
         let shown = path.display().to_string();
-        let parsed = path
+        let file = path
             .file_name()
             .and_then(|name| name.to_str())
-            .and_then(file_name::parse);
-        let Some(name) = parsed else {
-            self.problems.push(format!(
-                "'{shown}' is not named <version>_<name>.sql, the version being digits or YYYYMMDD_HHMMSS"
-            ));
-            return;
-        };
+            .unwrap_or_default();
         let text = match fs::read(path).map(String::from_utf8) {
             Ok(Ok(text)) => text,
-            Ok(Err(_)) => {
-                self.problems
-                    .push(format!("'{shown}' is not text in UTF-8"));
-                return;
-            }
-            Err(e) => {
-                self.problems.push(format!("'{shown}' can't be read: {e}"));
-                return;
-            }
+            Ok(Err(_)) => return Err(format!("'{shown}' is not text in UTF-8")),
+            Err(e) => return Err(format!("'{shown}' can't be read: {e}")),
         };
-        let script = Script::new(shown, &text);
-        if name.down {
-            self.take_down(name, script);
-        } else {
-            self.take_up(name, script);
+        let script = Script::new(shown.clone(), &text);
+        match self.layout {
+            Layout::Alembic => {
+                self.together.push(script);
+                Ok(Vec::new())
+            }
+            Layout::Flyway => flyway_part(path, file, script),
+            Layout::Diesel => diesel_part(path, file, script).map(|part| vec![part]),
+            layout => {
+                let name = file_name::parse(file).ok_or_else(|| {
+                    format!(
+                        "'{shown}' is not named <version>_<name>.sql, the version being digits or YYYYMMDD_HHMMSS"
+                    )
+                })?;
+                if matches!(layout, Layout::Dbmate | Layout::Goose | Layout::Tern) {
+                    return one_file::parts(layout, &name, &script);
+                }
+                let alone = name.style == Style::UpDown && part::stands_alone(&script.text);
+                Ok(vec![Part {
+                    no_transaction: alone || layout::has_no_transaction(&script.text),
+                    revision: name.revision,
+                    name: name.name,
+                    down: name.down,
+                    script,
+                }])
+            }
         }
     }
 
-    fn take_up(&mut self, name: FileName, script: Script) {
-        if let Some((_, other)) = self.ups.get(&name.revision) {
-            self.problems.push(format!(
-                "'{}' and '{}' have the same revision",
-                other.path, script.path
-            ));
-        } else {
-            self.ups.insert(name.revision.clone(), (name, script));
+    /// goose runs migrations written in Go too; leaving them out would leave a gap.
+    fn refuse_go(&mut self, folder: &Path) -> Result<()> {
+        for path in entries(folder)? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let stem = name.and_then(|name| name.strip_suffix(".go"));
+            if stem.is_some_and(|stem| file_name::split(stem).is_some()) {
+                let shown = path.display();
+                self.problems.push(format!(
+                    "'{shown}' is written in Go, which only goose can run"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn take_alembic(&mut self) {
+        if !self.together.is_empty() {
+            let (parts, mut problems) = alembic::parts(&self.together);
+            self.problems.append(&mut problems);
+            self.add_all(parts);
         }
     }
 
-    fn take_down(&mut self, name: FileName, script: Script) {
-        let same = |n: &FileName| n.revision == name.revision && n.name == name.name;
-        if let Some((_, other)) = self.downs.iter().find(|(n, _)| same(n)) {
-            self.problems.push(format!(
-                "'{}' and '{}' roll back the same migration",
-                other.path, script.path
-            ));
-        } else {
-            self.downs.push((name, script));
+    fn add_all(&mut self, parts: Vec<Part>) {
+        for part in parts {
+            self.add(part);
         }
+    }
+
+    fn add(&mut self, part: Part) {
+        let other = if part.down {
+            let same = |p: &&Part| p.revision == part.revision && self.belong(p, &part);
+            self.downs.iter().find(same)
+        } else {
+            self.ups.get(&part.revision)
+        };
+        if let Some(other) = other {
+            let what = if part.down {
+                "roll back the same migration"
+            } else {
+                "have the same revision"
+            };
+            self.problems.push(format!(
+                "'{}' and '{}' {what}",
+                other.script.path, part.script.path
+            ));
+        } else if part.down {
+            self.downs.push(part);
+        } else {
+            self.ups.insert(part.revision.clone(), part);
+        }
+    }
+
+    /// Whether two scripts of one revision are of one migration. Names in pairs must agree;
+    /// elsewhere the version alone counts.
+    fn belong(&self, one: &Part, other: &Part) -> bool {
+        self.layout != Layout::Pairs || one.name == other.name
     }
 
     /// Every migration with its way back.
     fn pair(&mut self) -> Vec<Migration> {
         let mut downs = std::mem::take(&mut self.downs);
         let mut migrations = Vec::new();
-        for (name, up) in std::mem::take(&mut self.ups).into_values() {
+        for up in std::mem::take(&mut self.ups).into_values() {
             let found = downs
                 .iter()
-                .position(|(n, _)| n.revision == name.revision && n.name == name.name);
-            let down = found.map(|i| downs.swap_remove(i).1);
-            migrations.push(self.migration(name, up, down));
+                .position(|down| down.revision == up.revision && self.belong(down, &up));
+            let down = found.map(|i| downs.swap_remove(i));
+            migrations.push(self.migration(up, down));
         }
-        downs.sort_by(|a, b| a.1.path.cmp(&b.1.path));
-        for (_, script) in downs {
+        downs.sort_by(|a, b| a.script.path.cmp(&b.script.path));
+        for down in downs {
             self.problems.push(format!(
                 "'{}' is a rollback without its migration: the names must be the same but for the suffix",
-                script.path
+                down.script.path
             ));
         }
         migrations
     }
 
-    fn migration(&mut self, name: FileName, up: Script, down: Option<Script>) -> Migration {
-        let header = header::read(&up.text);
-        let down_header = down
-            .as_ref()
-            .map(|d| header::read(&d.text))
-            .unwrap_or_default();
-        let mut blame = |path: &str, problems: &[String]| {
-            self.problems
-                .extend(problems.iter().map(|p| format!("'{path}': {p}")));
-        };
-        blame(&up.path, &header.problems);
-        if let Some(down) = &down {
-            blame(&down.path, &down_header.problems);
-        }
+    fn migration(&mut self, up: Part, down: Option<Part>) -> Migration {
+        let up_header = self.header(&up);
+        let down_header = down.as_ref().map(|down| self.header(down));
+        let down_header = down_header.unwrap_or_default();
+        let down_outside = down.as_ref().is_some_and(|down| down.no_transaction);
         Migration {
-            revision: name.revision,
-            name: name.name,
-            description: header.description,
-            depends_on: header.depends_on,
-            transactional: !header.no_transaction,
-            down_transactional: !down_header.no_transaction,
-            up,
-            down,
+            revision: up.revision,
+            name: up.name,
+            description: up_header.description,
+            depends_on: up_header.depends_on,
+            transactional: !up_header.no_transaction && !up.no_transaction,
+            down_transactional: !down_header.no_transaction && !down_outside,
+            up: up.script,
+            down: down.map(|down| down.script),
         }
     }
+
+    fn header(&mut self, part: &Part) -> Header {
+        let header = header::read(&part.script.text);
+        let path = &part.script.path;
+        let problems = header.problems.iter();
+        self.problems
+            .extend(problems.map(|p| format!("'{path}': {p}")));
+        header
+    }
+}
+
+fn flyway_part(path: &Path, file: &str, script: Script) -> Result<Vec<Part>, String> {
+    let shown = &script.path;
+    let (revision, name, down) = match flyway::parse(file) {
+        Some(Name::Versioned {
+            revision,
+            name,
+            down,
+        }) => (revision, name, down),
+        // Those are read by whoever runs them again.
+        Some(Name::Repeatable(_)) => return Ok(Vec::new()),
+        Some(Name::Baseline) => {
+            return Err(format!(
+                "'{shown}' is a baseline migration, which only Flyway can run"
+            ));
+        }
+        None => return Err(format!("'{shown}' is not named as Flyway names migrations")),
+    };
+    if let Some(why) = flyway::beyond(&script.text) {
+        return Err(format!("'{shown}': {why}"));
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".conf");
+    let conf = fs::read_to_string(beside).unwrap_or_default();
+    Ok(vec![Part {
+        revision,
+        name,
+        down,
+        no_transaction: flyway::outside(&conf) || part::stands_alone(&script.text),
+        script,
+    }])
+}
+
+/// diesel: the folder bears the name, with a version that may be divided by dashes.
+fn diesel_part(path: &Path, file: &str, script: Script) -> Result<Part, String> {
+    let folder = path.parent().unwrap_or(path);
+    let stem = folder.file_name().and_then(|name| name.to_str());
+    let (version, name) = stem
+        .map(|stem| stem.split_once('_').unwrap_or((stem, "")))
+        .unwrap_or_default();
+    let revision = version.replace('-', "").parse();
+    let revision =
+        revision.map_err(|_| format!("'{}' is not named <version>_<name>", folder.display()))?;
+    let metadata = fs::read_to_string(folder.join("metadata.toml")).unwrap_or_default();
+    let outside = |line: &str| line.replace(' ', "") == "run_in_transaction=false";
+    Ok(Part {
+        revision,
+        name: name.to_owned(),
+        down: file == "down.sql",
+        no_transaction: metadata.lines().any(|line| outside(line.trim())),
+        script,
+    })
 }
 
 #[cfg(test)]

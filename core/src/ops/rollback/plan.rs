@@ -1,7 +1,5 @@
 //! Finding out what a rollback would do. Only reads.
 
-use std::path::Path;
-
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::ident::{Digest, Revision};
 use crate::model::event::{Event, Phase};
@@ -84,7 +82,7 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
     let path = lookup::search_path(client).await?;
     transaction::ours(client).await?;
     let all = ledger::read(client).await?;
-    let migrations = files(&ctx.migrations, &all)?;
+    let migrations = files(ctx, &all)?;
     let target = resolve(&request.ask, &all, &migrations)?;
     let entries = undone(&all, target.as_ref());
     let mut refusals = Vec::new();
@@ -189,11 +187,11 @@ fn target_schema(catalog: &Catalog, entries: &[Entry]) -> Result<Option<Catalog>
 
 /// The migrations in files. A folder that is gone is no obstacle as long as the ledger knows the
 /// scripts.
-fn files(folder: &Path, entries: &[Entry]) -> Result<Vec<Migration>> {
-    if !folder.exists() && !entries.is_empty() {
+fn files(ctx: &Context, entries: &[Entry]) -> Result<Vec<Migration>> {
+    if !ctx.migrations.exists() && !entries.is_empty() {
         return Ok(Vec::new());
     }
-    source::read(folder)
+    ctx.read_migrations()
 }
 
 fn resolve(ask: &Ask, entries: &[Entry], migrations: &[Migration]) -> Result<Option<Revision>> {
