@@ -1,5 +1,6 @@
 //! `migrate`: going forward, and seeing where a database stands.
 
+mod elsewhere;
 mod forward;
 mod guards;
 mod marking;

@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 use console::args::Shared;
 use console::commands::{completions, rollback_to};
 
-use crate::{check, current, heads, history, lock, repair, revision, stamp, status, upgrade};
+use crate::{
+    adopt, check, current, heads, history, lock, repair, revision, stamp, status, upgrade,
+};
 
 /// Take a PostgreSQL database forward, and see where it stands
 #[derive(Debug, Parser)]
@@ -35,6 +37,7 @@ pub enum Command {
     Check(check::Args),
     Stamp(stamp::StampArgs),
     Baseline(stamp::BaselineArgs),
+    Adopt(adopt::Args),
     Repair(repair::Args),
     Lock(lock::Args),
     Completions(completions::Args),

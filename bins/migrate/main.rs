@@ -1,5 +1,6 @@
 //! `migrate`: take a database forward, and see where it stands.
 
+mod adopt;
 mod check;
 mod cli;
 mod current;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(shell, args).await,
         Command::Stamp(args) => stamp::run(shell, args).await,
         Command::Baseline(args) => stamp::baseline(shell, args).await,
+        Command::Adopt(args) => adopt::run(shell, args).await,
         Command::Repair(args) => repair::run(shell, args).await,
         Command::Lock(args) => lock::run(shell, args).await,
         Command::Completions(args) => completions::run::<Cli>(shell, &args),

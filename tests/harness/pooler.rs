@@ -67,21 +67,24 @@ impl Pool {
                 None => self.connection(&startup)?,
             };
             used.write_all(&message).ok()?;
-            let mut idle = false;
-            if matches!(message[0], b'Q' | b'S') {
-                loop {
-                    let answer = typed(&mut used)?;
-                    client.write_all(&answer).ok()?;
-                    if answer[0] == b'Z' {
-                        idle = answer[5] == b'I';
-                        break;
-                    }
-                }
-            }
-            if idle {
-                self.free.lock().unwrap().push(used);
-            } else {
+            if !matches!(message[0], b'Q' | b'S') {
                 server = Some(used);
+                continue;
+            }
+            loop {
+                let answer = typed(&mut used)?;
+                if answer[0] != b'Z' {
+                    client.write_all(&answer).ok()?;
+                    continue;
+                }
+                // Free before the client hears of it.
+                if answer[5] == b'I' {
+                    self.free.lock().unwrap().push(used);
+                } else {
+                    server = Some(used);
+                }
+                client.write_all(&answer).ok()?;
+                break;
             }
         }
     }

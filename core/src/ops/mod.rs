@@ -1,7 +1,9 @@
 //! The verbs: one file each, a `plan` that only reads and an `apply` that consumes it.
 
+pub mod adopt;
 pub mod analysis;
 pub mod backup;
+mod beside;
 pub mod context;
 pub mod drift;
 pub mod forward;

@@ -6,6 +6,7 @@ use crate::ident::{Revision, TableName};
 use crate::model::consent::Consent;
 use crate::model::ledger::{Entry, Verb};
 use crate::model::migration::{Migration, Script};
+use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::marking::Marking;
 use crate::pg::connect;
@@ -199,6 +200,9 @@ pub async fn apply(
         consent: consent.by().to_owned(),
     };
     let mut transaction = marking.begin(&mut locked).await?;
+    if plan.way != Way::Accept {
+        beside::refuse_marking(transaction.client()).await?;
+    }
     let now = find(ctx, &transaction, &plan.named, plan.way).await?;
     let shape = |items: &[Item]| -> Vec<(Revision, Trouble)> {
         let mended = items.iter().filter(|item| item.mended);

@@ -9,6 +9,7 @@ use crate::ident::Revision;
 use crate::model::event::Event;
 use crate::model::ledger::{Entry, Verb};
 use crate::model::migration::Migration;
+use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::stored_catalog;
 use crate::pg::catalog;
@@ -136,6 +137,6 @@ impl<'a> Run<'a> {
             details: details.to_string(),
         };
         journal::append(transaction, record).await?;
-        Ok(())
+        beside::applied(transaction.client(), migration, done.took).await
     }
 }

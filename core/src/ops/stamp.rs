@@ -5,6 +5,7 @@ use crate::ident::Revision;
 use crate::model::consent::Consent;
 use crate::model::ledger::{Entry, Verb};
 use crate::model::migration::{Migration, Target};
+use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::marking::Marking;
 use crate::pg::connect;
@@ -136,6 +137,7 @@ pub async fn apply(
         consent: consent.by().to_owned(),
     };
     let mut transaction = marking.begin(&mut locked).await?;
+    beside::refuse_marking(transaction.client()).await?;
     let by = marking.by(&transaction).await?;
     marking.remove(&transaction, &now.remove).await?;
     for revision in &removed {

@@ -7,6 +7,7 @@ use crate::model::event::{Event, Phase};
 use crate::model::ledger::Entry;
 use crate::model::migration::{Migration, Target};
 use crate::model::plan::Step;
+use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::drift;
 use crate::ops::drift::Drift;
@@ -94,6 +95,7 @@ pub async fn plan(ctx: &Context, request: &Request) -> Result<UpgradePlan> {
     let database = session.database().to_owned();
     let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
     let entries = ledger::read(&transaction).await?;
+    beside::check(transaction.client(), &entries, &migrations).await?;
     let current = entries.last().map(|entry| entry.revision.clone());
     let target = resolve(request.target.as_deref(), &migrations, &entries)?;
     let pending: Vec<Migration> = pending(&migrations, &entries, target.as_ref())
@@ -223,6 +225,7 @@ async fn under_lock(
     options: &Options,
 ) -> Result<Outcome> {
     let entries = ledger::read(locked.client()).await?;
+    beside::check(locked.client(), &entries, &plan.migrations).await?;
     if let Some(refusal) = drift::refusal(&disagreements(
         &plan.migrations,
         &entries,

@@ -114,13 +114,14 @@ pub async fn connect(
     observer: &dyn Observer,
 ) -> Result<Locked> {
     let session = connect::connect(options, application).await?;
-    // While our session lives, nobody else can be served by its process, unless a pooler shares
-    // it: poolers hand out the process that became free last.
+    // Poolers hand out the process that became free last. So either a second connection gets the
+    // one that serves ours, or ours gets the one that served the second.
     // Where the server has no room for a second connection, this can't be looked at.
-    if let Ok(probe) = connect::connect(options, application).await
-        && in_transaction(&probe).await? == session.pid()
-    {
-        return Err(pooled());
+    if let Ok(probe) = connect::connect(options, application).await {
+        let other = in_transaction(&probe).await?;
+        if other == session.pid() || in_transaction(&session).await? != session.pid() {
+            return Err(pooled());
+        }
     }
     acquire(session, wait, observer).await
 }

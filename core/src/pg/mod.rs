@@ -10,6 +10,7 @@ pub mod copy;
 pub mod dump;
 pub mod error;
 pub mod extent;
+pub mod foreign;
 pub mod guard;
 pub mod inspect;
 pub mod journal;

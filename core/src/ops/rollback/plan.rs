@@ -8,6 +8,7 @@ use crate::model::loss::{Finding, Severity, Verdict};
 use crate::model::migration::{Migration, Script, Target};
 use crate::model::plan::{Refusal, RollbackPlan, Step};
 use crate::ops::analysis::{self, Analysis};
+use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::stored_catalog;
 use crate::pg::session::Session;
@@ -83,6 +84,7 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
     transaction::ours(client).await?;
     let all = ledger::read(client).await?;
     let migrations = files(ctx, &all)?;
+    beside::check(client, &all, &migrations).await?;
     let target = resolve(&request.ask, &all, &migrations)?;
     let entries = undone(&all, target.as_ref());
     let mut refusals = Vec::new();

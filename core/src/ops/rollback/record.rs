@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::ident::Digest;
 use crate::model::backup::BackupFacts;
 use crate::model::ledger::{Entry, Verb};
+use crate::ops::beside;
 use crate::ops::rollback::apply::Outcome;
 use crate::ops::rollback::attempt::Attempt;
 use crate::ops::rollback::plan::Planned;
@@ -52,6 +53,8 @@ pub async fn write_ledger(
     for entry in &planned.entries {
         ledger::remove(client, &entry.revision).await?;
     }
+    let kept = ledger::read(client).await?;
+    beside::taken_back(client, &planned.entries, kept.last()).await?;
     let (ids, manifests) = Outcome::references(backups);
     let mut consent = context.consent.by().to_owned();
     for (given, flag) in [
