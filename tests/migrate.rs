@@ -1,6 +1,7 @@
 //! `migrate`: going forward, and seeing where a database stands.
 
 mod elsewhere;
+mod environments;
 mod forward;
 mod guards;
 mod marking;

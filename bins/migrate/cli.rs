@@ -5,7 +5,8 @@ use console::args::Shared;
 use console::commands::{completions, rollback_to};
 
 use crate::{
-    adopt, check, current, heads, history, lock, repair, revision, stamp, status, upgrade,
+    adopt, check, current, fresh, heads, history, lock, repair, revision, seed, stamp, status,
+    upgrade,
 };
 
 /// Take a PostgreSQL database forward, and see where it stands
@@ -39,6 +40,8 @@ pub enum Command {
     Baseline(stamp::BaselineArgs),
     Adopt(adopt::Args),
     Repair(repair::Args),
+    Seed(seed::Args),
+    Fresh(fresh::Args),
     Lock(lock::Args),
     Completions(completions::Args),
 }

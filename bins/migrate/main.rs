@@ -4,11 +4,13 @@ mod adopt;
 mod check;
 mod cli;
 mod current;
+mod fresh;
 mod heads;
 mod history;
 mod lock;
 mod repair;
 mod revision;
+mod seed;
 mod stamp;
 mod status;
 mod upgrade;
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         Command::Baseline(args) => stamp::baseline(shell, args).await,
         Command::Adopt(args) => adopt::run(shell, args).await,
         Command::Repair(args) => repair::run(shell, args).await,
+        Command::Seed(args) => seed::run(shell, args).await,
+        Command::Fresh(args) => Box::pin(fresh::run(shell, args)).await,
         Command::Lock(args) => lock::run(shell, args).await,
         Command::Completions(args) => completions::run::<Cli>(shell, &args),
     })

@@ -3,7 +3,7 @@
 use console::args::value;
 use console::consent::{self, Stakes};
 use console::report::upgrade as report;
-use console::text::many;
+use console::text::{many, safe};
 use console::{Ending, Exit, Flow, Shell};
 use pgbelay_core::error::{Error, Result};
 use pgbelay_core::ident::{BackupId, Revision};
@@ -88,14 +88,14 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     if let Some(refusal) = drift::refusal(&plan.drift) {
         return Err(refusal);
     }
-    if args.dry_run || plan.pending.is_empty() {
+    if args.dry_run || plan.is_empty() {
         let fields = done(&[], plan.current.as_ref(), None);
         let nothing = if args.dry_run { "" } else { "nothing to do\n" };
         return Ok(shell.done(Exit::Done, &fields, |_| nothing.to_owned()));
     }
     let consent = consent(shell, &plan, context.production).await?;
     let backup = match (&plan.target, args.backup) {
-        (Some(target), true) => Some(backup(&context, target).await?),
+        (Some(target), true) if !plan.pending.is_empty() => Some(backup(&context, target).await?),
         _ => None,
     };
     let options = Options {
@@ -108,7 +108,11 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     Ok(shell.done(Exit::Done, &fields, |_| {
         let number = many(outcome.applied.len() as u64, "migration", "migrations");
         let current = report::base(outcome.current.as_ref());
-        format!("{number} applied; now at {current}\n")
+        let repeated = outcome.repeated.iter();
+        let repeated: String = repeated
+            .map(|name| format!("{} ran again\n", safe(name)))
+            .collect();
+        format!("{repeated}{number} applied; now at {current}\n")
     }))
 }
 

@@ -36,6 +36,14 @@ pub struct Shared {
     #[arg(long, global = true, conflicts_with = "database_url")]
     pub all: bool,
 
+    /// With --all: work on N databases at a time [default: 4]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub parallel: Option<u8>,
+
+    /// With --all: begin with this database, alone, and stop if it fails
+    #[arg(long, global = true, value_name = "NAME")]
+    pub canary: Option<String>,
+
     /// Folder of migrations [env: PGBELAY_MIGRATIONS] [default: migrations]
     #[arg(short, long, global = true, value_name = "DIR")]
     pub migrations: Option<PathBuf>,

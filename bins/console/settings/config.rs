@@ -27,6 +27,8 @@ pub struct Layer {
     pub database_url: Option<Secret>,
     pub migrations: Option<PathBuf>,
     pub layout: Option<Layout>,
+    pub seeds: Option<PathBuf>,
+    pub audit: Option<PathBuf>,
     pub backups: Option<String>,
     pub recipients: Option<Vec<String>>,
     pub recipients_file: Option<PathBuf>,
@@ -112,6 +114,8 @@ impl Place<'_> {
         match key {
             "database_url" => layer.database_url = Some(Secret::new(string(path, item)?)),
             "migrations" => layer.migrations = Some(self.path(&string(path, item)?)),
+            "seeds" => layer.seeds = Some(self.path(&string(path, item)?)),
+            "audit" => layer.audit = Some(self.path(&string(path, item)?)),
             "layout" => layer.layout = Some(parsed(path, item, value::layout)?),
             "backups" => layer.backups = Some(self.location(string(path, item)?)),
             "recipients" => layer.recipients = Some(strings(path, item)?),

@@ -84,10 +84,12 @@ pub enum Verb {
     Adopt,
     /// Seeds or repeatable scripts ran.
     Seed,
+    /// Everything was dropped, to apply all migrations again.
+    Fresh,
 }
 
 impl Verb {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Upgrade,
         Self::Rollback,
         Self::Undo,
@@ -96,6 +98,7 @@ impl Verb {
         Self::Repair,
         Self::Adopt,
         Self::Seed,
+        Self::Fresh,
     ];
 
     /// The word stored in the journal.
@@ -109,6 +112,7 @@ impl Verb {
             Self::Repair => "repair",
             Self::Adopt => "adopt",
             Self::Seed => "seed",
+            Self::Fresh => "fresh",
         }
     }
 

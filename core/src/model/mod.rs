@@ -11,3 +11,4 @@ pub mod migration;
 pub mod plan;
 pub mod relation;
 pub mod secret;
+pub mod seed;

@@ -22,6 +22,8 @@ pub struct Context {
     pub migrations: PathBuf,
     /// How that folder is laid out; `None`: found by looking.
     pub layout: Option<Layout>,
+    /// The folder of seeds.
+    pub seeds: PathBuf,
     /// Where backups live.
     pub backups: String,
     /// age recipients, as text; may be empty.

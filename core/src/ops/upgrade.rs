@@ -14,6 +14,7 @@ use crate::ops::drift::Drift;
 use crate::ops::forward;
 use crate::ops::forward::Applied;
 use crate::ops::run::Run;
+use crate::ops::seed;
 use crate::pg::connect;
 use crate::pg::ledger;
 use crate::pg::lock;
@@ -43,6 +44,8 @@ pub struct UpgradePlan {
     pub target: Option<Revision>,
     /// What will be applied, in this order.
     pub pending: Vec<Migration>,
+    /// Repeatable scripts are new or were changed, and will run at the end.
+    pub repeats: bool,
     /// Where ledger and files disagree; [`apply`] refuses unless this is empty.
     pub drift: Vec<Drift>,
     /// All migrations, as read from the folder.
@@ -74,6 +77,13 @@ pub struct Options {
     pub reason: Option<String>,
 }
 
+impl UpgradePlan {
+    /// True when there is nothing to do.
+    pub const fn is_empty(&self) -> bool {
+        self.pending.is_empty() && !self.repeats
+    }
+}
+
 /// What an upgrade amounted to.
 #[derive(Debug)]
 pub struct Outcome {
@@ -81,6 +91,8 @@ pub struct Outcome {
     pub batch: Option<i64>,
     /// What was applied, in this order.
     pub applied: Vec<Applied>,
+    /// Repeatable scripts that ran.
+    pub repeated: Vec<String>,
     /// What the plan held and somebody else had applied in the meantime.
     pub skipped: Vec<Revision>,
     /// The revision that is current now.
@@ -105,11 +117,15 @@ pub async fn plan(ctx: &Context, request: &Request) -> Result<UpgradePlan> {
     for migration in &pending {
         forward::check(migration)?;
     }
+    // They belong to the newest state of the schema.
+    let to_the_end = target.as_ref() == migrations.last().map(|m| &m.revision);
+    let repeats = to_the_end && seed::is_due(ctx, transaction.client()).await?;
     Ok(UpgradePlan {
         database,
         current,
         target,
         pending,
+        repeats,
         drift: disagreements(&migrations, &entries, request.allow_out_of_order),
         migrations,
         allow_out_of_order: request.allow_out_of_order,
@@ -184,10 +200,11 @@ pub async fn apply(ctx: &Context, plan: UpgradePlan, options: Options) -> Result
         return Err(refusal);
     }
     consented(ctx, &plan, &options)?;
-    if plan.pending.is_empty() {
+    if plan.is_empty() {
         return Ok(Outcome {
             batch: None,
             applied: Vec::new(),
+            repeated: Vec::new(),
             skipped: Vec::new(),
             current: plan.current,
         });
@@ -209,7 +226,7 @@ pub async fn apply(ctx: &Context, plan: UpgradePlan, options: Options) -> Result
 fn consented(ctx: &Context, plan: &UpgradePlan, options: &Options) -> Result<()> {
     match &options.consent {
         Some(consent) => consent.check(&plan.database),
-        None if ctx.production && !plan.pending.is_empty() => Err(Error::refused(format!(
+        None if ctx.production && !plan.is_empty() => Err(Error::refused(format!(
             "database '{}' is production, and nobody confirmed the upgrade",
             plan.database
         ))
@@ -261,7 +278,15 @@ async fn under_lock(
     } else {
         forward::one_by_one(locked, &run, &pending, current.clone()).await?
     };
+    let repeated = if plan.repeats {
+        let consent = options.consent.as_ref().map_or("", Consent::by);
+        let repeated = seed::repeat(ctx, locked, consent).await;
+        repeated.map_err(|e| applied.iter().fold(e, |e, a| e.done(forward::said(a))))?
+    } else {
+        Vec::new()
+    };
     Ok(Outcome {
+        repeated,
         batch: (!applied.is_empty()).then_some(run.batch),
         current: applied.last().map(|a| a.revision.clone()).or(current),
         applied,

@@ -14,6 +14,7 @@ mod one_file;
 mod order;
 mod part;
 mod resolve;
+mod seeds;
 
 pub use create::create;
 pub use elsewhere::checksum;
@@ -21,3 +22,4 @@ pub use folder::{read, read_as};
 pub use layout::look;
 pub use order::heads;
 pub use resolve::resolve;
+pub use seeds::{repeatables, seeds};
