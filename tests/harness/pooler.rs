@@ -4,16 +4,18 @@
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// The port in the name of its socket.
-pub const PORT: u16 = 6432;
+const PORT: u16 = 6432;
 
 /// A pooler that listens in a folder of its own, in front of the server in another one.
 pub struct Pooler {
     /// Where its socket is.
     pub folder: PathBuf,
+    pool: Pool,
 }
 
 #[derive(Clone)]
@@ -22,9 +24,23 @@ struct Pool {
     free: Arc<Mutex<Vec<UnixStream>>>,
     /// What the server said when the first connection began, up to the first `ReadyForQuery`.
     greeting: Arc<Mutex<Vec<u8>>>,
+    clients: Arc<AtomicUsize>,
+    questions: Arc<AtomicUsize>,
 }
 
 impl Pooler {
+    /// How many clients there were, and how many times one of them waited for an answer.
+    pub fn counted(&self) -> (usize, usize) {
+        let read = |n: &AtomicUsize| n.load(Ordering::SeqCst);
+        (read(&self.pool.clients), read(&self.pool.questions))
+    }
+
+    /// Its URL of `database`.
+    pub fn url(&self, database: &str) -> String {
+        let folder = self.folder.display();
+        format!("postgresql:///{database}?host={folder}&port={PORT}&user=postgres")
+    }
+
     /// Starts one in `folder`, in front of the server whose socket is in `server`.
     pub fn start(folder: &Path, server: &Path) -> Self {
         let listener = UnixListener::bind(folder.join(format!(".s.PGSQL.{PORT}"))).unwrap();
@@ -32,7 +48,10 @@ impl Pooler {
             server: server.join(".s.PGSQL.5432"),
             free: Arc::default(),
             greeting: Arc::default(),
+            clients: Arc::default(),
+            questions: Arc::default(),
         };
+        let own = pool.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let pool = pool.clone();
@@ -41,6 +60,7 @@ impl Pooler {
         });
         Self {
             folder: folder.to_owned(),
+            pool: own,
         }
     }
 }
@@ -52,6 +72,7 @@ impl Pool {
         if startup.len() == 16 {
             return None; // a request to cancel
         }
+        self.clients.fetch_add(1, Ordering::SeqCst);
         let first = self.connection(&startup)?;
         self.free.lock().unwrap().push(first);
         client.write_all(&self.greeting.lock().unwrap()).ok()?;
@@ -71,6 +92,7 @@ impl Pool {
                 server = Some(used);
                 continue;
             }
+            self.questions.fetch_add(1, Ordering::SeqCst);
             loop {
                 let answer = typed(&mut used)?;
                 if answer[0] != b'Z' {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::harness::Sandbox;
-use crate::harness::pooler::{PORT, Pooler};
+use crate::harness::pooler::Pooler;
 
 /// `PGBELAY_TEST_TOGETHER=PROCESSESxMIGRATIONSxRUNS`; scripts/together-test sets it.
 fn size() -> (usize, usize, usize) {
@@ -62,11 +62,7 @@ fn a_pooler_in_transaction_mode_is_refused() {
     let folder = sandbox.folder.join("p");
     fs::create_dir(&folder).unwrap();
     let pooler = Pooler::start(&folder, &sandbox.cluster.folder);
-    let url = format!(
-        "postgresql:///{}?host={}&port={PORT}&user=postgres",
-        sandbox.database,
-        pooler.folder.display()
-    );
+    let url = pooler.url(&sandbox.database);
     let output = sandbox.run("migrate", &["upgrade", "-d", &url]);
     output.assert_exit(1).assert_says("pooler");
     assert!(output.says("connect directly to PostgreSQL"), "{output}");
@@ -75,4 +71,24 @@ fn a_pooler_in_transaction_mode_is_refused() {
     lock.assert_exit(0).assert_says("nobody");
     assert_eq!(sandbox.query_text("select to_regclass('a')"), "");
     sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+}
+
+#[test]
+fn nothing_to_do_takes_one_connection_and_three_round_trips() {
+    let sandbox = Sandbox::bare();
+    for n in 1..=20 {
+        sandbox.migration(
+            &format!("{n:04}_x"),
+            &format!("create table t{n} ()"),
+            "select 1",
+        );
+    }
+    sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+    let folder = sandbox.folder.join("p");
+    fs::create_dir(&folder).unwrap();
+    let pooler = Pooler::start(&folder, &sandbox.cluster.folder);
+    let url = pooler.url(&sandbox.database);
+    let output = sandbox.run("migrate", &["upgrade", "-d", &url]);
+    output.assert_exit(0).assert_says("nothing to do");
+    assert_eq!(pooler.counted(), (1, 3));
 }

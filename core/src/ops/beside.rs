@@ -69,11 +69,21 @@ pub fn taken(foreign: &Foreign, says: &Says, migrations: &[Migration]) -> Result
 
 /// Refuses where the ledger of the other tool, if there is one, says something else than ours.
 pub async fn check(client: &Client, entries: &[Entry], migrations: &[Migration]) -> Result<()> {
-    let Some(foreign) = foreign::beside(client).await? else {
-        return Ok(());
-    };
+    match foreign::beside(client).await? {
+        Some(foreign) => compare(client, &foreign, entries, migrations).await,
+        None => Ok(()),
+    }
+}
+
+/// As [`check`], where the other tool is known.
+pub async fn compare(
+    client: &Client,
+    foreign: &Foreign,
+    entries: &[Entry],
+    migrations: &[Migration],
+) -> Result<()> {
     let says = foreign.read(client).await?;
-    let there = taken(&foreign, &says, migrations)?;
+    let there = taken(foreign, &says, migrations)?;
     let ours = |revision: &Revision| entries.iter().any(|e| e.revision == *revision);
     let theirs = |revision: &Revision| there.iter().any(|t| t.migration.revision == *revision);
     let more = there

@@ -16,10 +16,11 @@ use crate::ops::forward::Applied;
 use crate::ops::run::Run;
 use crate::ops::seed;
 use crate::pg::connect;
+use crate::pg::glance;
+use crate::pg::glance::Glance;
 use crate::pg::ledger;
 use crate::pg::lock;
 use crate::pg::lock::Locked;
-use crate::pg::session;
 use crate::source;
 
 const APPLICATION: &str = "pgbelay upgrade";
@@ -103,11 +104,12 @@ pub struct Outcome {
 pub async fn plan(ctx: &Context, request: &Request) -> Result<UpgradePlan> {
     ctx.observer.observe(Event::Phase(Phase::Plan));
     let migrations = ctx.read_migrations()?;
-    let mut session = connect::connect(&ctx.database, APPLICATION).await?;
+    let session = connect::connect(&ctx.database, APPLICATION).await?;
     let database = session.database().to_owned();
-    let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
-    let entries = ledger::read(&transaction).await?;
-    beside::check(transaction.client(), &entries, &migrations).await?;
+    let Glance { entries, beside } = glance::look(&session, ctx.lock_timeout).await?;
+    if let Some(foreign) = beside {
+        beside::compare(session.client(), &foreign, &entries, &migrations).await?;
+    }
     let current = entries.last().map(|entry| entry.revision.clone());
     let target = resolve(request.target.as_deref(), &migrations, &entries)?;
     let pending: Vec<Migration> = pending(&migrations, &entries, target.as_ref())
@@ -119,7 +121,7 @@ pub async fn plan(ctx: &Context, request: &Request) -> Result<UpgradePlan> {
     }
     // They belong to the newest state of the schema.
     let to_the_end = target.as_ref() == migrations.last().map(|m| &m.revision);
-    let repeats = to_the_end && seed::is_due(ctx, transaction.client()).await?;
+    let repeats = to_the_end && seed::is_due(ctx, session.client()).await?;
     Ok(UpgradePlan {
         database,
         current,

@@ -97,7 +97,8 @@ INSERT INTO pgbelay.layout (version)
 const SECOND: &str = "ALTER TABLE pgbelay.ledger ADD COLUMN change text; \
     UPDATE pgbelay.layout SET version = 2";
 
-const COLUMNS: &str = "sequence, revision, name, up_checksum, up_text, down_checksum, down_text, \
+/// The columns, in the order in which [`entry`] reads them.
+pub(super) const COLUMNS: &str = "sequence, revision, name, up_checksum, up_text, down_checksum, down_text, \
     transactional, batch, applied_at, applied_by, duration_ms, fingerprint_before, \
     fingerprint_after, change";
 
@@ -145,7 +146,12 @@ async fn layout(client: &impl GenericClient) -> Result<i32> {
         .query_opt("SELECT max(version) FROM pgbelay.layout", &[])
         .await
         .pg("could not read the ledger")?;
-    match row.and_then(|row| row.get::<_, Option<i32>>(0)) {
+    known(row.and_then(|row| row.get(0)))
+}
+
+/// The layout `version`, if it is one that this program understands.
+pub(super) fn known(version: Option<i32>) -> Result<i32> {
+    match version {
         Some(version) if version > LAYOUT => Err(Error::failed(
             "the ledger of this database was written by a newer pgbelay",
         )
@@ -278,7 +284,8 @@ pub async fn accept(client: &impl GenericClient, entry: &Entry) -> Result<()> {
     Ok(())
 }
 
-fn entry(row: &Row) -> Result<Entry> {
+/// The entry in a row.
+pub(super) fn entry(row: &Row) -> Result<Entry> {
     Ok(Entry {
         sequence: row.get(0),
         revision: row.get::<_, String>(1).parse()?,

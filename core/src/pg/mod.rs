@@ -11,6 +11,7 @@ pub mod dump;
 pub mod error;
 pub mod extent;
 pub mod foreign;
+pub mod glance;
 pub mod guard;
 pub mod inspect;
 pub mod journal;
