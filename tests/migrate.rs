@@ -6,6 +6,7 @@ mod forward;
 mod guards;
 mod marking;
 mod scripts;
+mod terminal;
 mod together;
 
 use std::fs;

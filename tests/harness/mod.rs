@@ -10,6 +10,7 @@ pub mod installation;
 pub mod pooler;
 pub mod sandbox;
 pub mod state;
+pub mod terminal;
 pub mod transcript;
 pub mod writer;
 
