@@ -5,6 +5,7 @@ mod environments;
 mod forward;
 mod guards;
 mod marking;
+mod recipes;
 mod scripts;
 mod terminal;
 mod together;
