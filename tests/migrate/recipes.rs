@@ -94,8 +94,8 @@ fn every_test_that_the_readme_names_is_there() {
             ["migrate", test] => ("tests/migrate.rs".to_owned(), Some(test)),
             _ => panic!("{name}"),
         };
-        let text = fs::read_to_string(project().join(file)).unwrap();
-        let there = test.is_none_or(|test| text.contains(&format!("fn {test}()")));
+        let source = fs::read_to_string(project().join(file)).unwrap();
+        let there = test.is_none_or(|test| source.contains(&format!("fn {test}()")));
         assert!(there, "there is no test {name}");
     }
 }

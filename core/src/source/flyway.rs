@@ -1,6 +1,12 @@
 //! Flyway's names: `V1.2__add_x.sql`, `U1.2__add_x.sql`, `R__views.sql`.
 
+use std::fs;
+use std::path::Path;
+
 use crate::ident::Revision;
+use crate::model::migration::Script;
+use crate::source::part;
+use crate::source::part::Part;
 
 /// What the name of a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +45,41 @@ pub(super) fn parse(file: &str) -> Option<Name> {
     }
 }
 
+/// The part in `file` at `path`; none for a repeatable script. A problem in words.
+pub(super) fn parts(path: &Path, file: &str, script: Script) -> Result<Vec<Part>, String> {
+    let shown = &script.path;
+    let (revision, name, down) = match parse(file) {
+        Some(Name::Versioned {
+            revision,
+            name,
+            down,
+        }) => (revision, name, down),
+        // Those are read by whoever runs them again.
+        Some(Name::Repeatable(_)) => return Ok(Vec::new()),
+        Some(Name::Baseline) => {
+            return Err(format!(
+                "'{shown}' is a baseline migration, which only Flyway can run"
+            ));
+        }
+        None => return Err(format!("'{shown}' is not named as Flyway names migrations")),
+    };
+    if let Some(why) = beyond(&script.text) {
+        return Err(format!("'{shown}': {why}"));
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".conf");
+    let conf = fs::read_to_string(beside).unwrap_or_default();
+    Ok(vec![Part {
+        revision,
+        name,
+        down,
+        no_transaction: outside(&conf) || part::stands_alone(&script.text),
+        script,
+    }])
+}
+
 /// True when `conf`, the file beside a migration, keeps it out of a transaction.
-pub(super) fn outside(conf: &str) -> bool {
+fn outside(conf: &str) -> bool {
     conf.lines().any(|line| {
         let pair = line
             .split_once('=')

@@ -2,6 +2,7 @@
 
 mod alembic;
 mod create;
+mod diesel;
 mod elsewhere;
 mod file_name;
 mod flyway;
@@ -13,6 +14,7 @@ mod layout;
 mod one_file;
 mod order;
 mod part;
+mod reading;
 mod resolve;
 mod seeds;
 
