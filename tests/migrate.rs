@@ -1,7 +1,14 @@
 //! `migrate`: going forward, and seeing where a database stands.
 
+mod elsewhere;
+mod environments;
+mod forward;
 mod guards;
+mod marking;
+mod recipes;
 mod scripts;
+mod terminal;
+mod together;
 
 use std::fs;
 

@@ -9,8 +9,10 @@
     reason = "reports are short, and writing to a String can't fail in a way worth handling"
 )]
 
+mod all;
 pub mod args;
 pub mod asking;
+mod audit;
 pub mod commands;
 pub mod consent;
 pub mod environment;

@@ -1,5 +1,6 @@
 //! From a parsed command line to the exit code.
 
+use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,7 +9,9 @@ use std::time::Duration;
 use pgbelay_core::error::{Context as _, Error, Kind, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::all;
 use crate::args::Shared;
+use crate::audit::Audit;
 use crate::environment::Environment;
 use crate::output::Output;
 use crate::report::failure;
@@ -21,16 +24,47 @@ where
 {
     let output = Arc::new(Output::real());
     let shell = Shell::new(shared, Environment::read(), Arc::clone(&output));
-    let ended = catch_unwind(AssertUnwindSafe(|| supervise(&shell, command)));
-    let ended = ended.unwrap_or_else(|_| Err(Error::failed("this is a bug in pgbelay")));
-    shell.rest();
-    match ended.and_then(|ending| output.finish().map(|()| ending)) {
+    let raw: Vec<OsString> = std::env::args_os().collect();
+    let ended = audited(&shell, &raw, || {
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            if shell.shared().all {
+                supervise(&shell, async |shell| all::run(shell, &raw).await)
+            } else {
+                supervise(&shell, command)
+            }
+        }));
+        let ended = ended.unwrap_or_else(|_| Err(Error::failed("this is a bug in pgbelay")));
+        shell.rest();
+        ended.and_then(|ending| output.finish().map(|()| ending))
+    });
+    match ended {
         Ok(ending) => ExitCode::from(ending.exit().code()),
         Err(error) => {
             report(&shell, &error);
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// Runs `work`, and writes down how it ended where somebody wants to know.
+fn audited(
+    shell: &Shell,
+    raw: &[OsString],
+    work: impl FnOnce() -> Result<Ending>,
+) -> Result<Ending> {
+    // A mistake in the settings is told by the command itself.
+    let settings = shell.settings().ok();
+    let Some((path, env)) = settings.and_then(|s| Some((s.audit?, s.env))) else {
+        return work();
+    };
+    let audit = Audit::open(&path, raw, env)?;
+    let ended = work();
+    let code = match &ended {
+        Ok(ending) => ending.exit().code(),
+        Err(error) => error.kind().exit_code(),
+    };
+    let written = audit.close(code, ended.as_ref().err());
+    ended.and_then(|ending| written.map(|()| ending))
 }
 
 fn supervise<F>(shell: &Shell, command: F) -> Result<Ending>

@@ -4,7 +4,10 @@ use clap::{Parser, Subcommand};
 use console::args::Shared;
 use console::commands::{completions, rollback_to};
 
-use crate::{check, current, history, revision, status, upgrade};
+use crate::{
+    adopt, check, current, fresh, heads, history, lock, repair, revision, seed, stamp, status,
+    upgrade,
+};
 
 /// Take a PostgreSQL database forward, and see where it stands
 #[derive(Debug, Parser)]
@@ -29,9 +32,17 @@ pub enum Command {
     Current(current::Args),
     Status(status::Args),
     History(history::Args),
+    Heads(heads::Args),
     Revision(revision::Args),
     Create(revision::CreateArgs),
     Check(check::Args),
+    Stamp(stamp::StampArgs),
+    Baseline(stamp::BaselineArgs),
+    Adopt(adopt::Args),
+    Repair(repair::Args),
+    Seed(seed::Args),
+    Fresh(fresh::Args),
+    Lock(lock::Args),
     Completions(completions::Args),
 }
 

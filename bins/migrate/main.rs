@@ -1,10 +1,17 @@
 //! `migrate`: take a database forward, and see where it stands.
 
+mod adopt;
 mod check;
 mod cli;
 mod current;
+mod fresh;
+mod heads;
 mod history;
+mod lock;
+mod repair;
 mod revision;
+mod seed;
+mod stamp;
 mod status;
 mod upgrade;
 
@@ -24,9 +31,17 @@ fn main() -> ExitCode {
         Command::Current(args) => current::run(shell, args).await,
         Command::Status(args) => status::run(shell, args).await,
         Command::History(args) => history::run(shell, args).await,
+        Command::Heads(args) => heads::run(shell, args),
         Command::Revision(args) => revision::run(shell, &args),
         Command::Create(args) => revision::run(shell, &args.into()),
         Command::Check(args) => check::run(shell, args).await,
+        Command::Stamp(args) => stamp::run(shell, args).await,
+        Command::Baseline(args) => stamp::baseline(shell, args).await,
+        Command::Adopt(args) => adopt::run(shell, args).await,
+        Command::Repair(args) => repair::run(shell, args).await,
+        Command::Seed(args) => seed::run(shell, args).await,
+        Command::Fresh(args) => Box::pin(fresh::run(shell, args)).await,
+        Command::Lock(args) => lock::run(shell, args).await,
         Command::Completions(args) => completions::run::<Cli>(shell, &args),
     })
 }

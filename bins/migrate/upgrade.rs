@@ -2,44 +2,56 @@
 
 use console::args::value;
 use console::consent::{self, Stakes};
-use console::text::{many, safe, safe_lines};
+use console::report::upgrade as report;
+use console::text::{many, safe};
 use console::{Ending, Exit, Flow, Shell};
-use pgbelay_core::error::Result;
-use pgbelay_core::ident::Revision;
+use pgbelay_core::error::{Error, Result};
+use pgbelay_core::ident::{BackupId, Revision};
 use pgbelay_core::model::consent::Consent;
-use pgbelay_core::model::migration::Migration;
-use pgbelay_core::ops::drift;
+use pgbelay_core::ops::backup::create::{self, Create};
+use pgbelay_core::ops::context::Context;
 use pgbelay_core::ops::forward::Applied;
-use pgbelay_core::ops::upgrade::{self, Options, UpgradePlan};
+use pgbelay_core::ops::upgrade::{self, Options, Request, UpgradePlan};
+use pgbelay_core::ops::{drift, offline, preview};
 use serde_json::{Value, json};
 
 /// Apply pending migrations, up to REV or all of them
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "Examples:
   migrate upgrade
   migrate upgrade +1 --dry-run
-  migrate upgrade --sql
-  migrate upgrade 0042 --reason 'release 7'")]
+  migrate upgrade 0042 --backup --reason 'release 7'
+  migrate upgrade --sql > release-7.sql       a script for psql, from where the database is
+  migrate upgrade base:0042 --sql             the same from the files alone")]
 pub struct Args {
     /// Revision to go to: a version or unambiguous prefix, head, or +N [default: head]
-    #[arg(value_name = "REV", value_parser = value::revision)]
+    #[arg(value_name = "REV", value_parser = value::revisions)]
     revision: Option<String>,
 
     /// The same as REV
     #[arg(long, value_name = "REV", value_parser = value::revision, conflicts_with = "revision")]
     target: Option<String>,
 
-    /// Show what would be applied, and stop
+    /// Show the scripts, the locks they take and what they destroy, and stop
     #[arg(long)]
     dry_run: bool,
 
-    /// Show the statements that would be run, and stop
-    #[arg(long)]
+    /// Write a script for psql that also keeps the ledger, and stop
+    #[arg(long, conflicts_with = "dry_run")]
     sql: bool,
 
     /// Apply all of it in one transaction: all or nothing
     #[arg(long)]
     single_transaction: bool,
+
+    /// First back up what the pending migrations touch, and stop if that fails
+    #[arg(long)]
+    backup: bool,
+
+    /// Apply migrations too that come before one that is applied
+    #[arg(long)]
+    allow_out_of_order: bool,
 
     /// Why, for the journal
     #[arg(long, value_name = "TEXT")]
@@ -47,31 +59,44 @@ pub struct Args {
 }
 
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
+    let target = args.revision.or(args.target);
+    let range = target.as_deref().and_then(|target| target.split_once(':'));
+    if let Some((from, to)) = range {
+        return between(shell, args.sql, from, to);
+    }
     let flow = if args.sql { Flow::Answer } else { Flow::Work };
     let context = shell.context(flow)?;
-    let target = args.revision.or(args.target);
-    let plan = upgrade::plan(&context, target.as_deref()).await?;
+    let request = Request {
+        target,
+        allow_out_of_order: args.allow_out_of_order,
+    };
+    let plan = upgrade::plan(&context, &request).await?;
+    if let Some(refusal) = drift::refusal(&plan.drift).filter(|_| !args.dry_run) {
+        return Err(refusal);
+    }
     if args.sql {
-        return Ok(shell.answer(Exit::Done, &scripts(&plan), |_| sql(&plan)));
+        let script = offline::forward(&plan, &context.actor);
+        let document = report::scripts(&plan, &script);
+        return Ok(shell.answer(Exit::Done, &document, |_| script.clone()));
     }
     if args.dry_run {
-        shell.part("plan", &wire(&plan), |_| human(&plan));
+        let preview = preview::of(&context, &plan).await?;
+        shell.part("plan", &report::wire(&plan, Some(&preview)), |paint| {
+            report::human(&plan, Some(&preview), paint)
+        });
     }
     if let Some(refusal) = drift::refusal(&plan.drift) {
         return Err(refusal);
     }
-    if args.dry_run || plan.pending.is_empty() {
-        let fields = done(&[], plan.current.as_ref());
+    if args.dry_run || plan.is_empty() {
+        let fields = done(&[], plan.current.as_ref(), None);
         let nothing = if args.dry_run { "" } else { "nothing to do\n" };
         return Ok(shell.done(Exit::Done, &fields, |_| nothing.to_owned()));
     }
-    let consent = match &shell.shared().confirm {
-        _ if context.production => {
-            shell.announce("plan", &wire(&plan), |_| human(&plan));
-            Some(consent::obtain(shell, &plan.database, Stakes::Production).await?)
-        }
-        Some(name) => Some(Consent::by_flag(name, &plan.database)?),
-        None => None,
+    let consent = consent(shell, &plan, context.production).await?;
+    let backup = match (&plan.target, args.backup) {
+        (Some(target), true) if !plan.pending.is_empty() => Some(backup(&context, target).await?),
+        _ => None,
     };
     let options = Options {
         consent,
@@ -79,58 +104,62 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         reason: args.reason,
     };
     let outcome = upgrade::apply(&context, plan, options).await?;
-    let fields = done(&outcome.applied, outcome.current.as_ref());
+    let fields = done(&outcome.applied, outcome.current.as_ref(), backup.as_ref());
     Ok(shell.done(Exit::Done, &fields, |_| {
         let number = many(outcome.applied.len() as u64, "migration", "migrations");
-        format!(
-            "{number} applied; now at {}\n",
-            base(outcome.current.as_ref())
-        )
+        let current = report::base(outcome.current.as_ref());
+        let repeated = outcome.repeated.iter();
+        let repeated: String = repeated
+            .map(|name| format!("{} ran again\n", safe(name)))
+            .collect();
+        format!("{repeated}{number} applied; now at {current}\n")
     }))
 }
 
-fn wire(plan: &UpgradePlan) -> Value {
-    let step = |m: &Migration| json!({"revision": m.revision.as_str(), "name": m.name});
-    json!({
-        "database": plan.database,
-        "from": plan.current.as_ref().map(Revision::as_str),
-        "to": plan.target.as_ref().map(Revision::as_str),
-        "steps": plan.pending.iter().map(step).collect::<Vec<Value>>(),
-    })
-}
-
-fn done(applied: &[Applied], current: Option<&Revision>) -> Value {
-    let applied: Vec<&str> = applied.iter().map(|a| a.revision.as_str()).collect();
-    json!({"applied": applied, "revision": current.map(Revision::as_str)})
-}
-
-fn human(plan: &UpgradePlan) -> String {
-    if plan.pending.is_empty() {
-        return format!("nothing to do; now at {}\n", base(plan.current.as_ref()));
+/// The script from one revision to another; no database is asked.
+fn between(shell: &Shell, sql: bool, from: &str, to: &str) -> Result<Ending> {
+    if !sql {
+        return Err(Error::usage("FROM:TO is for scripts, with --sql")
+            .hint("an upgrade starts where the database is: name the revision to go to"));
     }
-    let lines = plan.pending.iter();
-    let lines = lines.map(|step| format!("  {}\n", safe(&step.full_name())));
-    format!(
-        "to be applied, in this order\n{}",
-        lines.collect::<String>()
-    )
+    let context = shell.offline(Flow::Answer)?;
+    let named = |revision: &'_ str| (!revision.is_empty()).then(|| revision.to_owned());
+    let (from, to) = (named(from), named(to));
+    let script = offline::between(&context, from.as_deref(), to.as_deref())?;
+    let document = json!({ "script": script });
+    Ok(shell.answer(Exit::Done, &document, |_| script.clone()))
 }
 
-fn scripts(plan: &UpgradePlan) -> Value {
-    let script = |m: &Migration| json!({"revision": m.revision.as_str(), "sql": m.up.text});
-    json!({"scripts": plan.pending.iter().map(script).collect::<Vec<Value>>()})
+async fn consent(shell: &Shell, plan: &UpgradePlan, production: bool) -> Result<Option<Consent>> {
+    match &shell.shared().confirm {
+        _ if production => {
+            shell.announce("plan", &report::wire(plan, None), |paint| {
+                report::human(plan, None, paint)
+            });
+            let consent = consent::obtain(shell, &plan.database, Stakes::Production).await?;
+            Ok(Some(consent))
+        }
+        Some(name) => Ok(Some(Consent::by_flag(name, &plan.database)?)),
+        None => Ok(None),
+    }
 }
 
-/// The scripts one after the other. Running them by hand would leave no trace in the ledger.
-fn sql(plan: &UpgradePlan) -> String {
-    let script = |m: &Migration| {
-        let text = safe_lines(&m.up.text.replace('\t', "    "));
-        format!("-- {}\n{}\n", safe(&m.full_name()), text.trim_end())
+/// Saves what the migrations up to `target` touch.
+async fn backup(context: &Context, target: &Revision) -> Result<BackupId> {
+    let options = Create {
+        before: Some(target.to_string()),
+        ..Create::default()
     };
-    let scripts: Vec<String> = plan.pending.iter().map(script).collect();
-    scripts.join("\n")
+    let facts = Box::pin(create::create(context, options)).await;
+    let facts = facts.map_err(|error| error.hint("nothing was applied"))?;
+    Ok(facts.id)
 }
 
-fn base(revision: Option<&Revision>) -> String {
-    revision.map_or("base".to_owned(), ToString::to_string)
+fn done(applied: &[Applied], current: Option<&Revision>, backup: Option<&BackupId>) -> Value {
+    let applied: Vec<&str> = applied.iter().map(|a| a.revision.as_str()).collect();
+    json!({
+        "applied": applied,
+        "revision": current.map(Revision::as_str),
+        "backup": backup.map(BackupId::as_str),
+    })
 }

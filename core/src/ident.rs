@@ -11,8 +11,8 @@ use crate::error::Error;
 
 /// The ordered identity of a migration: the version part of its file name, as written.
 ///
-/// Two revisions are compared as numbers, ignoring `_` and leading zeros, so `7` comes before
-/// `0041` and `007` equals `7`.
+/// Two revisions are compared as numbers, part by part where dots divide them, ignoring `_` and
+/// leading zeros: `7` comes before `0041`, `007` equals `7`, and `1.10` comes after `1.9`.
 #[derive(Debug, Clone)]
 pub struct Revision(String);
 
@@ -22,24 +22,38 @@ impl Revision {
         &self.0
     }
 
-    fn digits(&self) -> String {
-        let digits: String = self.0.chars().filter(|c| *c != '_').collect();
-        digits.trim_start_matches('0').to_owned()
+    /// Its parts, but for those at the end that are zero: `1.0` is `1`.
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        let mut text = self.0.as_str();
+        while let Some((rest, last)) = text.rsplit_once('.')
+            && digits(last).next().is_none()
+        {
+            text = rest;
+        }
+        text.split('.')
     }
+}
+
+/// The digits that count.
+fn digits(part: &str) -> impl Iterator<Item = u8> {
+    part.bytes()
+        .filter(|b| *b != b'_')
+        .skip_while(|b| *b == b'0')
 }
 
 impl FromStr for Revision {
     type Err = Error;
 
     fn from_str(s: &str) -> Result<Self, Error> {
-        let groups: Vec<&str> = s.split('_').collect();
-        let numeric = |g: &&str| !g.is_empty() && g.bytes().all(|b| b.is_ascii_digit());
-        let timestamp = groups.len() == 2 && groups[0].len() == 8 && groups[1].len() == 6;
-        if groups.iter().all(numeric) && (groups.len() == 1 || timestamp) {
+        let number = |g: &str| !g.is_empty() && g.bytes().all(|b| b.is_ascii_digit());
+        let timestamp = s.split_once('_').is_some_and(|(day, time)| {
+            day.len() == 8 && time.len() == 6 && number(day) && number(time)
+        });
+        if timestamp || s.split('.').all(number) {
             Ok(Self(s.to_owned()))
         } else {
             Err(Error::usage(format!("'{s}' is not a revision"))
-                .hint("a revision is digits (0041) or YYYYMMDD_HHMMSS"))
+                .hint("a revision is digits (0041), YYYYMMDD_HHMMSS, or numbers with dots (1.2)"))
         }
     }
 }
@@ -52,8 +66,19 @@ impl fmt::Display for Revision {
 
 impl Ord for Revision {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (a, b) = (self.digits(), other.digits());
-        a.len().cmp(&b.len()).then_with(|| a.cmp(&b))
+        let mut others = other.parts();
+        for part in self.parts() {
+            let other = others.next().unwrap_or_default();
+            let longer = digits(part).count().cmp(&digits(other).count());
+            let order = longer.then_with(|| digits(part).cmp(digits(other)));
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+        match others.next() {
+            Some(_) => Ordering::Less,
+            None => Ordering::Equal,
+        }
     }
 }
 
@@ -73,7 +98,10 @@ impl Eq for Revision {}
 
 impl Hash for Revision {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.digits().hash(state);
+        for part in self.parts() {
+            digits(part).for_each(|digit| state.write_u8(digit));
+            state.write_u8(b'.');
+        }
     }
 }
 
@@ -198,6 +226,8 @@ impl FromStr for Digest {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -206,7 +236,30 @@ mod tests {
         assert!(r("7") < r("0041"));
         assert_eq!(r("007"), r("7"));
         assert!(r("20260101_120000") < r("20260101_120001"));
-        for bad in ["", "a", "1_2", "1-2", "20260101_1200", "_1", "1_"] {
+        assert!(r("1.9") < r("1.10") && r("1.2.1") > r("1.2") && r("1.2") < r("2"));
+        for (one, other) in [
+            ("1.0", "1"),
+            ("01.2", "1.02"),
+            ("10.0.0", "10"),
+            ("0.0", "0"),
+        ] {
+            assert_eq!(r(one), r(other));
+            let both: HashSet<Revision> = r(one).into_iter().chain(r(other)).collect();
+            assert_eq!(both.len(), 1, "{one} {other}");
+        }
+        for bad in [
+            "",
+            "a",
+            "1_2",
+            "1-2",
+            "20260101_1200",
+            "_1",
+            "1_",
+            ".",
+            "1.",
+            "1..2",
+            "1.2_3",
+        ] {
             assert!(r(bad).is_none(), "{bad}");
         }
     }

@@ -7,8 +7,10 @@ pub mod binary;
 pub mod cluster;
 pub mod database;
 pub mod installation;
+pub mod pooler;
 pub mod sandbox;
 pub mod state;
+pub mod terminal;
 pub mod transcript;
 pub mod writer;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
+use pgbelay_core::model::layout::Layout;
 use pgbelay_core::model::secret::Secret;
 
 use crate::args::value;
@@ -35,9 +36,22 @@ pub struct Shared {
     #[arg(long, global = true, conflicts_with = "database_url")]
     pub all: bool,
 
+    /// With --all: work on N databases at a time [default: 4]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub parallel: Option<u8>,
+
+    /// With --all: begin with this database, alone, and stop if it fails
+    #[arg(long, global = true, value_name = "NAME")]
+    pub canary: Option<String>,
+
     /// Folder of migrations [env: PGBELAY_MIGRATIONS] [default: migrations]
     #[arg(short, long, global = true, value_name = "DIR")]
     pub migrations: Option<PathBuf>,
+
+    /// How the migrations are laid out: pairs, golang-migrate, sqlx, diesel, dbmate, goose, flyway,
+    /// tern or alembic [default: found by looking]
+    #[arg(long, global = true, value_name = "LAYOUT", value_parser = value::layout)]
+    pub layout: Option<Layout>,
 
     /// Where backups live: a folder or s3://bucket/prefix [env: PGBELAY_BACKUPS] [default: backups]
     #[arg(short, long, global = true, value_name = "DIR")]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pgbelay_core::error::Error;
 use pgbelay_core::ident::Revision;
 use pgbelay_core::model::backup::{Compression, VerifyLevel};
+use pgbelay_core::model::layout::Layout;
 use pgbelay_core::model::loss::Verdict;
 use pgbelay_core::model::secret::Secret;
 
@@ -139,6 +140,24 @@ pub fn revision(text: &str) -> Result<String, String> {
     } else {
         Err("a revision is digits (0041), version_name, head, base, +N or -N".to_owned())
     }
+}
+
+/// As [`revision`], or two of them: `FROM:TO`, either of which may be left out.
+pub fn revisions(text: &str) -> Result<String, String> {
+    let Some((from, to)) = text.split_once(':') else {
+        return revision(text);
+    };
+    for part in [from, to].into_iter().filter(|part| !part.is_empty()) {
+        revision(part)?;
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads the name of a layout of migrations.
+pub fn layout(text: &str) -> Result<Layout, String> {
+    let words = || Layout::ALL.map(Layout::as_str).join(", ");
+    let parsed: Result<Layout, Error> = text.parse();
+    parsed.map_err(|_| format!("a layout is one of {}", words()))
 }
 
 /// Reads a version in full, as it stands in a file name.

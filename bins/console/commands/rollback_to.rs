@@ -5,8 +5,10 @@ use pgbelay_core::ident::{Digest, Revision};
 use pgbelay_core::model::consent::Consent;
 use pgbelay_core::model::event::Event;
 use pgbelay_core::model::loss::Verdict;
+use pgbelay_core::ops::offline;
 use pgbelay_core::ops::rollback::{self, Ask, Options, Outcome, Planned, Request};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::args::value;
 use crate::consent::{self, Stakes};
@@ -36,6 +38,10 @@ pub struct Args {
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     steps: Option<u32>,
 
+    /// With --steps: count runs of `migrate upgrade` instead of migrations
+    #[arg(long, requires = "steps")]
+    batch: bool,
+
     /// Take back this migration and all that was applied after it
     #[arg(long, value_name = "MIGRATION", conflicts_with = "revision")]
     name: Option<String>,
@@ -43,6 +49,11 @@ pub struct Args {
     /// Show what would happen, and stop
     #[arg(long)]
     dry_run: bool,
+
+    /// Write a script for psql that takes it back and keeps the ledger, and stop; such a script
+    /// saves nothing of what it destroys
+    #[arg(long, conflicts_with = "dry_run")]
+    sql: bool,
 
     /// Go on only if the plan is the one reviewed, with this hash
     #[arg(long, value_name = "HASH")]
@@ -76,8 +87,17 @@ struct Done<'a> {
 
 /// Rolls back.
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
-    let context = shell.context(Flow::Work)?;
+    let flow = if args.sql { Flow::Answer } else { Flow::Work };
+    let context = shell.context(flow)?;
     let planned = rollback::plan(&context, args.request()?).await?;
+    if args.sql {
+        if let Some(refusal) = planned.refusal() {
+            return Err(refusal);
+        }
+        let script = offline::back(&planned, &context.actor)?;
+        let document = json!({ "script": script });
+        return Ok(shell.answer(Exit::Done, &document, |_| script.clone()));
+    }
     if planned.plan.steps.is_empty() && planned.plan.refusals.is_empty() {
         let at = planned.plan.from.as_ref().map(Revision::as_str);
         return Ok(shell.done(Exit::Done, &nothing(at), |_| "nothing to do\n".to_owned()));
@@ -128,6 +148,7 @@ impl Args {
     fn request(&self) -> Result<Request> {
         let ask = match (&self.revision, self.steps, &self.name) {
             (Some(revision), None, None) => Ask::To(revision.clone()),
+            (None, Some(steps), None) if self.batch => Ask::Batches(steps as usize),
             (None, Some(steps), None) => Ask::Steps(steps as usize),
             (None, None, Some(name)) => Ask::Named(name.clone()),
             _ => return Err(Error::usage("name one of REV, --steps and --name")),

@@ -8,6 +8,8 @@ pub mod history;
 pub mod lines;
 pub mod plan;
 pub mod progress;
+pub mod repair;
 pub mod risk;
 pub mod runs;
 pub mod undo;
+pub mod upgrade;

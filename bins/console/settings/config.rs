@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pgbelay_core::error::{Error, Result};
 use pgbelay_core::model::backup::Compression;
+use pgbelay_core::model::layout::Layout;
 use pgbelay_core::model::secret::Secret;
 use toml::{Table, Value};
 
@@ -25,6 +26,9 @@ pub enum Production {
 pub struct Layer {
     pub database_url: Option<Secret>,
     pub migrations: Option<PathBuf>,
+    pub layout: Option<Layout>,
+    pub seeds: Option<PathBuf>,
+    pub audit: Option<PathBuf>,
     pub backups: Option<String>,
     pub recipients: Option<Vec<String>>,
     pub recipients_file: Option<PathBuf>,
@@ -110,6 +114,9 @@ impl Place<'_> {
         match key {
             "database_url" => layer.database_url = Some(Secret::new(string(path, item)?)),
             "migrations" => layer.migrations = Some(self.path(&string(path, item)?)),
+            "seeds" => layer.seeds = Some(self.path(&string(path, item)?)),
+            "audit" => layer.audit = Some(self.path(&string(path, item)?)),
+            "layout" => layer.layout = Some(parsed(path, item, value::layout)?),
             "backups" => layer.backups = Some(self.location(string(path, item)?)),
             "recipients" => layer.recipients = Some(strings(path, item)?),
             "recipients_file" => layer.recipients_file = Some(self.path(&string(path, item)?)),

@@ -8,6 +8,7 @@ use pgbelay_core::error::{Error, Result};
 use pgbelay_core::model::ask::Nobody;
 use pgbelay_core::model::backup::Compression;
 use pgbelay_core::model::event::Observer;
+use pgbelay_core::model::layout::Layout;
 use pgbelay_core::model::secret::Secret;
 use pgbelay_core::ops::context::Context;
 use pgbelay_core::pg::config;
@@ -25,6 +26,10 @@ pub struct Settings {
     pub database_url: Option<Secret>,
     /// The folder of migrations.
     pub migrations: PathBuf,
+    /// How that folder is laid out; `None`: found by looking.
+    pub layout: Option<Layout>,
+    /// The folder of seeds.
+    pub seeds: PathBuf,
     /// Where backups live.
     pub backups: String,
     /// age recipients; may be empty.
@@ -41,6 +46,12 @@ pub struct Settings {
     pub wait: Duration,
     /// Show each statement sent.
     pub echo_sql: bool,
+    /// The names of the databases of the config file.
+    pub databases: Vec<String>,
+    /// The log for auditors.
+    pub audit: Option<PathBuf>,
+    /// The table of the config file in use.
+    pub env: Option<String>,
     production: Vec<Production>,
 }
 
@@ -48,10 +59,6 @@ impl Settings {
     /// Resolves all settings: flag, environment, `.env`, config file, default.
     pub fn resolve(shared: &Shared, environment: &Environment) -> Result<Self> {
         environment.check()?;
-        if shared.all {
-            return Err(Error::usage("--all is not supported yet")
-                .hint("run once for each database, with --database NAME"));
-        }
         let config = config_file(shared, environment)?;
         let env = env_name(shared, environment, &config);
         let layers = layers(&config, env.as_deref())?;
@@ -70,6 +77,10 @@ impl Settings {
                 .or_else(|| environment.path("PGBELAY_MIGRATIONS"))
                 .or_else(|| layers.iter().find_map(|layer| layer.migrations.clone()))
                 .unwrap_or_else(|| "migrations".into()),
+            layout: (shared.layout).or_else(|| layers.iter().find_map(|layer| layer.layout)),
+            seeds: (environment.path("PGBELAY_SEEDS"))
+                .or_else(|| layers.iter().find_map(|layer| layer.seeds.clone()))
+                .unwrap_or_else(|| "seeds".into()),
             backups: (shared.backups.clone())
                 .or_else(|| environment.get("PGBELAY_BACKUPS").map(str::to_owned))
                 .or_else(|| layers.iter().find_map(|layer| layer.backups.clone()))
@@ -87,6 +98,10 @@ impl Settings {
                 .filter(|timeout| !timeout.is_zero()),
             wait: (wait.or_else(|| from(|layer| layer.wait))).unwrap_or(Duration::from_mins(1)),
             echo_sql: shared.echo_sql || environment.is_on("SQL_ECHO"),
+            databases: config.databases.keys().cloned().collect(),
+            audit: (environment.path("PGBELAY_AUDIT"))
+                .or_else(|| layers.iter().find_map(|layer| layer.audit.clone())),
+            env: env.clone(),
             production: (marked.chain([Production::Is(production_env)])).collect(),
         };
         if settings.lock_timeout.is_zero() {
@@ -128,6 +143,8 @@ impl Settings {
         Context {
             database,
             migrations: self.migrations,
+            layout: self.layout,
+            seeds: self.seeds,
             backups: self.backups,
             recipients: self.recipients,
             identities: self.identities,

@@ -51,6 +51,17 @@ impl Consent {
         }
     }
 
+    /// Refuses unless it was given for `database`.
+    pub fn check(&self, database: &str) -> Result<()> {
+        if self.database == database {
+            return Ok(());
+        }
+        Err(Error::refused(format!(
+            "consent was given for database '{}', and this is '{database}'",
+            self.database
+        )))
+    }
+
     /// The database that may change.
     pub fn database(&self) -> &str {
         &self.database

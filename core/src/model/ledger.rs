@@ -1,7 +1,9 @@
 //! What the database itself remembers: the ledger of what is applied and the journal of every run.
 
+use crate::clock;
 use crate::clock::Timestamp;
 use crate::ident::{BackupId, Digest, Revision};
+use crate::model::migration::{Migration, Script};
 
 /// A row of the ledger: one migration that is applied now.
 #[derive(Debug, Clone)]
@@ -38,6 +40,31 @@ pub struct Entry {
     pub change: Option<String>,
 }
 
+impl Entry {
+    /// The entry of `migration` as it stands in its files, applied by `by` in run `batch`. What
+    /// only a run can know (fingerprints, what changed, how long it took) is left open.
+    pub fn of(migration: &Migration, batch: i64, by: &str) -> Self {
+        let down = migration.down.as_ref();
+        Self {
+            sequence: 0,
+            revision: migration.revision.clone(),
+            name: migration.name.clone(),
+            up_checksum: migration.up.checksum(),
+            up_text: migration.up.text.clone(),
+            down_checksum: down.map(Script::checksum),
+            down_text: down.map(|down| down.text.clone()),
+            transactional: migration.transactional,
+            batch,
+            applied_at: clock::now(),
+            applied_by: by.to_owned(),
+            duration_ms: 0,
+            fingerprint_before: None,
+            fingerprint_after: None,
+            change: None,
+        }
+    }
+}
+
 /// What a run was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -49,9 +76,34 @@ pub enum Verb {
     Undo,
     /// A run that somebody had consented to came to nothing; its details say which, and why.
     Failed,
+    /// The ledger was set to a revision; no script ran.
+    Stamp,
+    /// The ledger was begun on a database that was there already.
+    Baseline,
+    /// The ledger was brought in line with the files, or with what was done by hand.
+    Repair,
+    /// What another tool had applied was taken over.
+    Adopt,
+    /// Seeds or repeatable scripts ran.
+    Seed,
+    /// Everything was dropped, to apply all migrations again.
+    Fresh,
 }
 
 impl Verb {
+    const ALL: [Self; 10] = [
+        Self::Upgrade,
+        Self::Rollback,
+        Self::Undo,
+        Self::Failed,
+        Self::Stamp,
+        Self::Baseline,
+        Self::Repair,
+        Self::Adopt,
+        Self::Seed,
+        Self::Fresh,
+    ];
+
     /// The word stored in the journal.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -59,14 +111,18 @@ impl Verb {
             Self::Rollback => "rollback",
             Self::Undo => "undo",
             Self::Failed => "failed",
+            Self::Stamp => "stamp",
+            Self::Baseline => "baseline",
+            Self::Repair => "repair",
+            Self::Adopt => "adopt",
+            Self::Seed => "seed",
+            Self::Fresh => "fresh",
         }
     }
 
     /// The verb stored as `word`.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Upgrade, Self::Rollback, Self::Undo, Self::Failed]
-            .into_iter()
-            .find(|verb| verb.as_str() == word)
+        Self::ALL.into_iter().find(|verb| verb.as_str() == word)
     }
 }
 

@@ -68,3 +68,13 @@ pub enum Target {
     /// With this revision as the newest one applied.
     Revision(Revision),
 }
+
+impl Target {
+    /// The revision, unless it is base.
+    pub const fn revision(&self) -> Option<&Revision> {
+        match self {
+            Self::Base => None,
+            Self::Revision(revision) => Some(revision),
+        }
+    }
+}

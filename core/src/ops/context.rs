@@ -4,10 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::Result;
 use crate::model::ask::Ask;
 use crate::model::backup::Compression;
 use crate::model::event::Observer;
+use crate::model::layout::Layout;
+use crate::model::migration::Migration;
 use crate::pg::options::ConnectOptions;
+use crate::source;
 
 /// The surroundings of an operation.
 #[derive(Clone)]
@@ -16,6 +20,10 @@ pub struct Context {
     pub database: ConnectOptions,
     /// The folder of migrations.
     pub migrations: PathBuf,
+    /// How that folder is laid out; `None`: found by looking.
+    pub layout: Option<Layout>,
+    /// The folder of seeds.
+    pub seeds: PathBuf,
     /// Where backups live.
     pub backups: String,
     /// age recipients, as text; may be empty.
@@ -42,4 +50,17 @@ pub struct Context {
     pub observer: Arc<dyn Observer>,
     /// Tell the observer each statement sent, literals masked.
     pub echo_sql: bool,
+}
+
+impl Context {
+    /// The migrations of the folder, in the order in which they are applied.
+    pub fn read_migrations(&self) -> Result<Vec<Migration>> {
+        source::read_as(&self.migrations, self.layout)
+    }
+
+    /// How the folder is laid out.
+    pub fn find_layout(&self) -> Result<Layout> {
+        self.layout
+            .map_or_else(|| source::look(&self.migrations), Ok)
+    }
 }

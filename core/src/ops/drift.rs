@@ -1,11 +1,13 @@
 //! Where ledger and files disagree.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::error::Error;
 use crate::ident::{Digest, Revision};
 use crate::model::ledger::Entry;
 use crate::model::migration::Migration;
+use crate::sql::code;
 
 /// One disagreement between the ledger and the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum Drift {
         applied: Digest,
         /// Checksum of the file.
         file: Digest,
+        /// Nothing but comments and white space differs: that stops nobody.
+        harmless: bool,
     },
     /// A pending migration is older than one that is applied.
     OutOfOrder {
@@ -47,6 +51,11 @@ impl Drift {
             Self::Edited { .. } => "edited",
             Self::OutOfOrder { .. } => "out_of_order",
         }
+    }
+
+    /// True for what stops nobody.
+    pub const fn is_harmless(&self) -> bool {
+        matches!(self, Self::Edited { harmless: true, .. })
     }
 
     /// The migration concerned.
@@ -70,9 +79,11 @@ impl fmt::Display for Drift {
                 path,
                 applied,
                 file,
+                harmless,
             } => write!(
                 f,
-                "{revision}: {path} was edited after it was applied (applied {}, file {})",
+                "{revision}: {path} was edited after it was applied ({}applied {}, file {})",
+                if *harmless { "comments only; " } else { "" },
                 applied.short(),
                 file.short()
             ),
@@ -90,27 +101,39 @@ impl fmt::Display for Drift {
 
 /// All disagreements, in order of revision.
 pub fn find(migrations: &[Migration], entries: &[Entry]) -> Vec<Drift> {
-    let newest = entries.iter().map(|entry| &entry.revision).max();
+    let numbered = migrations.iter().enumerate();
+    let places: HashMap<&Revision, (usize, &Migration)> = numbered
+        .map(|(place, migration)| (&migration.revision, (place, migration)))
+        .collect();
     let mut found = Vec::new();
+    // The applied migration that stands last among the files, and the newest of those without one.
+    let mut last: Option<(usize, &Revision)> = None;
+    let mut newest: Option<&Revision> = None;
     for entry in entries {
-        match migrations.iter().find(|m| m.revision == entry.revision) {
-            None => found.push(Drift::Missing {
+        let Some((place, migration)) = places.get(&entry.revision) else {
+            newest = newest.max(Some(&entry.revision));
+            found.push(Drift::Missing {
                 revision: entry.revision.clone(),
                 name: entry.name.clone(),
-            }),
-            Some(migration) if migration.up.checksum() != entry.up_checksum => {
-                found.push(Drift::Edited {
-                    revision: entry.revision.clone(),
-                    path: migration.up.path.clone(),
-                    applied: entry.up_checksum,
-                    file: migration.up.checksum(),
-                });
-            }
-            Some(_) => {}
+            });
+            continue;
+        };
+        last = last.max(Some((*place, &entry.revision)));
+        if migration.up.checksum() != entry.up_checksum {
+            found.push(Drift::Edited {
+                revision: entry.revision.clone(),
+                path: migration.up.path.clone(),
+                applied: entry.up_checksum,
+                file: migration.up.checksum(),
+                harmless: code::same(&migration.up.text, &entry.up_text),
+            });
         }
     }
     for migration in pending(migrations, entries) {
-        if let Some(newest) = newest.filter(|newest| migration.revision < **newest) {
+        let after = last.filter(|(place, _)| *place > places[&migration.revision].0);
+        let after = after.map(|(_, revision)| revision);
+        let newer = newest.filter(|newest| **newest > migration.revision);
+        if let Some(newest) = after.max(newer) {
             found.push(Drift::OutOfOrder {
                 revision: migration.revision.clone(),
                 path: migration.up.path.clone(),
@@ -122,34 +145,45 @@ pub fn find(migrations: &[Migration], entries: &[Entry]) -> Vec<Drift> {
     found
 }
 
-/// The migrations that are not applied, oldest first.
+/// The migrations that are not applied, in the order of `migrations`: what they depend on first,
+/// then by version.
 pub fn pending<'a>(migrations: &'a [Migration], entries: &[Entry]) -> Vec<&'a Migration> {
-    let mut pending: Vec<&Migration> = migrations
-        .iter()
-        .filter(|m| entries.iter().all(|entry| entry.revision != m.revision))
-        .collect();
-    pending.sort_by(|a, b| a.revision.cmp(&b.revision));
-    pending
+    let applied: HashSet<&Revision> = entries.iter().map(|entry| &entry.revision).collect();
+    let pending = migrations.iter();
+    pending.filter(|m| !applied.contains(&m.revision)).collect()
 }
 
-/// The refusal that names every disagreement; `None` when there is none.
+/// What is left of `drift` for a run that may apply late migrations.
+pub fn but_for_order(drift: Vec<Drift>) -> Vec<Drift> {
+    let order = |d: &Drift| matches!(d, Drift::OutOfOrder { .. });
+    drift.into_iter().filter(|d| !order(d)).collect()
+}
+
+/// The refusal that names every disagreement; `None` when there is none that matters.
 pub fn refusal(drift: &[Drift]) -> Option<Error> {
-    if drift.is_empty() {
+    let serious: Vec<&Drift> = drift.iter().filter(|d| !d.is_harmless()).collect();
+    if serious.is_empty() {
         return None;
     }
-    let lines: Vec<String> = drift.iter().map(|d| format!("\n  {d}")).collect();
+    let lines: Vec<String> = serious.iter().map(|d| format!("\n  {d}")).collect();
     let mut error = Error::refused(format!(
         "the ledger and the migration files disagree:{}",
         lines.concat()
     ));
-    let any = |word| drift.iter().any(|d| d.as_str() == word);
+    let any = |word| serious.iter().any(|d| d.as_str() == word);
     if any("edited") || any("missing") {
-        error = error
-            .hint("put the files back as they were applied (version control has them)")
-            .hint("or, when the change is harmless, accept the files: migrate repair");
+        error = error.hint("put the files back as they were applied (version control has them)");
+    }
+    if any("edited") {
+        error = error.hint("or see what differs, and accept the files: migrate repair");
+    }
+    if any("missing") {
+        error = error.hint("or, when it is gone for good: migrate repair REV --forget");
     }
     if any("out_of_order") {
-        error = error.hint("give the late migration a revision after the newest applied one");
+        error = error
+            .hint("give the late migration a revision after the newest applied one")
+            .hint("or apply it where it is: migrate upgrade --allow-out-of-order");
     }
     Some(error)
 }
@@ -175,20 +209,7 @@ mod tests {
     fn entry(sequence: i64, migration: &Migration) -> Entry {
         Entry {
             sequence,
-            revision: migration.revision.clone(),
-            name: migration.name.clone(),
-            up_checksum: migration.up.checksum(),
-            up_text: migration.up.text.clone(),
-            down_checksum: None,
-            down_text: None,
-            transactional: true,
-            batch: 1,
-            applied_at: crate::clock::now(),
-            applied_by: String::new(),
-            duration_ms: 0,
-            fingerprint_before: None,
-            fingerprint_after: None,
-            change: None,
+            ..Entry::of(migration, 1, "")
         }
     }
 
@@ -212,6 +233,13 @@ mod tests {
         ];
         let words: Vec<&str> = find(&files, &entries).iter().map(Drift::as_str).collect();
         assert_eq!(words, ["edited", "out_of_order", "missing"]);
+        let only_comments = migration("4", "-- why\nd");
+        let found = find(
+            &[applied[0].clone(), applied[1].clone(), only_comments],
+            &entries,
+        );
+        assert_eq!(found.len(), 1);
+        assert!(refusal(&found).is_none());
         let refusal = refusal(&find(&files, &entries)).unwrap();
         assert_eq!(refusal.kind(), crate::error::Kind::Refused);
         assert!(refusal.to_string().contains("2_x.sql is pending"));

@@ -106,7 +106,8 @@ pub async fn one_by_one(
     Ok(applied)
 }
 
-fn said(applied: &Applied) -> String {
+/// What a failure after it says of it.
+pub fn said(applied: &Applied) -> String {
     format!("{} {} was applied", applied.revision, applied.name)
 }
 

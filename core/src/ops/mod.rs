@@ -1,21 +1,31 @@
 //! The verbs: one file each, a `plan` that only reads and an `apply` that consumes it.
 
+pub mod adopt;
 pub mod analysis;
 mod attempts;
 pub mod backup;
+mod beside;
 pub mod context;
 pub mod drift;
 pub mod forward;
+pub mod fresh;
 mod gang;
 mod keep;
 mod loading;
+pub mod lock;
+pub mod marking;
+pub mod offline;
+pub mod preview;
 mod provisional;
+pub mod repair;
 pub mod revision;
 pub mod rollback;
 pub mod run;
 mod run_scripts;
 mod saving;
+pub mod seed;
 mod snapshot;
+pub mod stamp;
 pub mod status;
 mod stored_catalog;
 mod stream;

@@ -10,5 +10,11 @@ use crate::source;
 
 /// Writes the files of a new migration called `message` and returns their paths.
 pub fn create(ctx: &Context, message: &str, depends_on: &[Revision]) -> Result<Vec<PathBuf>> {
-    source::create(&ctx.migrations, message, depends_on, clock::now())
+    source::create(
+        &ctx.migrations,
+        ctx.layout,
+        message,
+        depends_on,
+        clock::now(),
+    )
 }

@@ -7,3 +7,4 @@ mod record;
 
 pub use apply::{Options, Outcome, apply};
 pub use plan::{Ask, Planned, Request, plan};
+pub use record::entry_record;

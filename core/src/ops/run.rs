@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::clock;
 use crate::error::Result;
 use crate::ident::Revision;
 use crate::model::event::Event;
 use crate::model::ledger::{Entry, Verb};
-use crate::model::migration::{Migration, Script};
+use crate::model::migration::Migration;
+use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::stored_catalog;
 use crate::pg::catalog;
@@ -107,21 +107,11 @@ impl<'a> Run<'a> {
         let (before, after) = (done.before.fingerprint(), done.after.fingerprint());
         let delta = Delta::between(done.before, done.after);
         let entry = Entry {
-            sequence: 0,
-            revision: migration.revision.clone(),
-            name: migration.name.clone(),
-            up_checksum: migration.up.checksum(),
-            up_text: migration.up.text.clone(),
-            down_checksum: migration.down.as_ref().map(Script::checksum),
-            down_text: migration.down.as_ref().map(|down| down.text.clone()),
-            transactional: migration.transactional,
-            batch: self.batch,
-            applied_at: clock::now(),
-            applied_by: self.applied_by.clone(),
             duration_ms: done.took.as_millis() as i64,
             fingerprint_before: Some(before),
             fingerprint_after: Some(after),
             change: Some(stored_catalog::delta_to_json(&delta)?),
+            ..Entry::of(migration, self.batch, &self.applied_by)
         };
         let sequence = ledger::insert(transaction, &entry).await?;
         let details = json!({
@@ -147,6 +137,6 @@ impl<'a> Run<'a> {
             details: details.to_string(),
         };
         journal::append(transaction, record).await?;
-        Ok(())
+        beside::applied(transaction.client(), migration, done.took).await
     }
 }

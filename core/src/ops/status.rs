@@ -14,6 +14,7 @@ use crate::pg::ledger;
 use crate::pg::progress;
 use crate::pg::session;
 use crate::source;
+use crate::sql::code;
 
 /// Where a migration stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub struct Status {
     pub database: String,
     /// The revision applied last.
     pub current: Option<Revision>,
-    /// The newest revision among the files.
+    /// The last revision of the files, in the order in which they are applied.
     pub head: Option<Revision>,
     /// Every migration, in order of revision.
     pub lines: Vec<Line>,
@@ -94,13 +95,13 @@ impl Status {
 
     /// True when everything is applied and nothing disagrees: what `check` asks.
     pub fn is_current(&self) -> bool {
-        self.pending() == 0 && self.drift.is_empty()
+        self.pending() == 0 && self.drift.iter().all(Drift::is_harmless)
     }
 }
 
 /// Reads where the database stands.
 pub async fn read(ctx: &Context) -> Result<Status> {
-    let migrations = source::read(&ctx.migrations)?;
+    let migrations = ctx.read_migrations()?;
     let mut session = connect::connect(&ctx.database, "pgbelay status").await?;
     let database = session.database().to_owned();
     let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
@@ -113,10 +114,16 @@ pub async fn read(ctx: &Context) -> Result<Status> {
     Ok(Status {
         database,
         current: entries.last().map(|entry| entry.revision.clone()),
-        head: migrations.iter().map(|m| m.revision.clone()).max(),
+        head: migrations.last().map(|m| m.revision.clone()),
         lines: lines(&migrations, &entries, &unfinished),
         drift: drift::find(&migrations, &entries),
     })
+}
+
+/// The migrations that no other one follows; by the files alone.
+pub fn heads(ctx: &Context) -> Result<Vec<Migration>> {
+    let migrations = ctx.read_migrations()?;
+    Ok(source::heads(&migrations).into_iter().cloned().collect())
 }
 
 /// The revision that is current, without looking at any file.
@@ -171,7 +178,12 @@ fn applied(entry: &Entry, file: Option<&Migration>, unfinished: &[Revision]) -> 
         // Its way back was begun and not finished.
         _ if unfinished.contains(&entry.revision) => State::Failed,
         None => State::Missing,
-        Some(file) if file.up.checksum() != entry.up_checksum => State::Edited,
+        Some(file)
+            if file.up.checksum() != entry.up_checksum
+                && !code::same(&file.up.text, &entry.up_text) =>
+        {
+            State::Edited
+        }
         Some(_) => State::Applied,
     };
     let down = file.and_then(|file| file.down.as_ref());

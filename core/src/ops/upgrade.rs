@@ -6,20 +6,33 @@ use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
 use crate::model::ledger::Entry;
 use crate::model::migration::{Migration, Target};
+use crate::model::plan::Step;
+use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::drift;
 use crate::ops::drift::Drift;
 use crate::ops::forward;
 use crate::ops::forward::Applied;
 use crate::ops::run::Run;
+use crate::ops::seed;
 use crate::pg::connect;
+use crate::pg::glance;
+use crate::pg::glance::Glance;
 use crate::pg::ledger;
 use crate::pg::lock;
 use crate::pg::lock::Locked;
-use crate::pg::session;
 use crate::source;
 
 const APPLICATION: &str = "pgbelay upgrade";
+
+/// What is asked of an upgrade.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The last revision to apply: a version, a prefix, a name, `head`, `+N`; all without one.
+    pub target: Option<String>,
+    /// Apply migrations too that come before one that is applied.
+    pub allow_out_of_order: bool,
+}
 
 /// What an upgrade would do.
 #[derive(Debug, Clone)]
@@ -32,10 +45,26 @@ pub struct UpgradePlan {
     pub target: Option<Revision>,
     /// What will be applied, in this order.
     pub pending: Vec<Migration>,
+    /// Repeatable scripts are new or were changed, and will run at the end.
+    pub repeats: bool,
     /// Where ledger and files disagree; [`apply`] refuses unless this is empty.
     pub drift: Vec<Drift>,
     /// All migrations, as read from the folder.
     migrations: Vec<Migration>,
+    allow_out_of_order: bool,
+}
+
+impl UpgradePlan {
+    /// The scripts that would run.
+    pub fn steps(&self) -> Vec<Step> {
+        let step = |migration: &Migration| Step {
+            revision: migration.revision.clone(),
+            name: migration.name.clone(),
+            script: migration.up.clone(),
+            transactional: migration.transactional,
+        };
+        self.pending.iter().map(step).collect()
+    }
 }
 
 /// How to apply a plan.
@@ -49,6 +78,13 @@ pub struct Options {
     pub reason: Option<String>,
 }
 
+impl UpgradePlan {
+    /// True when there is nothing to do.
+    pub const fn is_empty(&self) -> bool {
+        self.pending.is_empty() && !self.repeats
+    }
+}
+
 /// What an upgrade amounted to.
 #[derive(Debug)]
 pub struct Outcome {
@@ -56,22 +92,26 @@ pub struct Outcome {
     pub batch: Option<i64>,
     /// What was applied, in this order.
     pub applied: Vec<Applied>,
+    /// Repeatable scripts that ran.
+    pub repeated: Vec<String>,
     /// What the plan held and somebody else had applied in the meantime.
     pub skipped: Vec<Revision>,
     /// The revision that is current now.
     pub current: Option<Revision>,
 }
 
-/// Finds out what is pending up to `target` (all of it without one). Only reads.
-pub async fn plan(ctx: &Context, target: Option<&str>) -> Result<UpgradePlan> {
+/// Finds out what is pending up to the target. Only reads.
+pub async fn plan(ctx: &Context, request: &Request) -> Result<UpgradePlan> {
     ctx.observer.observe(Event::Phase(Phase::Plan));
-    let migrations = source::read(&ctx.migrations)?;
-    let mut session = connect::connect(&ctx.database, APPLICATION).await?;
+    let migrations = ctx.read_migrations()?;
+    let session = connect::connect(&ctx.database, APPLICATION).await?;
     let database = session.database().to_owned();
-    let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
-    let entries = ledger::read(&transaction).await?;
+    let Glance { entries, beside } = glance::look(&session, ctx.lock_timeout).await?;
+    if let Some(foreign) = beside {
+        beside::compare(session.client(), &foreign, &entries, &migrations).await?;
+    }
     let current = entries.last().map(|entry| entry.revision.clone());
-    let target = resolve(target, &migrations, current.as_ref())?;
+    let target = resolve(request.target.as_deref(), &migrations, &entries)?;
     let pending: Vec<Migration> = pending(&migrations, &entries, target.as_ref())
         .into_iter()
         .cloned()
@@ -79,25 +119,56 @@ pub async fn plan(ctx: &Context, target: Option<&str>) -> Result<UpgradePlan> {
     for migration in &pending {
         forward::check(migration)?;
     }
-    dependencies(&pending, &entries)?;
+    // They belong to the newest state of the schema.
+    let to_the_end = target.as_ref() == migrations.last().map(|m| &m.revision);
+    let repeats = to_the_end && seed::is_due(ctx, session.client()).await?;
     Ok(UpgradePlan {
         database,
         current,
         target,
         pending,
-        drift: drift::find(&migrations, &entries),
+        repeats,
+        drift: disagreements(&migrations, &entries, request.allow_out_of_order),
         migrations,
+        allow_out_of_order: request.allow_out_of_order,
     })
 }
 
+fn disagreements(migrations: &[Migration], entries: &[Entry], any_order: bool) -> Vec<Drift> {
+    let found = drift::find(migrations, entries);
+    if any_order {
+        drift::but_for_order(found)
+    } else {
+        found
+    }
+}
+
+/// The revision to go to; `+N` counts what is pending.
 fn resolve(
     target: Option<&str>,
     migrations: &[Migration],
-    current: Option<&Revision>,
+    entries: &[Entry],
 ) -> Result<Option<Revision>> {
     let Some(target) = target else {
-        return Ok(migrations.iter().map(|m| m.revision.clone()).max());
+        return Ok(migrations.last().map(|m| m.revision.clone()));
     };
+    let current = entries.last().map(|entry| &entry.revision);
+    if let Some(steps) = target
+        .strip_prefix('+')
+        .and_then(|n| n.parse::<usize>().ok())
+    {
+        let pending = drift::pending(migrations, entries);
+        let Some(last) = steps.checked_sub(1) else {
+            return Ok(current.cloned());
+        };
+        let goal = pending.get(last).map(|m| Some(m.revision.clone()));
+        return goal.ok_or_else(|| {
+            Error::usage(format!("'{target}' goes beyond the newest migration")).hint(format!(
+                "{} migrations are pending; `head` names the newest",
+                pending.len()
+            ))
+        });
+    }
     let known: Vec<(Revision, String)> = migrations
         .iter()
         .map(|m| (m.revision.clone(), m.full_name()))
@@ -109,32 +180,17 @@ fn resolve(
     }
 }
 
-/// What is not applied, up to `target`, oldest first.
+/// What is not applied, up to `target`, in order: what a migration depends on comes before it.
 fn pending<'a>(
     migrations: &'a [Migration],
     entries: &[Entry],
     target: Option<&Revision>,
 ) -> Vec<&'a Migration> {
-    let mut pending = drift::pending(migrations, entries);
-    pending.retain(|m| target.is_some_and(|target| m.revision <= *target));
-    pending
-}
-
-/// Every dependency must be applied, or come earlier in the same run.
-fn dependencies(pending: &[Migration], entries: &[Entry]) -> Result<()> {
-    for (index, migration) in pending.iter().enumerate() {
-        let earlier = pending.iter().take(index).map(|m| &m.revision);
-        let mut there = entries.iter().map(|e| &e.revision).chain(earlier);
-        for needed in &migration.depends_on {
-            if !there.by_ref().any(|revision| revision == needed) {
-                return Err(Error::usage(format!(
-                    "{}: depends on revision {needed}, which is neither applied nor due before it",
-                    migration.up.path
-                )));
-            }
-        }
-    }
-    Ok(())
+    let end = migrations
+        .iter()
+        .position(|m| target == Some(&m.revision))
+        .map_or(0, |place| place + 1);
+    drift::pending(&migrations[..end], entries)
 }
 
 /// Applies `plan` under the migration lock. What somebody else applied since is skipped.
@@ -146,23 +202,24 @@ pub async fn apply(ctx: &Context, plan: UpgradePlan, options: Options) -> Result
         return Err(refusal);
     }
     consented(ctx, &plan, &options)?;
-    if plan.pending.is_empty() {
+    if plan.is_empty() {
         return Ok(Outcome {
             batch: None,
             applied: Vec::new(),
+            repeated: Vec::new(),
             skipped: Vec::new(),
             current: plan.current,
         });
     }
-    let session = connect::connect(&ctx.database, APPLICATION).await?;
-    if session.database() != plan.database {
+    let observer = ctx.observer.as_ref();
+    let mut locked = lock::connect(&ctx.database, APPLICATION, ctx.wait, observer).await?;
+    if locked.session().database() != plan.database {
         return Err(Error::refused(format!(
             "the plan was made for database '{}', and this is '{}'",
             plan.database,
-            session.database()
+            locked.session().database()
         )));
     }
-    let mut locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
     let outcome = under_lock(ctx, &mut locked, &plan, &options).await?;
     locked.release().await?;
     Ok(outcome)
@@ -170,17 +227,13 @@ pub async fn apply(ctx: &Context, plan: UpgradePlan, options: Options) -> Result
 
 fn consented(ctx: &Context, plan: &UpgradePlan, options: &Options) -> Result<()> {
     match &options.consent {
-        Some(consent) if consent.database() != plan.database => Err(Error::refused(format!(
-            "consent was given for database '{}', and this is '{}'",
-            consent.database(),
-            plan.database
-        ))),
-        None if ctx.production && !plan.pending.is_empty() => Err(Error::refused(format!(
+        Some(consent) => consent.check(&plan.database),
+        None if ctx.production && !plan.is_empty() => Err(Error::refused(format!(
             "database '{}' is production, and nobody confirmed the upgrade",
             plan.database
         ))
         .hint(format!("pass --confirm {}", plan.database))),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
@@ -191,7 +244,12 @@ async fn under_lock(
     options: &Options,
 ) -> Result<Outcome> {
     let entries = ledger::read(locked.client()).await?;
-    if let Some(refusal) = drift::refusal(&drift::find(&plan.migrations, &entries)) {
+    beside::check(locked.client(), &entries, &plan.migrations).await?;
+    if let Some(refusal) = drift::refusal(&disagreements(
+        &plan.migrations,
+        &entries,
+        plan.allow_out_of_order,
+    )) {
         return Err(refusal);
     }
     let pending = pending(&plan.migrations, &entries, plan.target.as_ref());
@@ -222,7 +280,15 @@ async fn under_lock(
     } else {
         forward::one_by_one(locked, &run, &pending, current.clone()).await?
     };
+    let repeated = if plan.repeats {
+        let consent = options.consent.as_ref().map_or("", Consent::by);
+        let repeated = seed::repeat(ctx, locked, consent).await;
+        repeated.map_err(|e| applied.iter().fold(e, |e, a| e.done(forward::said(a))))?
+    } else {
+        Vec::new()
+    };
     Ok(Outcome {
+        repeated,
         batch: (!applied.is_empty()).then_some(run.batch),
         current: applied.last().map(|a| a.revision.clone()).or(current),
         applied,

@@ -97,6 +97,10 @@ fn kind_of(error: &tokio_postgres::Error) -> Kind {
 pub(super) fn hinted(outer: Error, server: &DbError) -> Error {
     match (server.hint(), server.code().code()) {
         (_, "42501") => outer.hint("grant the role what it lacks, or use another role"),
+        // Prepared statements are the session's; ours were made a moment ago.
+        (_, "26000" | "42P05") => outer.hint(
+            "a pooler in transaction mode seems to stand in between: connect directly to PostgreSQL",
+        ),
         // Hints of this class name objects and syntax only, unless the query was made of data.
         (Some(hint), code) if code.starts_with("42") && !internal(server) => outer.hint(hint),
         // COPY makes a text of each row, and no text is larger than 1 GB.

@@ -19,7 +19,8 @@ pub const SCHEMA: &str = "pgbelay";
 /// The layout of the tables, stored in `pgbelay.layout`. A change adds a step to [`ensure`].
 const LAYOUT: i32 = 2;
 
-const CREATE: &str = r"
+/// Makes what isn't there.
+pub(super) const CREATE: &str = r"
 CREATE SCHEMA IF NOT EXISTS pgbelay;
 COMMENT ON SCHEMA pgbelay IS 'pgbelay: what migrations are applied, and every run. Do not edit.';
 
@@ -96,7 +97,8 @@ INSERT INTO pgbelay.layout (version)
 const SECOND: &str = "ALTER TABLE pgbelay.ledger ADD COLUMN change text; \
     UPDATE pgbelay.layout SET version = 2";
 
-const COLUMNS: &str = "sequence, revision, name, up_checksum, up_text, down_checksum, down_text, \
+/// The columns, in the order in which [`entry`] reads them.
+pub(super) const COLUMNS: &str = "sequence, revision, name, up_checksum, up_text, down_checksum, down_text, \
     transactional, batch, applied_at, applied_by, duration_ms, fingerprint_before, \
     fingerprint_after, change";
 
@@ -144,7 +146,12 @@ async fn layout(client: &impl GenericClient) -> Result<i32> {
         .query_opt("SELECT max(version) FROM pgbelay.layout", &[])
         .await
         .pg("could not read the ledger")?;
-    match row.and_then(|row| row.get::<_, Option<i32>>(0)) {
+    known(row.and_then(|row| row.get(0)))
+}
+
+/// The layout `version`, if it is one that this program understands.
+pub(super) fn known(version: Option<i32>) -> Result<i32> {
+    match version {
         Some(version) if version > LAYOUT => Err(Error::failed(
             "the ledger of this database was written by a newer pgbelay",
         )
@@ -257,7 +264,28 @@ pub async fn remove(client: &impl GenericClient, revision: &Revision) -> Result<
     }
 }
 
-fn entry(row: &Row) -> Result<Entry> {
+/// Stores other scripts for `revision`: those of its files, as somebody accepted them.
+pub async fn accept(client: &impl GenericClient, entry: &Entry) -> Result<()> {
+    let down = entry.down_checksum.map(|digest| digest.to_string());
+    client
+        .execute(
+            "UPDATE pgbelay.ledger SET up_checksum = $2, up_text = $3, down_checksum = $4, \
+               down_text = $5 WHERE revision = $1",
+            &[
+                &entry.revision.as_str(),
+                &entry.up_checksum.to_string(),
+                &entry.up_text,
+                &down,
+                &entry.down_text,
+            ],
+        )
+        .await
+        .pg("could not write to the ledger")?;
+    Ok(())
+}
+
+/// The entry in a row.
+pub(super) fn entry(row: &Row) -> Result<Entry> {
     Ok(Entry {
         sequence: row.get(0),
         revision: row.get::<_, String>(1).parse()?,

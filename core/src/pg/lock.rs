@@ -14,13 +14,15 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::event::{Event, Observer, Phase};
 
+use super::connect;
 use super::error::PgContext as _;
+use super::options::ConnectOptions;
 use super::session::{self, Canceller, Session};
 
 /// Advisory locks are scoped by database in the server itself, so the key is a constant: it holds
 /// for a renamed or cloned database too. The first eight bytes of the SHA-256 of
 /// `pgbelay migration lock`.
-const KEY: i64 = i64::from_be_bytes([0x35, 0x14, 0x7a, 0xa9, 0x1c, 0x17, 0xc1, 0xa2]);
+pub(super) const KEY: i64 = i64::from_be_bytes([0x35, 0x14, 0x7a, 0xa9, 0x1c, 0x17, 0xc1, 0xa2]);
 
 /// The longest sleep between two attempts.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -80,6 +82,72 @@ pub async fn holder(client: &impl GenericClient) -> Result<Option<Holder>> {
     }))
 }
 
+/// Ends the session of `holder`, and waits up to `wait` until the lock is no longer its.
+pub async fn terminate(client: &Client, holder: &Holder, wait: Duration) -> Result<()> {
+    client
+        .query_one("SELECT pg_catalog.pg_terminate_backend($1)", &[&holder.pid])
+        .await
+        .pg("could not end the session that holds the migration lock")
+        .map_err(|error| error.hint("its own role may, and so may members of pg_signal_backend"))?;
+    let began = Instant::now();
+    while self::holder(client)
+        .await?
+        .is_some_and(|now| now.pid == holder.pid)
+    {
+        if began.elapsed() > wait {
+            return Err(Error::busy(format!("pid {} does not end", holder.pid))
+                .hint("look at it in pg_stat_activity"));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// Connects and takes the migration lock, waiting up to `wait` for whoever holds it.
+///
+/// A pooler that hands the server's process on after each transaction is refused: a lock taken
+/// through it belongs to whoever gets that process next.
+pub async fn connect(
+    options: &ConnectOptions,
+    application: &str,
+    wait: Duration,
+    observer: &dyn Observer,
+) -> Result<Locked> {
+    let session = connect::connect(options, application).await?;
+    // Poolers hand out the process that became free last. So either a second connection gets the
+    // one that serves ours, or ours gets the one that served the second.
+    // Where the server has no room for a second connection, this can't be looked at.
+    if let Ok(probe) = connect::connect(options, application).await {
+        let other = in_transaction(&probe).await?;
+        if other == session.pid() || in_transaction(&session).await? != session.pid() {
+            return Err(pooled());
+        }
+    }
+    acquire(session, wait, observer).await
+}
+
+/// The process that serves `session` while a transaction is open.
+async fn in_transaction(session: &Session) -> Result<i32> {
+    let client = session.client();
+    let begun = client.batch_execute("BEGIN READ ONLY").await;
+    begun.pg("could not begin a transaction")?;
+    let row = client
+        .query_typed_one("SELECT pg_catalog.pg_backend_pid()", &[])
+        .await;
+    let pid = row.pg("could not read what process serves us")?.get(0);
+    let ended = client.batch_execute("ROLLBACK").await;
+    ended.pg("could not end a transaction")?;
+    Ok(pid)
+}
+
+fn pooled() -> Error {
+    Error::failed(
+        "the connection goes through a pooler that changes the server process under it, so the \
+         migration lock can't be held",
+    )
+    .hint("connect directly to PostgreSQL, or to a pooler in session mode")
+}
+
 /// Takes the migration lock, waiting up to `wait` for whoever holds it.
 pub async fn acquire(session: Session, wait: Duration, observer: &dyn Observer) -> Result<Locked> {
     session::patient(session.client()).await?;
@@ -133,11 +201,7 @@ pub async fn check_held(client: &impl GenericClient, pid: i32) -> Result<()> {
         .pg("could not check the migration lock")?;
     let (now, held): (i32, bool) = (row.get(0), row.get(1));
     if now != pid {
-        return Err(Error::failed(
-            "the connection goes through a pooler that changes the server process under it, so \
-             the migration lock can't be held",
-        )
-        .hint("connect directly to PostgreSQL, or to the pooler in session mode"));
+        return Err(pooled());
     }
     if !held {
         return Err(Error::failed("the migration lock was lost")
@@ -159,10 +223,7 @@ fn busy(holder: Option<&Holder>, waited: Duration) -> Error {
         "another run holds the migration lock ({holder}); waited {waited} s"
     ))
     .hint("let it finish, or wait longer with --wait")
-    .hint(format!(
-        "to end it (its open transaction is rolled back): SELECT pg_terminate_backend({})",
-        holder.pid
-    ))
+    .hint("to end it (its open transaction is rolled back): migrate lock release")
 }
 
 /// A session that holds the migration lock. Nothing else writes to a database.

@@ -25,6 +25,7 @@ pub struct Session {
     pid: i32,
     server_version_num: i32,
     database: String,
+    tables: Vec<String>,
     host: Host,
 }
 
@@ -53,10 +54,13 @@ impl Session {
         host: Host,
     ) -> Result<Self> {
         let row = client
-            .query_one(
+            .query_typed_one(
                 "SELECT pg_catalog.pg_backend_pid(), \
                  pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
-                 pg_catalog.current_database()::pg_catalog.text",
+                 pg_catalog.current_database()::pg_catalog.text, \
+                 ARRAY (SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class AS c \
+                        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+                        WHERE n.nspname = 'pgbelay' AND c.relkind = 'r')",
                 &[],
             )
             .await
@@ -69,6 +73,7 @@ impl Session {
             pid: row.get(0),
             server_version_num: row.get(1),
             database: row.get(2),
+            tables: row.get(3),
             host,
             client,
             task: Arc::new(task),
@@ -99,6 +104,11 @@ impl Session {
     /// The database this session is connected to.
     pub fn database(&self) -> &str {
         &self.database
+    }
+
+    /// True when pgbelay's table `name` was there when the session began.
+    pub fn had(&self, name: &str) -> bool {
+        self.tables.iter().any(|table| table == name)
     }
 
     /// Of the places to try, the one that it is connected to.

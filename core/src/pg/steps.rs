@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, GenericClient};
 
 use crate::error::{Error, Result};
 use crate::ident::{Digest, TableName};
@@ -102,10 +102,14 @@ async fn stopped(locked: &mut Locked, steps: &Steps<'_>, error: Error) -> Error 
         return error;
     }
     let told = |error: Error, line| error.done(format!("{}:{line} ran", script.path));
-    lines.into_iter().fold(error, told).hint(
+    let error = lines.into_iter().fold(error, told).hint(
         "this script runs outside a transaction: what is named as done stays done; correct the \
          statement that failed and run the same command again, it goes on from there",
-    )
+    );
+    error.hint(format!(
+        "to see where it stands, and what else can be done: migrate repair {} --dry-run",
+        script.revision
+    ))
 }
 
 /// How many leading statements an earlier run finished. They must still be the same.
@@ -224,7 +228,7 @@ async fn left_invalid(
 
 /// Indexes that a failed concurrent build left behind. The index of a partitioned table is left
 /// out: it is invalid, rightly, until every partition has its own.
-async fn invalid_indexes(client: &Client) -> Result<BTreeSet<TableName>> {
+pub async fn invalid_indexes(client: &impl GenericClient) -> Result<BTreeSet<TableName>> {
     let rows = client
         .query(
             "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text \

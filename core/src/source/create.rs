@@ -13,21 +13,23 @@ use crate::error::Context as _;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ident::Revision;
+use crate::model::layout::Layout;
 use crate::source::file_name;
-use crate::source::file_name::FileName;
-use crate::source::file_name::Style;
 use crate::source::folder;
+use crate::source::layout;
 
 /// The longest name made of a message.
 const LONGEST: usize = 60;
 
-/// Writes the two files of a new migration into `folder`, which is made when it isn't there, and
-/// returns their paths: the way forward, then the way back.
+/// Writes the files of a new migration into `folder`, which is made when it isn't there, in its
+/// layout, and returns their paths: the way forward, then the way back where it has a file of its
+/// own.
 ///
 /// The version is the time `now`, as `YYYYMMDD_HHMMSS`; in a folder that counts, it is the next
 /// number, as wide as the newest. Nothing is ever overwritten.
 pub fn create(
     folder: &Path,
+    layout: Option<Layout>,
     message: &str,
     depends_on: &[Revision],
     now: Timestamp,
@@ -36,48 +38,96 @@ pub fn create(
         "can't make the migrations folder '{}'",
         folder.display()
     ))?;
-    let newest = newest(folder)?;
-    let version = version(newest.as_ref().map(|f| &f.revision), now)?;
+    let layout = layout.map_or_else(|| layout::look(folder), Ok)?;
+    let newest = newest(folder, layout)?;
+    let version = version(newest.as_ref(), now)?;
     let name = slug(message);
     if name.is_empty() {
         return Err(Error::usage(
             "the message has no letters or digits to name a file after",
         ));
     }
-    let (up, down) = match newest.map(|f| f.style) {
-        Some(Style::UpDown) => (".up.sql", ".down.sql"),
-        _ => (".sql", "_rollback.sql"),
-    };
     let stem = format!("{version}_{name}");
-    let read_back = file_name::parse(&format!("{stem}{up}"));
-    if !read_back.is_some_and(|f| f.revision == version && f.name == name && !f.down) {
+    let read_back = file_name::parse(&format!("{stem}.sql"));
+    let mislead = !read_back.is_some_and(|f| f.revision == version && f.name == name && !f.down);
+    if mislead && layout != Layout::Flyway {
         return Err(
             Error::usage(format!("'{stem}' would be read as something else"))
                 .hint("choose other words: names that end in 'rollback' mean the way back"),
         );
     }
     let title = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let paths = vec![
-        folder.join(format!("{stem}{up}")),
-        folder.join(format!("{stem}{down}")),
-    ];
-    write(&paths[0], &forward(&title, depends_on))?;
-    write(&paths[1], &back(&title))
-        .map_err(|e| e.done(format!("wrote '{}'", paths[0].display())))?;
+    let (up, down) = (forward(&title, depends_on), back(&title));
+    let files = match layout {
+        Layout::Pairs => vec![
+            (format!("{stem}.sql"), up),
+            (format!("{stem}_rollback.sql"), down),
+        ],
+        Layout::GolangMigrate | Layout::Sqlx => vec![
+            (format!("{stem}.up.sql"), up),
+            (format!("{stem}.down.sql"), down),
+        ],
+        Layout::Diesel => vec![
+            (format!("{stem}/up.sql"), up),
+            (format!("{stem}/down.sql"), down),
+        ],
+        Layout::Flyway => vec![
+            (format!("V{version}__{name}.sql"), up),
+            (format!("U{version}__{name}.sql"), down),
+        ],
+        Layout::Dbmate => vec![(
+            format!("{stem}.sql"),
+            format!("-- migrate:up\n{up}\n-- migrate:down\n{down}"),
+        )],
+        Layout::Goose => vec![(
+            format!("{stem}.sql"),
+            format!("-- +goose Up\n{up}\n-- +goose Down\n{down}"),
+        )],
+        Layout::Tern => vec![(
+            format!("{stem}.sql"),
+            format!("{up}\n---- create above / drop below ----\n\n{down}"),
+        )],
+        Layout::Alembic => {
+            return Err(Error::usage("revisions of Alembic are written by Alembic")
+                .hint("alembic revision -m MESSAGE, then alembic upgrade base:head --sql"));
+        }
+    };
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for (file, text) in files {
+        let path = folder.join(file);
+        let written = write(&path, &text);
+        written.map_err(|e| match paths.first() {
+            Some(first) => e.done(format!("wrote '{}'", first.display())),
+            None => e,
+        })?;
+        paths.push(path);
+    }
     Ok(paths)
 }
 
-fn newest(folder: &Path) -> Result<Option<FileName>> {
+/// The newest revision of the folder. Layouts that people write by hand are read by the names
+/// alone, so that a mistake elsewhere stands in nobody's way.
+fn newest(folder: &Path, layout: Layout) -> Result<Option<Revision>> {
+    if matches!(layout, Layout::Diesel | Layout::Flyway | Layout::Alembic) {
+        let migrations = folder::read_as(folder, Some(layout))?;
+        return Ok(migrations.into_iter().map(|m| m.revision).max());
+    }
     let names = folder::files(folder)?;
     Ok(names
         .iter()
         .filter_map(|path| file_name::parse(path.file_name()?.to_str()?))
-        .max_by(|a, b| a.revision.cmp(&b.revision)))
+        .map(|name| name.revision)
+        .max())
 }
 
 /// The version after `newest`, in its style.
 fn version(newest: Option<&Revision>, now: Timestamp) -> Result<Revision> {
     let text = newest.map_or("", Revision::as_str);
+    if let Some((head, last)) = text.rsplit_once('.')
+        && let Ok(last) = last.parse::<u64>()
+    {
+        return format!("{head}.{}", last + 1).parse();
+    }
     let counts = !text.is_empty() && !text.contains('_') && text.len() < 14;
     if counts {
         let number: u64 = text
@@ -139,12 +189,16 @@ fn back(title: &str) -> String {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
+    let shown = format!("can't write '{}'", path.display());
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).context(shown.clone())?;
+    }
     OpenOptions::new()
         .write(true)
         .create_new(true)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
-        .context(format!("can't write '{}'", path.display()))
+        .context(shown)
 }
 
 #[cfg(test)]
@@ -156,7 +210,13 @@ mod tests {
         let files: Vec<(&str, &str)> = files.iter().map(|f| (*f, "")).collect();
         let scratch = Scratch::with(&files);
         let now = "2026-01-02T03:04:05Z".parse().unwrap();
-        match create(scratch.path(), message, &["0001".parse().unwrap()], now) {
+        match create(
+            scratch.path(),
+            None,
+            message,
+            &["0001".parse().unwrap()],
+            now,
+        ) {
             Ok(paths) => paths
                 .iter()
                 .map(|p| p.file_name().unwrap().to_string_lossy().into_owned())
@@ -198,6 +258,45 @@ mod tests {
     }
 
     #[test]
+    fn the_layout_of_the_folder_is_kept() {
+        let check = |layout: Layout, expected: &str| {
+            let scratch = Scratch::with(&[]);
+            let folder = scratch.path();
+            let now = "2026-01-02T03:04:05Z".parse().unwrap();
+            let paths = create(folder, Some(layout), "Add x", &[], now).unwrap();
+            let shown = paths.iter().map(|p| p.strip_prefix(folder).unwrap());
+            let shown: Vec<String> = shown.map(|p| p.display().to_string()).collect();
+            assert_eq!(shown.join(" "), expected);
+            // Found again by looking, with both ways, and counted on.
+            if layout != Layout::Sqlx {
+                assert_eq!(layout::look(folder).unwrap(), layout);
+            }
+            let found = folder::read(folder).unwrap();
+            assert_eq!(
+                found[0].full_name(),
+                "20260102_030405_add_x"
+                    .replace("_0", if layout == Layout::Flyway { ".0" } else { "_0" })
+            );
+            assert!(
+                found[0].down.is_some() && found[0].transactional,
+                "{layout}"
+            );
+            create(folder, Some(layout), "Add y", &[], now).unwrap();
+            assert_eq!(folder::read(folder).unwrap().len(), 2, "{layout}");
+        };
+        let up = "20260102_030405_add_x";
+        check(Layout::Sqlx, &format!("{up}.up.sql {up}.down.sql"));
+        check(Layout::Diesel, &format!("{up}/up.sql {up}/down.sql"));
+        check(Layout::Dbmate, &format!("{up}.sql"));
+        check(Layout::Goose, &format!("{up}.sql"));
+        check(Layout::Tern, &format!("{up}.sql"));
+        check(
+            Layout::Flyway,
+            "V20260102_030405__add_x.sql U20260102_030405__add_x.sql",
+        );
+    }
+
+    #[test]
     fn names_that_would_mislead_are_refused() {
         assert!(created(&[], "drop rollback").contains("something else"));
         assert!(created(&["00000001_a.sql"], "123456").contains("something else"));
@@ -209,7 +308,7 @@ mod tests {
         let scratch = Scratch::with(&[("0001_a.sql", "")]);
         let folder = scratch.path();
         let now = "2026-01-02T03:04:05Z".parse().unwrap();
-        create(folder, "Two\nlines", &["0001".parse().unwrap()], now).unwrap();
+        create(folder, None, "Two\nlines", &["0001".parse().unwrap()], now).unwrap();
         let found = folder::read(folder).unwrap();
         assert_eq!(found[1].description, "Two lines");
         assert_eq!(found[1].depends_on, ["0001".parse().unwrap()]);

@@ -1,6 +1,5 @@
 //! Reads a folder of migrations.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -8,24 +7,33 @@ use std::path::PathBuf;
 
 use crate::error::Error;
 use crate::error::Result;
-use crate::ident::Revision;
+use crate::model::layout::Layout;
 use crate::model::migration::Migration;
-use crate::model::migration::Script;
-use crate::source::file_name;
-use crate::source::file_name::FileName;
-use crate::source::header;
+use crate::source::layout;
 use crate::source::order;
+use crate::source::reading::Reading;
 
-/// The migrations in `folder`, in the order in which they are applied.
+/// The migrations in `folder`, in the order in which they are applied, whatever its layout.
 ///
-/// Hidden files, sub-folders and files that don't end in `.sql` are ignored. Anything that would
-/// leave doubt about what to run is a usage error that names every problem at once: a `.sql` file
-/// whose name has no version, two migrations of one revision, a rollback without its migration,
-/// text that isn't UTF-8, dependencies that are unknown or circular.
+/// Hidden files, sub-folders (but for the layouts that have them) and files that don't end in
+/// `.sql` are ignored. Anything that would leave doubt about what to run is a usage error that
+/// names every problem at once: a `.sql` file whose name has no version, two migrations of one
+/// revision, a rollback without its migration, text that isn't UTF-8, what only the tool that the
+/// layout is of can run, dependencies that are unknown or circular.
 pub fn read(folder: &Path) -> Result<Vec<Migration>> {
-    let mut reading = Reading::default();
-    for path in files(folder)? {
+    read_as(folder, None)
+}
+
+/// As [`read`], in the layout given; `None` finds it by looking.
+pub fn read_as(folder: &Path, layout: Option<Layout>) -> Result<Vec<Migration>> {
+    let layout = layout.map_or_else(|| layout::look(folder), Ok)?;
+    let mut reading = Reading::new(layout);
+    for path in layout::files(folder, layout)? {
         reading.take(&path);
+    }
+    reading.take_together();
+    if layout == Layout::Goose {
+        reading.refuse_go(&entries(folder)?);
     }
     let mut migrations = reading.pair();
     if reading.problems.is_empty() {
@@ -43,150 +51,49 @@ pub fn read(folder: &Path) -> Result<Vec<Migration>> {
     }
 }
 
+/// The sub-folders of `folder`, but for hidden ones.
+pub(super) fn sub_folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = entries(folder)?;
+    found.retain(|path| path.is_dir());
+    Ok(found)
+}
+
 /// The files of `folder` that may be migrations, sorted by name.
 pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).map_err(|e| {
+    let mut found = entries(folder)?;
+    found.retain(|path| {
+        let sql = path
+            .extension()
+            .is_some_and(|x| x.eq_ignore_ascii_case("sql"));
+        sql && !path.is_dir()
+    });
+    Ok(found)
+}
+
+/// What is in `folder`, but for what is hidden, sorted by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = |e| {
         let shown = folder.display();
+        Error::usage(format!("can't read the migrations folder '{shown}'")).caused_by(e)
+    };
+    let entries = fs::read_dir(folder).map_err(|e| {
         if e.kind() == ErrorKind::NotFound {
+            let shown = folder.display();
             Error::usage(format!("there is no migrations folder '{shown}'"))
                 .hint("name it with --migrations, or start one with `migrate revision -m MESSAGE`")
         } else {
-            Error::usage(format!("can't read the migrations folder '{shown}'")).caused_by(e)
+            unreadable(e)
         }
     })?;
     let mut paths = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(|e| {
-            Error::usage(format!(
-                "can't read the migrations folder '{}'",
-                folder.display()
-            ))
-            .caused_by(e)
-        })?;
-        let name = entry.file_name();
-        let hidden = name.to_string_lossy().starts_with('.');
-        let path = entry.path();
-        let sql = path
-            .extension()
-            .is_some_and(|x| x.eq_ignore_ascii_case("sql"));
-        if !hidden && sql && !path.is_dir() {
-            paths.push(path);
+        let entry = entry.map_err(unreadable)?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            paths.push(entry.path());
         }
     }
     paths.sort();
     Ok(paths)
-}
-
-/// The files read so far: by revision and name.
-#[derive(Default)]
-struct Reading {
-    ups: BTreeMap<Revision, (FileName, Script)>,
-    downs: Vec<(FileName, Script)>,
-    problems: Vec<String>,
-}
-
-impl Reading {
-    fn take(&mut self, path: &Path) {
-        let shown = path.display().to_string();
-        let parsed = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(file_name::parse);
-        let Some(name) = parsed else {
-            self.problems.push(format!(
-                "'{shown}' is not named <version>_<name>.sql, the version being digits or YYYYMMDD_HHMMSS"
-            ));
-            return;
-        };
-        let text = match fs::read(path).map(String::from_utf8) {
-            Ok(Ok(text)) => text,
-            Ok(Err(_)) => {
-                self.problems
-                    .push(format!("'{shown}' is not text in UTF-8"));
-                return;
-            }
-            Err(e) => {
-                self.problems.push(format!("'{shown}' can't be read: {e}"));
-                return;
-            }
-        };
-        let script = Script::new(shown, &text);
-        if name.down {
-            self.take_down(name, script);
-        } else {
-            self.take_up(name, script);
-        }
-    }
-
-    fn take_up(&mut self, name: FileName, script: Script) {
-        if let Some((_, other)) = self.ups.get(&name.revision) {
-            self.problems.push(format!(
-                "'{}' and '{}' have the same revision",
-                other.path, script.path
-            ));
-        } else {
-            self.ups.insert(name.revision.clone(), (name, script));
-        }
-    }
-
-    fn take_down(&mut self, name: FileName, script: Script) {
-        let same = |n: &FileName| n.revision == name.revision && n.name == name.name;
-        if let Some((_, other)) = self.downs.iter().find(|(n, _)| same(n)) {
-            self.problems.push(format!(
-                "'{}' and '{}' roll back the same migration",
-                other.path, script.path
-            ));
-        } else {
-            self.downs.push((name, script));
-        }
-    }
-
-    /// Every migration with its way back.
-    fn pair(&mut self) -> Vec<Migration> {
-        let mut downs = std::mem::take(&mut self.downs);
-        let mut migrations = Vec::new();
-        for (name, up) in std::mem::take(&mut self.ups).into_values() {
-            let found = downs
-                .iter()
-                .position(|(n, _)| n.revision == name.revision && n.name == name.name);
-            let down = found.map(|i| downs.swap_remove(i).1);
-            migrations.push(self.migration(name, up, down));
-        }
-        downs.sort_by(|a, b| a.1.path.cmp(&b.1.path));
-        for (_, script) in downs {
-            self.problems.push(format!(
-                "'{}' is a rollback without its migration: the names must be the same but for the suffix",
-                script.path
-            ));
-        }
-        migrations
-    }
-
-    fn migration(&mut self, name: FileName, up: Script, down: Option<Script>) -> Migration {
-        let header = header::read(&up.text);
-        let down_header = down
-            .as_ref()
-            .map(|d| header::read(&d.text))
-            .unwrap_or_default();
-        let mut blame = |path: &str, problems: &[String]| {
-            self.problems
-                .extend(problems.iter().map(|p| format!("'{path}': {p}")));
-        };
-        blame(&up.path, &header.problems);
-        if let Some(down) = &down {
-            blame(&down.path, &down_header.problems);
-        }
-        Migration {
-            revision: name.revision,
-            name: name.name,
-            description: header.description,
-            depends_on: header.depends_on,
-            transactional: !header.no_transaction,
-            down_transactional: !down_header.no_transaction,
-            up,
-            down,
-        }
-    }
 }
 
 #[cfg(test)]

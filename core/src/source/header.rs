@@ -12,6 +12,8 @@ pub(super) struct Header {
     pub depends_on: Vec<Revision>,
     /// `transaction: off`.
     pub no_transaction: bool,
+    /// `repeatable: on`, of a seed.
+    pub repeatable: bool,
     /// What can't be understood, in words.
     pub problems: Vec<String>,
 }
@@ -49,6 +51,7 @@ impl Header {
         match key {
             "description" => value.clone_into(&mut self.description),
             "depends-on" | "depends_on" | "dependencies" => self.depend(value),
+            "repeatable" => self.repeatable = value.eq_ignore_ascii_case("on"),
             "transaction" => match value.to_ascii_lowercase().as_str() {
                 "off" => self.no_transaction = true,
                 "on" => self.no_transaction = false,

@@ -28,6 +28,21 @@ pub(super) fn sort(migrations: &mut Vec<Migration>) -> Vec<String> {
     )]
 }
 
+/// The migrations that no other one follows, of those in the order of application. One without
+/// dependencies follows the one before it, so that several heads are the ends of branches.
+pub fn heads(migrations: &[Migration]) -> Vec<&Migration> {
+    let before = std::iter::once(None).chain(migrations.iter().map(Some));
+    let mut followed: Vec<&Revision> = Vec::new();
+    for (migration, before) in migrations.iter().zip(before) {
+        if migration.depends_on.is_empty() {
+            followed.extend(before.map(|m| &m.revision));
+        }
+        followed.extend(&migration.depends_on);
+    }
+    let open = |m: &&Migration| !followed.contains(&&m.revision);
+    migrations.iter().filter(open).collect()
+}
+
 /// The first of `waiting` by version that waits for none of the others.
 fn ready(waiting: &BTreeMap<Revision, Migration>) -> Option<Revision> {
     waiting

@@ -2,9 +2,11 @@
 
 pub mod builtin;
 mod classify;
+pub mod code;
 pub mod concurrently;
 pub mod created;
 mod deep;
+pub mod locks;
 pub mod mask;
 mod name;
 pub mod parse;

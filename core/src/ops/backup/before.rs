@@ -28,22 +28,19 @@ pub struct Touched {
 /// Finds out what the migrations up to `revision` that are not applied yet would touch. Only
 /// reads.
 pub async fn touched(ctx: &Context, revision: &str) -> Result<Touched> {
-    let plan = upgrade::plan(ctx, Some(revision)).await?;
-    let (Some(_), Some(until)) = (plan.pending.last(), plan.target) else {
+    let request = upgrade::Request {
+        target: Some(revision.to_owned()),
+        ..upgrade::Request::default()
+    };
+    let plan = upgrade::plan(ctx, &request).await?;
+    let (Some(_), Some(until)) = (plan.pending.last(), plan.target.clone()) else {
         return Err(
             Error::usage(format!("no migration up to {revision} is pending"))
                 .hint("`migrate status` lists them")
                 .hint("without --before, `backup create` saves everything"),
         );
     };
-    let steps: Vec<Step> = (plan.pending.into_iter())
-        .map(|migration| Step {
-            revision: migration.revision,
-            name: migration.name,
-            script: migration.up,
-            transactional: migration.transactional,
-        })
-        .collect();
+    let steps = plan.steps();
     let session = connect::connect(&ctx.database, "pgbelay backup").await?;
     let client = session.client();
     snapshot::begin_reading(client, ctx.lock_timeout).await?;

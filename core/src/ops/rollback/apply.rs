@@ -80,8 +80,8 @@ async fn carry_out(
             drift: None,
         });
     }
-    let session = connect::connect(&ctx.database, "pgbelay rollback").await?;
-    let mut locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
+    let observer = ctx.observer.as_ref();
+    let mut locked = lock::connect(&ctx.database, "pgbelay rollback", ctx.wait, observer).await?;
     let planned = same_world(ctx, &locked, planned).await?;
     let server = server::read(locked.session().client()).await?;
     let purpose = purpose(ctx, &planned, &options);
@@ -143,13 +143,7 @@ async fn tries(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {
 }
 
 fn check(planned: &Planned, consent: &Consent, options: &Options) -> Result<()> {
-    if consent.database() != planned.plan.database {
-        return Err(Error::refused(format!(
-            "consent was given for database '{}', and this is '{}'",
-            consent.database(),
-            planned.plan.database
-        )));
-    }
+    consent.check(&planned.plan.database)?;
     if let Some(refusal) = planned.refusal() {
         return Err(refusal);
     }

@@ -13,13 +13,14 @@ use crate::ops::rollback::plan::Planned;
 use crate::ops::rollback::record::{entry_record, write_ledger};
 use crate::ops::run_scripts;
 use crate::ops::snapshot::{Purpose, Taken};
+use crate::ops::stored_catalog;
 use crate::pg::capture::Captured;
 use crate::pg::guard::{self, State};
 use crate::pg::lock::Locked;
 use crate::pg::record::{Details, SequenceRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
-use crate::pg::{catalog, inspect, matviews, retry, session, transaction};
+use crate::pg::{catalog, inspect, matviews, retry, seeds, session, transaction};
 use crate::schema;
 
 /// Everything that the tries have in common.
@@ -124,7 +125,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
         )
         .await?;
     let now = catalog::read(client).await?;
-    let drift = check_fingerprint(context, &now)?;
+    let drift = check_fingerprint(context, client, &now).await?;
     let transaction = transaction::id(client).await?;
     let details = Details {
         version: 1,
@@ -249,11 +250,29 @@ async fn watch(client: &Client, planned: &Planned, world: &World) -> Result<Capt
 }
 
 /// The schema must now be the one that was recorded when the target revision was current.
-fn check_fingerprint(context: &Attempt<'_>, now: &schema::Catalog) -> Result<Option<String>> {
+///
+/// Scripts that ran since beside the migrations (seeds, repeatable ones) stay: what they changed
+/// is known, and taken out before the comparison.
+async fn check_fingerprint(
+    context: &Attempt<'_>,
+    client: &Client,
+    now: &schema::Catalog,
+) -> Result<Option<String>> {
     let planned = context.planned;
     let fingerprint = now.fingerprint();
     if planned.plan.expected == Some(fingerprint) {
         return Ok(None);
+    }
+    if let Some(oldest) = planned.entries.last() {
+        let mut without = now.clone();
+        for ran in seeds::since(client, oldest.applied_at).await? {
+            if let Some(change) = &ran.change {
+                stored_catalog::delta_from_json(change)?.take_back(&mut without);
+            }
+        }
+        if planned.plan.expected == Some(without.fingerprint()) {
+            return Ok(None);
+        }
     }
     let what = match (planned.plan.expected, &planned.target) {
         (Some(_), Some(target)) if target.fingerprint() == fingerprint => {

@@ -1,7 +1,5 @@
 //! Finding out what a rollback would do. Only reads.
 
-use std::path::Path;
-
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::ident::{Digest, Revision};
 use crate::model::event::{Event, Phase};
@@ -10,12 +8,14 @@ use crate::model::loss::{Finding, Severity, Verdict};
 use crate::model::migration::{Migration, Script, Target};
 use crate::model::plan::{Refusal, RollbackPlan, Step};
 use crate::ops::analysis::{self, Analysis};
+use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::stored_catalog;
 use crate::pg::session::Session;
 use crate::pg::{catalog, connect, inspect, ledger, lookup, snapshot, transaction};
 use crate::schema::Catalog;
 use crate::source;
+use crate::sql::code;
 
 /// Where to go back to.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub enum Ask {
     To(String),
     /// This many migrations back.
     Steps(usize),
+    /// This many runs of `migrate upgrade` back.
+    Batches(usize),
     /// The migration of this name, and all applied after it.
     Named(String),
 }
@@ -81,7 +83,8 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
     let path = lookup::search_path(client).await?;
     transaction::ours(client).await?;
     let all = ledger::read(client).await?;
-    let migrations = files(&ctx.migrations, &all)?;
+    let migrations = files(ctx, &all)?;
+    beside::check(client, &all, &migrations).await?;
     let target = resolve(&request.ask, &all, &migrations)?;
     let entries = undone(&all, target.as_ref());
     let mut refusals = Vec::new();
@@ -186,11 +189,11 @@ fn target_schema(catalog: &Catalog, entries: &[Entry]) -> Result<Option<Catalog>
 
 /// The migrations in files. A folder that is gone is no obstacle as long as the ledger knows the
 /// scripts.
-fn files(folder: &Path, entries: &[Entry]) -> Result<Vec<Migration>> {
-    if !folder.exists() && !entries.is_empty() {
+fn files(ctx: &Context, entries: &[Entry]) -> Result<Vec<Migration>> {
+    if !ctx.migrations.exists() && !entries.is_empty() {
         return Ok(Vec::new());
     }
-    source::read(folder)
+    ctx.read_migrations()
 }
 
 fn resolve(ask: &Ask, entries: &[Entry], migrations: &[Migration]) -> Result<Option<Revision>> {
@@ -217,6 +220,20 @@ fn resolve(ask: &Ask, entries: &[Entry], migrations: &[Migration]) -> Result<Opt
             }
             let kept = entries.len() - steps;
             Ok(kept.checked_sub(1).map(|i| entries[i].revision.clone()))
+        }
+        Ask::Batches(batches) => {
+            let mut numbers: Vec<i64> = entries.iter().rev().map(|e| e.batch).collect();
+            numbers.dedup();
+            if *batches > numbers.len() {
+                let message = format!(
+                    "{batches} runs can't be taken back: there were {}",
+                    numbers.len()
+                );
+                return Err(Error::usage(message).hint("`migrate history -v` lists them"));
+            }
+            let gone = &numbers[..*batches];
+            let kept = entries.iter().rev().find(|e| !gone.contains(&e.batch));
+            Ok(kept.map(|e| e.revision.clone()))
         }
         Ask::Named(name) => {
             let is = |e: &&Entry| {
@@ -284,7 +301,9 @@ fn compare(
         });
         return;
     };
-    if file.up.checksum() != entry.up_checksum && !request.accept_drift {
+    let edited =
+        file.up.checksum() != entry.up_checksum && !code::same(&file.up.text, &entry.up_text);
+    if edited && !request.accept_drift {
         refusals.push(Refusal {
             rule: "RB-DRIFT",
             path: file.up.path.clone(),

@@ -5,6 +5,7 @@ use crate::ident::Digest;
 use crate::model::backup::BackupFacts;
 use crate::model::consent::Consent;
 use crate::model::ledger::{Entry, Verb};
+use crate::ops::beside;
 use crate::ops::rollback::apply::{Options, Outcome};
 use crate::ops::rollback::attempt::Attempt;
 use crate::ops::rollback::plan::Planned;
@@ -68,6 +69,8 @@ pub async fn write_ledger(
     for entry in &planned.entries {
         ledger::remove(client, &entry.revision).await?;
     }
+    let kept = ledger::read(client).await?;
+    beside::taken_back(client, &planned.entries, kept.last()).await?;
     let (ids, manifests) = Outcome::references(backups);
     let record = NewRecord {
         verb: Verb::Rollback,

@@ -121,8 +121,8 @@ async fn carry_out(
     }
     consent.by().clone_into(&mut options.consent);
     let backups = open(ctx, &plan).map_err(|e| e.hint("nothing was changed"))?;
-    let session = connect::connect(&ctx.database, "pgbelay undo").await?;
-    let mut locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
+    let observer = ctx.observer.as_ref();
+    let mut locked = lock::connect(&ctx.database, "pgbelay undo", ctx.wait, observer).await?;
     let selector = plan.record.backups.first().map(ToString::to_string);
     let now = plan::on(ctx, locked.session(), selector.as_deref(), false).await?;
     if now.record.sequence != plan.record.sequence {

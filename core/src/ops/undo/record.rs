@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::ident::Digest;
 use crate::model::backup::BackupFacts;
 use crate::model::ledger::{Entry, Verb};
+use crate::ops::beside;
 use crate::ops::rollback::Outcome;
 use crate::ops::undo::inside::Attempt;
 use crate::pg::journal::{self, NewRecord};
@@ -14,6 +15,7 @@ use crate::pg::{ledger, session};
 pub async fn write(client: &Client, context: &Attempt<'_>, own: &[BackupFacts]) -> Result<()> {
     let plan = context.plan;
     ledger::ensure(client).await?;
+    let mut again = Vec::new();
     for entry in plan.details.entries.iter().rev() {
         let digest = |text: &Option<String>| text.as_ref().map(|t| t.parse::<Digest>()).transpose();
         let down = entry.down_text.as_ref();
@@ -37,7 +39,9 @@ pub async fn write(client: &Client, context: &Attempt<'_>, own: &[BackupFacts]) 
             change: entry.change.clone(),
         };
         ledger::insert(client, &entry).await?;
+        again.push(entry);
     }
+    beside::back_again(client, &again).await?;
     let (backups, manifests) = Outcome::references(own);
     let record = NewRecord {
         verb: Verb::Undo,

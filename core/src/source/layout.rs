@@ -1,0 +1,93 @@
+//! Finds out how a folder is laid out, by looking; and which of its files belong to migrations.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::model::layout::Layout;
+use crate::source::folder;
+use crate::source::{alembic, flyway, one_file};
+
+/// The layout of `folder`. Signs of several are a usage error that names them.
+pub fn look(folder: &Path) -> Result<Layout> {
+    let mut signs: Vec<(Layout, String)> = Vec::new();
+    let mut sign = |layout: Layout, path: &Path| {
+        if !signs.iter().any(|(seen, _)| *seen == layout) {
+            signs.push((layout, path.display().to_string()));
+        }
+    };
+    for path in files(folder, Layout::Diesel)? {
+        sign(Layout::Diesel, &path);
+    }
+    for path in files(folder, Layout::Flyway)? {
+        if name(&path).and_then(flyway::parse).is_some() {
+            sign(Layout::Flyway, &path);
+        }
+    }
+    let mut suffixed = None;
+    for path in folder::files(folder)? {
+        // What can't be read is complained of when it is read in earnest.
+        let text = fs::read(&path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        for layout in [Layout::Dbmate, Layout::Goose, Layout::Tern] {
+            if one_file::is(layout, &text) {
+                sign(layout, &path);
+            }
+        }
+        if alembic::is(&text) {
+            sign(Layout::Alembic, &path);
+        }
+        if name(&path).is_some_and(|name| name.ends_with(".up.sql")) {
+            suffixed = suffixed.or(Some(Layout::GolangMigrate));
+            if has_no_transaction(&text) {
+                suffixed = Some(Layout::Sqlx);
+            }
+        }
+    }
+    match signs.as_slice() {
+        [] => Ok(suffixed.unwrap_or(Layout::Pairs)),
+        [(layout, _)] => Ok(*layout),
+        several => {
+            let told: Vec<String> = several
+                .iter()
+                .map(|(layout, path)| format!("{layout} ('{path}')"))
+                .collect();
+            Err(Error::usage(format!(
+                "the migrations folder looks like that of several tools: {}",
+                told.join(", ")
+            ))
+            .hint("say which it is with --layout"))
+        }
+    }
+}
+
+/// sqlx's directive: the first line.
+pub(super) fn has_no_transaction(text: &str) -> bool {
+    let first = text.lines().next().unwrap_or_default();
+    first.trim_end() == "-- no-transaction"
+}
+
+/// The scripts of `folder` in this layout, sorted by path.
+pub(super) fn files(folder: &Path, layout: Layout) -> Result<Vec<PathBuf>> {
+    let mut found = match layout {
+        Layout::Diesel => {
+            let scripts = |sub: PathBuf| ["up.sql", "down.sql"].map(|file| sub.join(file));
+            let all = folder::sub_folders(folder)?.into_iter().flat_map(scripts);
+            all.filter(|path| path.is_file()).collect()
+        }
+        Layout::Flyway => {
+            let mut found = folder::files(folder)?;
+            for sub in folder::sub_folders(folder)? {
+                found.extend(files(&sub, layout)?);
+            }
+            found
+        }
+        _ => folder::files(folder)?,
+    };
+    found.sort();
+    Ok(found)
+}
+
+fn name(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
