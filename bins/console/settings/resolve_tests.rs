@@ -106,7 +106,6 @@ fn env_tables_overlay_the_top_level() {
     for bad in [
         with(|s| s.env = Some("stagging".into())),
         with(|s| s.database = Some("shp".into())),
-        with(|s| s.all = true),
         with(|s| s.lock_timeout = Some(Duration::ZERO)),
         with(|s| s.config = Some("/nowhere.toml".into())),
     ] {
