@@ -25,6 +25,9 @@ mod undo;
 // What scripts rely on: exit codes, last lines, JSON, and that nobody is asked without a terminal.
 mod contract;
 
+// Reports of a validation: the same content in every format, and names that stay text.
+mod reports;
+
 // Backups: made, looked at, put back, and recovered without pgbelay.
 mod backup;
 

@@ -9,7 +9,8 @@ use pgbelay_core::ops::rollback::{self, Ask, Request};
 
 use crate::args::value;
 use crate::paint::Paint;
-use crate::report::{lines, plan, risk};
+use crate::report::risk::RiskView;
+use crate::report::{lines, markdown, plan, risk, sarif};
 use crate::shell::{Ending, Exit, Flow, Shell};
 
 /// Show what a rollback to REV would destroy, changing nothing
@@ -19,7 +20,8 @@ use crate::shell::{Ending, Exit, Flow, Shell};
 #[expect(clippy::doc_markdown, reason = "help text is shown as it stands")]
 #[command(after_help = "Examples:
   rollback validate 0041
-  rollback validate 0041 --format json --output risk.json
+  rollback validate 0041 --format markdown            for a pull request
+  rollback validate 0041 --format sarif --output risk.sarif
   rollback validate -1 --fail-on LOSS_UNRECOVERABLE")]
 pub struct Args {
     /// Revision that a rollback would keep
@@ -49,10 +51,24 @@ pub enum Format {
     Human,
     /// For machines.
     Json,
+    /// For a comment on a pull request.
+    Markdown,
+    /// For code scanning (SARIF 2.1.0): beside the lines.
+    Sarif,
 }
 
 /// Validates a rollback.
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
+    let format = match args.format {
+        Format::Human if shell.json() => Format::Json,
+        Format::Markdown | Format::Sarif if shell.json() && args.output.is_none() => {
+            return Err(
+                Error::usage("--json and this --format can't both have standard output")
+                    .hint("leave out --json, or write the report to a file with --output"),
+            );
+        }
+        format => format,
+    };
     let context = shell.context(Flow::Answer)?;
     let request = Request {
         ask: Ask::To(args.revision),
@@ -63,23 +79,22 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let plan = rollback::plan(&context, request).await?.plan;
     let view = plan::view(&plan);
     let exit = Exit::found(plan.verdict >= args.fail_on);
-    let wire = risk::wire(&view);
-    if let Some(file) = &args.output {
-        let json = shell.json() || args.format == Format::Json;
-        let human = || risk::human(&view, Paint::default());
-        let text = if json {
-            lines::document(&wire)
-        } else {
-            human()
-        };
-        std::fs::write(file, text).map_err(|e| {
-            Error::usage(format!("the report can't be written to {}", file.display())).caused_by(e)
-        })?;
-        let verdict = serde_json::json!({"verdict": plan.verdict.as_str()});
-        return Ok(shell.answer(exit, &verdict, |_| String::new()));
+    let Some(file) = &args.output else {
+        let text = |paint| write(format, &view, paint);
+        return Ok(shell.answer(exit, &risk::wire(&view), text));
+    };
+    std::fs::write(file, write(format, &view, Paint::default())).map_err(|e| {
+        Error::usage(format!("the report can't be written to {}", file.display())).caused_by(e)
+    })?;
+    let verdict = serde_json::json!({"verdict": plan.verdict.as_str()});
+    Ok(shell.answer(exit, &verdict, |_| String::new()))
+}
+
+fn write(format: Format, view: &RiskView<'_>, paint: Paint) -> String {
+    match format {
+        Format::Human => risk::human(view, paint),
+        Format::Json => lines::document(&risk::wire(view)),
+        Format::Markdown => markdown::document(view),
+        Format::Sarif => sarif::document(view),
     }
-    Ok(shell.answer(exit, &wire, |paint| match args.format {
-        Format::Human => risk::human(&view, paint),
-        Format::Json => lines::document(&wire),
-    }))
 }

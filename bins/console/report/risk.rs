@@ -51,6 +51,17 @@ pub struct RiskView<'a> {
     pub plan_hash: Option<String>,
 }
 
+impl RiskView<'_> {
+    /// The findings that no loss tells already, with numbers.
+    pub fn untold(&self) -> impl Iterator<Item = &Finding> {
+        let told = |f: &Finding| {
+            let mut losses = self.losses.iter();
+            losses.any(|l| (l.rule, &l.path, l.line) == (f.rule, &f.path, f.line))
+        };
+        self.findings.iter().filter(move |f| !told(f))
+    }
+}
+
 #[derive(Serialize)]
 struct Wire<'a> {
     verdict: &'static str,
@@ -140,12 +151,7 @@ pub fn human(view: &RiskView<'_>, paint: Paint) -> String {
     section("taken back, in this order", steps(&view.steps));
     section("what goes", losses(view.losses));
     section("dropped along with it", list(&view.definitions));
-    // What is lost has just been told, with numbers.
-    let told = |f: &&Finding| {
-        let mut losses = view.losses.iter();
-        losses.any(|l| (l.rule, &l.path, l.line) == (f.rule, &f.path, f.line))
-    };
-    let others: Vec<Finding> = view.findings.iter().filter(|f| !told(f)).cloned().collect();
+    let others: Vec<Finding> = view.untold().cloned().collect();
     section("findings", findings::human(&others, paint));
     section("in the way", refusals(&view.refusals));
     section("locks", locks(&view.locks));
@@ -159,21 +165,25 @@ pub fn human(view: &RiskView<'_>, paint: Paint) -> String {
 }
 
 fn verdict(verdict: Verdict, paint: Paint) -> String {
-    let (word, meaning) = match verdict {
-        Verdict::NoLoss => (paint.green(verdict.as_str()), "nothing is destroyed"),
-        Verdict::LossRecoverable => (
-            paint.yellow(verdict.as_str()),
-            "data goes; all of it can be kept and put back",
-        ),
-        Verdict::LossUnrecoverable => (paint.red(verdict.as_str()), "data goes that can't be kept"),
-        Verdict::Unknown => (paint.red(verdict.as_str()), "what it does can't be judged"),
-        Verdict::WillFail => (paint.red(verdict.as_str()), "the script would fail"),
-        Verdict::Missing => (
-            paint.red(verdict.as_str()),
-            "there is no script for the way back",
-        ),
+    let word = verdict.as_str();
+    let word = match verdict {
+        Verdict::NoLoss => paint.green(word),
+        Verdict::LossRecoverable => paint.yellow(word),
+        _ => paint.red(word),
     };
-    format!("{word}: {meaning}")
+    format!("{word}: {}", meaning(verdict))
+}
+
+/// What a verdict says, in words.
+pub(super) const fn meaning(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::NoLoss => "nothing is destroyed",
+        Verdict::LossRecoverable => "data goes; all of it can be kept and put back",
+        Verdict::LossUnrecoverable => "data goes that can't be kept",
+        Verdict::Unknown => "what it does can't be judged",
+        Verdict::WillFail => "the script would fail",
+        Verdict::Missing => "there is no script for the way back",
+    }
 }
 
 fn steps(steps: &[(String, String)]) -> String {
@@ -210,7 +220,8 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-fn rows(loss: &Loss) -> String {
+/// How many rows lose something, and how sure that is.
+pub(super) fn rows(loss: &Loss) -> String {
     let number = count(loss.rows);
     match loss.certainty {
         Certainty::Exact => number,
@@ -223,11 +234,7 @@ fn rows(loss: &Loss) -> String {
 fn refusals(refusals: &[RefusalView]) -> String {
     let line = |refusal: &RefusalView| {
         let place = findings::place(&refusal.path, refusal.line);
-        let way = if refusal.forceable {
-            "--force skips it"
-        } else {
-            "--force does not skip it"
-        };
+        let way = way(refusal.forceable);
         format!(
             "  {place}: {} [{}] ({way})\n",
             safe(&refusal.reason),
@@ -235,6 +242,15 @@ fn refusals(refusals: &[RefusalView]) -> String {
         )
     };
     refusals.iter().map(line).collect()
+}
+
+/// What `--force` does with a refusal.
+pub(super) const fn way(forceable: bool) -> &'static str {
+    if forceable {
+        "--force skips it"
+    } else {
+        "--force does not skip it"
+    }
 }
 
 fn locks(locks: &[(TableName, String)]) -> String {

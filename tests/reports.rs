@@ -1,0 +1,86 @@
+//! The reports of a validation: the same content in every format, and names that stay text.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::harness::Sandbox;
+
+#[test]
+fn hostile_names_are_text_in_every_format() {
+    let sandbox = Sandbox::new();
+    let table = r#""x|y`<img src=x onerror=alert(1)>""#;
+    let column = r#""[a](http://evil.example) {0} @all""#;
+    sandbox.migration(
+        "0001_init",
+        &format!("create table {table} (id int primary key)"),
+        &format!("drop table {table}"),
+    );
+    sandbox.migration(
+        "0002_note",
+        &format!("alter table {table} add {column} text"),
+        &format!("-- the way back\nalter table {table} drop {column}"),
+    );
+    sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+    sandbox.sql(&format!(
+        "insert into {table} values (1, 'secretvalue'), (2, null)"
+    ));
+    let report = |format: &str| {
+        let args = ["validate", "0001", "--format", format];
+        let output = sandbox.run("rollback", &args);
+        output.assert_exit(4).assert_silent_about("secretvalue");
+        output.stdout
+    };
+
+    let json: Value = serde_json::from_str(&report("json")).unwrap();
+    let loss = &json["losses"][0];
+    assert_eq!((&loss["rows"], &loss["line"]), (&1.into(), &2.into()));
+
+    let markdown = report("markdown");
+    for part in ["LOSS&#95;RECOVERABLE", "x&#124;y&#96;&#60;img", " | 1 | "] {
+        assert!(markdown.contains(part), "{part} is not in\n{markdown}");
+    }
+    for markup in ["<img", "`", "](", "http:", "@all"] {
+        assert!(!markdown.contains(markup), "{markup} is in\n{markdown}");
+    }
+
+    let sarif: Value = serde_json::from_str(&report("sarif")).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    let run = &sarif["runs"][0];
+    let same = &run["properties"]["pgbelay"];
+    for field in ["verdict", "losses", "findings", "locks", "plan_hash"] {
+        assert!(json.get(field).is_some(), "{field}");
+        assert_eq!(same[field], json[field], "{field}");
+    }
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    let results = run["results"].as_array().unwrap();
+    for result in results {
+        assert!(["error", "warning", "note"].contains(&result["level"].as_str().unwrap()));
+    }
+    let told = results.iter().find(|r| r["ruleId"] == loss["rule"]);
+    let told = told.unwrap();
+    assert!(rules.iter().any(|rule| rule["id"] == told["ruleId"]));
+    let place = &told["locations"][0]["physicalLocation"];
+    assert_eq!(place["region"]["startLine"], 2);
+    let uri = place["artifactLocation"]["uri"].as_str().unwrap();
+    assert!(uri.ends_with("0002_note_rollback.sql"), "{uri}");
+    let message = told["message"]["text"].as_str().unwrap();
+    assert!(
+        message.contains(r"\[a\](http://evil.example) {{0}} @all"),
+        "{message}"
+    );
+    assert!(message.contains("lose something: 1 "), "{message}");
+
+    // Standard output has one format; a file may have another.
+    let args = ["validate", "0001", "--json", "--format", "sarif"];
+    sandbox
+        .run("rollback", &args)
+        .assert_exit(2)
+        .assert_says("--output");
+    let with_file = [&args[..], &["--output", "report.sarif"]].concat();
+    let output = sandbox.run("rollback", &with_file);
+    output.assert_exit(4);
+    assert_eq!(output.json()[0]["verdict"], "LOSS_RECOVERABLE");
+    let file = fs::read_to_string(sandbox.folder.join("report.sarif")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&file).unwrap(), sarif);
+}
