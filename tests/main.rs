@@ -28,6 +28,9 @@ mod contract;
 // Reports of a validation: the same content in every format, and names that stay text.
 mod reports;
 
+// Every migration there, back, and there again.
+mod roundtrip;
+
 // Backups: made, looked at, put back, and recovered without pgbelay.
 mod backup;
 

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use console::args::Shared;
-use console::commands::{completions, rollback_to};
+use console::commands::{completions, rollback_to, roundtrip};
 
 use crate::{
     adopt, check, current, fresh, heads, history, lock, repair, revision, seed, stamp, status,
@@ -36,6 +36,7 @@ pub enum Command {
     Revision(revision::Args),
     Create(revision::CreateArgs),
     Check(check::Args),
+    Test(roundtrip::Args),
     Stamp(stamp::StampArgs),
     Baseline(stamp::BaselineArgs),
     Adopt(adopt::Args),

@@ -18,7 +18,7 @@ mod upgrade;
 use std::process::ExitCode;
 
 use cli::{Cli, Command};
-use console::commands::{completions, rollback_to};
+use console::commands::{completions, rollback_to, roundtrip};
 
 fn main() -> ExitCode {
     let cli: Cli = match console::parse() {
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Heads(args) => heads::run(shell, args),
         Command::Revision(args) => revision::run(shell, &args),
         Command::Create(args) => revision::run(shell, &args.into()),
+        Command::Test(args) => roundtrip::run(shell, args).await,
         Command::Check(args) => check::run(shell, args).await,
         Command::Stamp(args) => stamp::run(shell, args).await,
         Command::Baseline(args) => stamp::baseline(shell, args).await,

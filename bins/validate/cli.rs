@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use console::args::Shared;
-use console::commands::{backup_verify, completions, rollback_validate};
+use console::commands::{backup_verify, completions, rollback_validate, roundtrip};
 
 use crate::{explain, migrations, rules};
 
@@ -12,6 +12,7 @@ use crate::{explain, migrations, rules};
 #[command(after_help = "Examples:
   validate migrations      read the files, no database needed
   validate rollback -1     what would the rollback of the newest migration destroy?
+  validate roundtrip       does every rollback script lead back to where it should?
   validate backup latest   can it be read back?")]
 pub struct Cli {
     #[command(flatten)]
@@ -25,6 +26,7 @@ pub struct Cli {
 pub enum Command {
     Migrations(migrations::Args),
     Rollback(rollback_validate::Args),
+    Roundtrip(roundtrip::Args),
     Backup(backup_verify::Args),
     Rules(rules::Args),
     Explain(explain::Args),

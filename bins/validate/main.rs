@@ -8,7 +8,7 @@ mod rules;
 use std::process::ExitCode;
 
 use cli::{Cli, Command};
-use console::commands::{backup_verify, completions, rollback_validate};
+use console::commands::{backup_verify, completions, rollback_validate, roundtrip};
 
 fn main() -> ExitCode {
     let cli: Cli = match console::parse() {
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     console::run(cli.shared, async |shell| match cli.command {
         Command::Migrations(args) => migrations::run(shell, &args),
         Command::Rollback(args) => rollback_validate::run(shell, args).await,
+        Command::Roundtrip(args) => roundtrip::run(shell, args).await,
         Command::Backup(args) => backup_verify::run(shell, args).await,
         Command::Rules(args) => Ok(rules::run(shell, &args)),
         Command::Explain(args) => explain::run(shell, &args),

@@ -7,3 +7,4 @@ pub mod backup_verify;
 pub mod completions;
 pub mod rollback_to;
 pub mod rollback_validate;
+pub mod roundtrip;

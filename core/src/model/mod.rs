@@ -12,3 +12,4 @@ pub mod plan;
 pub mod relation;
 pub mod secret;
 pub mod seed;
+pub mod trip;

@@ -20,6 +20,7 @@ mod provisional;
 pub mod repair;
 pub mod revision;
 pub mod rollback;
+pub mod roundtrip;
 pub mod run;
 mod run_scripts;
 mod saving;

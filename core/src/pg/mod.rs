@@ -30,6 +30,7 @@ mod query;
 pub mod reader;
 pub mod reconcile;
 pub mod record;
+pub mod rehearsal;
 pub mod replaced;
 pub mod restore;
 pub mod resume;

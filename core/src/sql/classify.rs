@@ -9,6 +9,8 @@ mod refused;
 mod settings;
 mod tables;
 
+pub(super) use refused::CLUSTER;
+
 use squawk_syntax::SyntaxKind;
 use squawk_syntax::SyntaxNode;
 
@@ -125,7 +127,7 @@ fn privileges(statement: &SyntaxNode) -> Kind {
     if tree::has(statement, SyntaxKind::ON_PRIVILEGE_OBJECTS_CLAUSE) {
         definition(statement)
     } else {
-        refuse(statement, refused::CLUSTER)
+        refuse(statement, CLUSTER)
     }
 }
 

@@ -28,6 +28,11 @@ pub fn script(text: &str) -> Vec<Statement> {
     })
 }
 
+/// True for the reason why a statement is refused that changes the whole cluster: roles, databases.
+pub fn is_about_the_cluster(why: &str) -> bool {
+    why == classify::CLUSTER
+}
+
 /// The statements inside a script's own transaction: those between a first `BEGIN` and a last
 /// `COMMIT`, when there is no other transaction control. `None` when the script isn't of that
 /// form. A `BEGIN` with modes that matter (an isolation level, READ ONLY) isn't taken.

@@ -8,7 +8,7 @@ use crate::sql::classify::refuse;
 use crate::sql::statement::Kind;
 
 /// Roles, memberships, tablespaces' owners: shared by all databases of a server.
-pub(super) const CLUSTER: &str =
+pub(in crate::sql) const CLUSTER: &str =
     "it changes the whole cluster, which a snapshot of one database can't keep";
 /// Publications and subscriptions.
 pub(super) const REPLICATION: &str = "a position in a replication stream can't be put back";

@@ -1,0 +1,390 @@
+//! `validate roundtrip`: every migration there, back, and there again, on a database that exists
+//! for nothing else, with made-up rows in its tables.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::error::{Error, Result};
+use crate::model::event::{Event, Observer, Phase};
+use crate::model::migration::{Migration, Script as File, Target};
+use crate::model::trip::{Grade, Trip};
+use crate::ops::context::Context;
+use crate::pg::scratch::Scratch;
+use crate::pg::script::{self, Script};
+use crate::pg::session::{self, Client, Session};
+use crate::pg::{catalog, connect, rehearsal, server, transaction};
+use crate::schema::{Catalog, diff};
+use crate::source;
+use crate::sql::parse;
+use crate::sql::statement::{Kind, Statement};
+
+const APPLICATION: &str = "pgbelay roundtrip";
+
+/// What all round trips came to.
+#[derive(Debug, Clone)]
+pub struct Trips {
+    /// In the order of application, as far as it went.
+    pub trips: Vec<Trip>,
+    /// How many migrations were not tried, since one before them could not be applied.
+    pub untried: usize,
+    /// Tables that no rows could be made up for: what happens to theirs is not known.
+    pub without_rows: Vec<String>,
+}
+
+/// Tries all migrations up to `until`, or all there are, on the server of the context.
+///
+/// Scripts run as they would in earnest, so what they do beyond their database stays. That is why
+/// none of it happens on a production server, and why statements on roles and the like are not run.
+pub async fn run(ctx: &Context, until: Option<&str>) -> Result<Trips> {
+    if ctx.production {
+        return Err(Error::refused(
+            "this database is production: scripts are not tried out beside it",
+        )
+        .hint("name a server for development; the database itself is not touched"));
+    }
+    ctx.observer.observe(Event::Phase(Phase::Plan));
+    let migrations = chosen(ctx, until)?;
+    let session = connect::connect(&ctx.database, APPLICATION).await?;
+    let server = server::read(session.client()).await?;
+    drop(session);
+    let scratch = Scratch::create(&ctx.database, &server.encoding, &server.collation).await?;
+    ctx.observer.observe(Event::Phase(Phase::Scripts));
+    let outcome = all(ctx, &scratch, &migrations).await;
+    let removed = scratch.remove().await;
+    let trips = outcome?;
+    removed?;
+    Ok(trips)
+}
+
+fn chosen(ctx: &Context, until: Option<&str>) -> Result<Vec<Migration>> {
+    let mut migrations = ctx.read_migrations()?;
+    let Some(until) = until else {
+        return Ok(migrations);
+    };
+    let known: Vec<_> = (migrations.iter())
+        .map(|m| (m.revision.clone(), m.full_name()))
+        .collect();
+    let last = match source::resolve(until, &known, None)? {
+        Target::Base => 0,
+        Target::Revision(revision) => {
+            let place = migrations.iter().position(|m| m.revision == revision);
+            place.map_or(0, |place| place + 1)
+        }
+    };
+    migrations.truncate(last);
+    Ok(migrations)
+}
+
+async fn all(ctx: &Context, scratch: &Scratch, migrations: &[Migration]) -> Result<Trips> {
+    let session = connect::connect(scratch.options(), APPLICATION).await?;
+    let total = migrations.len();
+    let mut trips = Vec::new();
+    // By table, whether it ever held rows before a script ran.
+    let mut held: BTreeMap<String, bool> = BTreeMap::new();
+    for migration in migrations {
+        ctx.observer.observe(Event::Progress {
+            phase: Phase::Scripts,
+            what: migration.full_name(),
+            done: trips.len() as u64,
+            total: total as u64,
+        });
+        let traveller = Traveller {
+            ctx,
+            session: &session,
+            migration,
+        };
+        rehearsal::fill(session.client()).await?;
+        let before = traveller.look().await?;
+        for (name, rows) in &before.content {
+            if let Some(table) = name.strip_prefix("table ") {
+                *held.entry(table.to_owned()).or_default() |= !rows.starts_with("0 ");
+            }
+        }
+        let (trip, goes_on) = traveller.travel(before).await?;
+        trips.push(trip);
+        if !goes_on {
+            break;
+        }
+    }
+    let untried = total - trips.len();
+    let without_rows = held.into_iter().filter(|(_, held)| !held);
+    Ok(Trips {
+        trips,
+        untried,
+        without_rows: without_rows.map(|(table, _)| table).collect(),
+    })
+}
+
+/// Schema and rows at one moment.
+struct State {
+    catalog: Catalog,
+    content: BTreeMap<String, String>,
+}
+
+/// One migration's trip.
+struct Traveller<'a> {
+    ctx: &'a Context,
+    session: &'a Session,
+    migration: &'a Migration,
+}
+
+impl Traveller<'_> {
+    const fn client(&self) -> &Client {
+        self.session.client()
+    }
+
+    /// The trip from `before`, and whether the migration is applied after it.
+    async fn travel(&self, before: State) -> Result<(Trip, bool)> {
+        let client = self.client();
+        if let Err(error) = self
+            .commit(&self.migration.up, self.migration.transactional)
+            .await
+        {
+            let trip = self.trip(Grade::UpFailed, false, Some(self.script_failure(error)?));
+            return Ok((trip, false));
+        }
+        let applied = self.look().await?.catalog;
+        let Some(down) = self.migration.down.as_ref() else {
+            return Ok((self.trip(Grade::Missing, false, None), true));
+        };
+        if parse::script(&down.text).is_empty() {
+            return Ok((self.trip(Grade::Missing, false, None), true));
+        }
+        if self.migration.transactional && self.migration.down_transactional {
+            let trip = self.there_and_back(down, &before, &applied).await;
+            transaction::abandon(client).await;
+            return Ok((trip?, true));
+        }
+        self.step_by_step(down, &before, &applied).await
+    }
+
+    /// Back and there again in a transaction that is taken back: whatever happens, the migration
+    /// stays applied.
+    async fn there_and_back(&self, down: &File, before: &State, applied: &Catalog) -> Result<Trip> {
+        let client = self.client();
+        self.begin().await?;
+        if let Err(error) = self.within(down).await {
+            let why = self.script_failure(error)?;
+            return Ok(self.trip(Grade::Broken, false, Some(why)));
+        }
+        let (grade, difference) = judge(before, &self.state().await?);
+        let reapplies = match self.within(&self.migration.up).await {
+            Ok(()) => {
+                let again = catalog::read_aside(client).await?;
+                again.fingerprint() == applied.fingerprint()
+            }
+            Err(error) => {
+                self.script_failure(error)?;
+                false
+            }
+        };
+        Ok(self.trip(grade, reapplies, difference))
+    }
+
+    /// The same where a script can't run in a transaction.
+    async fn step_by_step(
+        &self,
+        down: &File,
+        before: &State,
+        applied: &Catalog,
+    ) -> Result<(Trip, bool)> {
+        let back = self.commit(down, self.migration.down_transactional).await;
+        if let Err(error) = back {
+            let why = self.script_failure(error)?;
+            // Some of it may have happened.
+            let whole = self.look().await?.catalog.fingerprint() == applied.fingerprint();
+            return Ok((self.trip(Grade::Broken, false, Some(why)), whole));
+        }
+        let (grade, difference) = judge(before, &self.look().await?);
+        let again = self.commit(&self.migration.up, self.migration.transactional);
+        let goes_on = match again.await {
+            Ok(()) => true,
+            Err(error) => {
+                self.script_failure(error)?;
+                false
+            }
+        };
+        let same = self.look().await?.catalog.fingerprint() == applied.fingerprint();
+        Ok((self.trip(grade, goes_on && same, difference), goes_on))
+    }
+
+    fn trip(&self, grade: Grade, reapplies: bool, difference: Option<String>) -> Trip {
+        Trip {
+            revision: self.migration.revision.clone(),
+            name: self.migration.name.clone(),
+            grade,
+            reapplies,
+            difference,
+        }
+    }
+
+    /// Why a script failed, in words; the error itself when that was not the script's doing.
+    fn script_failure(&self, error: Error) -> Result<String> {
+        if self.session.is_dead() {
+            return Err(error);
+        }
+        let causes = error.causes().into_iter();
+        Ok(std::iter::once(error.to_string())
+            .chain(causes)
+            .collect::<Vec<_>>()
+            .join(": "))
+    }
+
+    /// Runs the script and makes it final.
+    async fn commit(&self, file: &File, transactional: bool) -> Result<()> {
+        let client = self.client();
+        session::refresh(client).await?;
+        if !transactional {
+            let statements = parse::script(&file.text);
+            stays_inside(file, &statements)?;
+            let script = self.script(file, &statements);
+            for statement in &statements {
+                script::check_copy(&script, statement)?;
+            }
+            for statement in &statements {
+                script::run_one(client, &script, statement, &Quiet, false).await?;
+            }
+            return Ok(());
+        }
+        self.begin().await?;
+        let outcome = match self.within(file).await {
+            Ok(()) => transaction::commit(client).await,
+            failed => failed,
+        };
+        if outcome.is_err() {
+            transaction::abandon(client).await;
+        }
+        outcome
+    }
+
+    async fn begin(&self) -> Result<()> {
+        let (locks, statements) = (self.ctx.lock_timeout, self.ctx.statement_timeout);
+        transaction::begin(self.client(), locks, statements).await
+    }
+
+    /// Runs the script in the open transaction.
+    async fn within(&self, file: &File) -> Result<()> {
+        let client = self.client();
+        let statements = parse::script(&file.text);
+        let own = parse::own_transaction(&statements).unwrap_or(&statements);
+        stays_inside(file, own)?;
+        transaction::script(client).await?;
+        script::run(client, &self.script(file, own), &Quiet, false).await?;
+        session::settle(client).await
+    }
+
+    fn script<'a>(&'a self, file: &'a File, statements: &'a [Statement]) -> Script<'a> {
+        Script {
+            revision: &self.migration.revision,
+            path: &file.path,
+            text: &file.text,
+            statements,
+        }
+    }
+
+    /// Schema and rows as they are between transactions.
+    async fn look(&self) -> Result<State> {
+        self.begin().await?;
+        let state = self.state().await;
+        transaction::abandon(self.client()).await;
+        state
+    }
+
+    /// Schema and rows in the open transaction.
+    async fn state(&self) -> Result<State> {
+        Ok(State {
+            catalog: catalog::read_aside(self.client()).await?,
+            content: rehearsal::content(self.client()).await?,
+        })
+    }
+}
+
+/// Refuses what would change more than the database that the scripts are tried out in.
+fn stays_inside(file: &File, statements: &[Statement]) -> Result<()> {
+    let beyond = |statement: &Statement| match &statement.kind {
+        Kind::Refuse { what, why } if parse::is_about_the_cluster(why) => Some(what.clone()),
+        Kind::NonTransactional {
+            what,
+            definition_only: false,
+        } => Some(what.clone()),
+        _ => None,
+    };
+    let found = statements.iter().find_map(beyond);
+    found.map_or(Ok(()), |what| {
+        Err(Error::refused(format!(
+            "{}: not tried out, since {what} reaches beyond the database",
+            file.path
+        )))
+    })
+}
+
+/// Compares what was there before with what the way back led to.
+fn judge(before: &State, after: &State) -> (Grade, Option<String>) {
+    let diff = diff(&before.catalog, &after.catalog);
+    if before.catalog.fingerprint() != after.catalog.fingerprint() {
+        return (Grade::Differs, Some(diff.render()));
+    }
+    let lost = lost(&before.content, &after.content);
+    if !lost.is_empty() {
+        return (Grade::Lossy, Some(lost));
+    }
+    if diff.reordered.is_empty() {
+        return (Grade::Exact, None);
+    }
+    let names: Vec<String> = diff.reordered.iter().map(ToString::to_string).collect();
+    let text = format!("columns stand in another order: {}\n", names.join(", "));
+    (Grade::Order, Some(text))
+}
+
+/// What held other rows, in words. Values are made up, and not told.
+fn lost(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> String {
+    let count = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+    let mut text = String::new();
+    for (name, held) in before {
+        let holds = after.get(name).map_or("", String::as_str);
+        if holds == held {
+            continue;
+        }
+        let _ = if name.starts_with("sequence ") {
+            writeln!(text, "{name} stands elsewhere")
+        } else if count(held) == count(holds) {
+            writeln!(text, "{name}: {} rows, with other values", count(held))
+        } else {
+            writeln!(
+                text,
+                "{name}: {} rows before, {} after",
+                count(held),
+                count(holds)
+            )
+        };
+    }
+    text
+}
+
+/// Nobody wants to hear of each statement here.
+struct Quiet;
+
+impl Observer for Quiet {
+    fn observe(&self, _: Event) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_is_told_without_values() {
+        let content = |text: &str| -> BTreeMap<String, String> {
+            let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+            pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+        };
+        let before = content("table a=3 rows x,table b=2 rows y,table c=1 rows z,sequence s=1");
+        let after = content("table a=3 rows x,table b=2 rows q,table c=0 rows ,sequence s=2");
+        assert_eq!(
+            lost(&before, &after),
+            "sequence s stands elsewhere\ntable b: 2 rows, with other values\n\
+             table c: 1 rows before, 0 after\n"
+        );
+        assert_eq!(lost(&before, &before), "");
+    }
+}

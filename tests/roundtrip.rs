@@ -1,0 +1,138 @@
+//! `validate roundtrip` and `migrate test`: what each rollback script is worth.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::harness::Sandbox;
+
+/// Up and down of 0001, 0002 …, each of which earns the grade in front.
+const SCRIPTS: &[(&str, &str, &str)] = &[
+    (
+        "exact",
+        "create type mood as enum ('sad', 'ok'); create table t (id serial primary key, v text, m mood);
+         create table u (t_id int references t, n numeric(8, 2) check (n >= 0), at timestamptz not null)",
+        "drop table u; drop table t; drop type mood",
+    ),
+    (
+        "exact",
+        "create table o (id int primary key, g int generated always as (id * 2) stored, z int)",
+        "drop table o",
+    ),
+    (
+        "order",
+        "alter table o drop g",
+        "alter table o add g int generated always as (id * 2) stored",
+    ),
+    ("exact", "create index on u (at); alter table u add note text", "alter table u drop note; drop index u_at_idx"),
+    ("lossy", "alter table t drop v", "alter table t add v text"),
+    ("lossy", "delete from u", "select 1"),
+    ("differs", "create table d (id int); create index d_id on d (id)", "drop index d_id"),
+    ("broken", "create table e (id int)", "drop table nowhere"),
+    ("exact", "begin; create table f (id int); commit", "drop table f"),
+    (
+        "exact",
+        "-- transaction: off\ncreate index concurrently by_z on o (z);",
+        "-- transaction: off\ndrop index concurrently by_z;",
+    ),
+    ("broken", "select 1", "create role nobody_makes_it"),
+    ("missing", "create table never (id int not null check (id = 7654321))", ""),
+    ("up_failed", "select 1 / 0", "select 1"),
+    ("untried", "select 1", "select 1"),
+];
+
+fn with_migrations() -> Sandbox {
+    let sandbox = Sandbox::bare();
+    for (number, (name, up, down)) in SCRIPTS.iter().enumerate() {
+        sandbox.migration(&format!("{:04}_{name}", number + 1), up, down);
+    }
+    sandbox
+}
+
+#[test]
+fn every_grade_is_told_and_nothing_is_left() {
+    let sandbox = with_migrations();
+    let output = sandbox.run("validate", &["roundtrip", "--json"]);
+    output.assert_exit(4);
+    let lines: Vec<Value> = (output.json().into_iter())
+        .filter(|line| line["type"] == "round_trip")
+        .collect();
+    let told: Vec<String> = (lines.iter())
+        .map(|line| {
+            let word = |field: &str| line[field].as_str().unwrap().to_owned();
+            format!(
+                "{} {} {}",
+                word("revision"),
+                word("grade"),
+                line["reapplies"]
+            )
+        })
+        .collect();
+    let expected = [
+        "0001 exact true",
+        "0002 exact true",
+        "0003 order true",
+        "0004 exact true",
+        "0005 lossy true",
+        "0006 lossy true",
+        "0007 differs false",
+        "0008 broken false",
+        "0009 exact true",
+        "0010 exact true",
+        "0011 broken false",
+        "0012 missing false",
+        "0013 up_failed false",
+    ];
+    assert_eq!(told, expected, "{output}");
+    let difference = |place: usize| lines[place]["difference"].as_str().unwrap_or_default();
+    assert_eq!(difference(0), "");
+    assert!(difference(2).contains("another order: public.o"));
+    assert!(
+        difference(4).contains("table public.t: "),
+        "{}",
+        difference(4)
+    );
+    assert!(difference(5).contains(" rows before, 0 after"));
+    assert!(difference(6).contains("extra"), "{}", difference(6));
+    assert!(difference(7).contains("nowhere"));
+    assert!(difference(10).contains("reaches beyond"));
+    assert!(difference(12).contains("division by zero"));
+    let done = output.last();
+    assert_eq!(done["grades"]["exact"], 5);
+    assert_eq!(done["untried"], 1);
+    assert_eq!(
+        done["tables_without_rows"],
+        serde_json::json!(["public.never"])
+    );
+    // The database itself was only asked what server this is.
+    assert_eq!(
+        sandbox.query_text(
+            "select count(*) from pg_class where relnamespace = 'public'::regnamespace"
+        ),
+        "0"
+    );
+    assert_eq!(
+        sandbox.query_text("select count(*) from pg_namespace where nspname = 'pgbelay'"),
+        "0"
+    );
+    assert_eq!(
+        sandbox.query_text("select count(*) from pg_roles where rolname = 'nobody_makes_it'"),
+        "0"
+    );
+}
+
+#[test]
+fn a_good_beginning_is_good_and_production_is_left_alone() {
+    let sandbox = with_migrations();
+    let output = sandbox.run("migrate", &["test", "0004"]);
+    output.assert_exit(0).assert_says("3 exact, 1 order");
+    fs::write(
+        sandbox.folder.join("pgbelay.toml"),
+        "[env.live]\nproduction = true\n",
+    )
+    .unwrap();
+    let output = sandbox.run("migrate", &["test", "--env", "live"]);
+    output.assert_exit(3).assert_says("production");
+    let output = sandbox.run("migrate", &["test", "0099"]);
+    output.assert_exit(2);
+}
