@@ -23,6 +23,9 @@ LEFT JOIN pg_catalog.pg_depend o
 WHERE c.relkind = 'S' AND {user_schema}
 ORDER BY n.nspname, c.relname";
 
+/// So many are read without giving up their locks.
+const FEW: usize = 50;
+
 /// How many sequences one statement reads: far below the parser's stack and the server's limit
 /// on tables in one query, and still one round trip for most databases.
 const BATCH: usize = 500;
@@ -55,6 +58,14 @@ pub async fn all_sequences(client: &Client) -> Result<Vec<SequenceFacts>> {
 async fn positions(client: &Client, reach: Reach) -> Result<Vec<SequenceFacts>> {
     let rows = query::rows(client, "the sequences", &within(SEQUENCES, reach), &[]).await?;
     let mut positions: BTreeMap<Oid, (i64, bool)> = BTreeMap::new();
+    // A lock on each would be held until the transaction ends, and the server has room for a few
+    // thousand locks of all sessions together. Going back to a savepoint gives them up. Outside of
+    // a transaction there is none to be had, and no need.
+    let many = rows.len() > FEW;
+    let apart = many
+        && query::run(client, "SAVEPOINT pgbelay_sequences")
+            .await
+            .is_ok();
     for batch in rows.chunks(BATCH) {
         let reads: Vec<String> = batch
             .iter()
@@ -68,6 +79,12 @@ async fn positions(client: &Client, reach: Reach) -> Result<Vec<SequenceFacts>> 
         for row in query::rows(client, "the positions of sequences", &sql, &[]).await? {
             positions.insert(row.get(0), (row.get(1), row.get(2)));
         }
+        if apart {
+            query::run(client, "ROLLBACK TO SAVEPOINT pgbelay_sequences").await?;
+        }
+    }
+    if apart {
+        query::run(client, "RELEASE SAVEPOINT pgbelay_sequences").await?;
     }
     Ok(rows
         .iter()
