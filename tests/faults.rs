@@ -8,6 +8,8 @@ mod backups;
 mod commit;
 // kill -9 of the binary, at random moments of every phase.
 mod kills;
+// A server with room for few locks.
+mod locks;
 // What is durable before what.
 mod order;
 // Servers that die, backends that are ended, and Ctrl-C.

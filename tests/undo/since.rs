@@ -145,6 +145,21 @@ fn a_parent_of_a_value_deleted_since() {
 }
 
 #[test]
+fn a_row_deleted_since_together_with_its_parent_is_no_conflict() {
+    let (case, done) = since(
+        "create table p (id int primary key); create table c (id int primary key)",
+        &[(
+            "alter table c add p_id int references p (id)",
+            "alter table c drop p_id",
+        )],
+        "insert into p values (1), (2); insert into c values (1, 1), (2, 2), (3, null)",
+        "delete from c where id = 2; delete from p where id = 2",
+    );
+    assert_eq!(conflicts(&done), []);
+    assert_rows(&case, "select * from c order by 1", "1|1\n3|");
+}
+
+#[test]
 fn rows_deleted_since_stay_away() {
     let (case, done) = since(
         T,

@@ -95,7 +95,7 @@ impl<'a> Continuation<'a> {
             }
             let since = instant::since(self.client, &part.table, taken.xmin).await?;
             let saved = taken.rows.get(oid).copied().unwrap_or_default();
-            if since.written == 0 && since.rows == saved {
+            if since.written.is_none() && since.rows == saved {
                 continue;
             }
             let columns = quote::idents(part.columns.iter().map(|c| c.name.as_str()));
@@ -106,14 +106,17 @@ impl<'a> Continuation<'a> {
                     .await?;
                 continue;
             }
-            let changed = Part {
-                role: PartRole::Changed,
-                ..part.clone()
-            };
-            let condition = instant::written_since(taken.xmin);
-            let query = format!("SELECT {columns} FROM ONLY {table} WHERE {condition}");
-            self.keep(&changed, query).await?;
-            if world.relations.contains_key(oid) {
+            if let Some(condition) = since.written {
+                let changed = Part {
+                    role: PartRole::Changed,
+                    ..part.clone()
+                };
+                let query = format!("SELECT {columns} FROM ONLY {table} WHERE {condition}");
+                self.keep(&changed, query).await?;
+            }
+            // Of a table that stays, an undo looks at the rows that are there by then.
+            let goes = coverage.fate != Fate::Kept || truncated;
+            if goes && world.relations.contains_key(oid) {
                 self.keys(part).await?;
             }
         }

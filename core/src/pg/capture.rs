@@ -162,7 +162,8 @@ impl Captured {
     }
 
     /// Works out the net effect on one table, by `key` (column numbers; empty: rows compared
-    /// whole), into the temporary table [`net::table`]. Returns what it holds.
+    /// whole), into the temporary table [`net::table`]. Returns what it holds; when nothing was
+    /// recorded, there is no such table.
     pub async fn net(&self, client: &Client, oid: Oid, key: &[i16]) -> Result<Net> {
         let Some(watched) = self.tables.get(&oid) else {
             return Ok(Net::default());
@@ -170,17 +171,25 @@ impl Captured {
         let mut numbers: Vec<i16> = watched.shapes.iter().flatten().map(|c| c.number).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        let truncated_at: i64 = {
+        let (recorded, truncated_at) = {
             let marks: Vec<String> = (0..watched.shapes.len())
-                .map(|g| format!("SELECT seq FROM {} WHERE op = 'T'", effects(oid, g)))
+                .map(|g| format!("SELECT seq, op FROM {}", effects(oid, g)))
                 .collect();
             let sql = format!(
-                "SELECT COALESCE(pg_catalog.max(seq), 0) FROM ({}) AS marks",
+                "SELECT pg_catalog.count(*), \
+                 COALESCE(pg_catalog.max(seq) FILTER (WHERE op = 'T'), 0) FROM ({}) AS marks",
                 marks.join(" UNION ALL ")
             );
             let row = client.query_one(&sql, &[]).await;
-            row.pg("could not read what was recorded")?.get(0)
+            let row = row.pg("could not read what was recorded")?;
+            (row.get::<_, i64>(0), row.get::<_, i64>(1))
         };
+        if recorded == 0 {
+            return Ok(Net {
+                numbers,
+                ..Net::default()
+            });
+        }
         let halves = halves(oid, &watched.shapes, &numbers, truncated_at);
         let net = net::work_out(client, oid, &halves, numbers, key).await?;
         Ok(Net {

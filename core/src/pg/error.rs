@@ -113,6 +113,10 @@ pub(super) fn hinted(outer: Error, server: &DbError) -> Error {
                 "a row of more than 1 GB as text can't be read; --exclude leaves its table out",
             )
         }
+        (_, "53200") if server.message() == "out of shared memory" => outer.hint(
+            "the server has no room for more locks: raise max_locks_per_transaction, and start it \
+             anew",
+        ),
         (_, "25006") => outer.hint("is this a standby? connect to the primary"),
         (_, "57P01" | "57P02" | "57P03") => {
             outer.hint("the server, or an administrator, ended the connection; try again")

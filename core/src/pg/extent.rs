@@ -1,9 +1,9 @@
 //! How much room tables take, and whether their rows can be read a range of pages at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::error::Result;
 use crate::ident::TableName;
@@ -48,6 +48,16 @@ pub async fn of(client: &Client, tables: &[Oid]) -> Result<BTreeMap<Oid, Extent>
         ranges: row.get(4),
     };
     Ok(rows.iter().map(|row| (row.get(0), extent(row))).collect())
+}
+
+/// Those of `tables` that surely hold no row: they have no page. Asking takes no lock that stays,
+/// as looking for a row would.
+pub async fn empty(client: &Client, tables: &[Oid]) -> Result<BTreeSet<Oid>> {
+    let sql = "SELECT oid FROM pg_catalog.pg_class \
+               WHERE oid = ANY ($1) AND relkind = 'r' AND pg_catalog.pg_relation_size(oid) = 0";
+    let tables: &[(&(dyn ToSql + Sync), Type)] = &[(&tables, Type::OID_ARRAY)];
+    let rows = query::rows(client, "which tables are empty", sql, tables).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// The tables of the database, by name.

@@ -18,6 +18,7 @@ pub mod journal;
 pub mod large_objects;
 pub mod ledger;
 pub mod lock;
+pub mod lock_room;
 pub mod lookup;
 pub mod matviews;
 pub mod merge;

@@ -13,6 +13,7 @@ use crate::pg::net::Net;
 use crate::pg::record::TableRecord;
 use crate::sql::quote;
 
+pub mod absent;
 pub mod apply;
 pub mod before;
 pub mod clashes;
@@ -47,6 +48,8 @@ pub struct Target<'a> {
     pub live: &'a Relation,
     /// The table as it was before; `None`: the scripts made it.
     pub earlier: Option<&'a Relation>,
+    /// It surely held no row before.
+    pub was_empty: bool,
     /// Saved rows are staged.
     pub saved: bool,
     /// What the scripts that ran again did to its rows.
@@ -106,6 +109,23 @@ impl Target<'_> {
     pub fn number(&self, name: &str) -> Option<i16> {
         self.live.column(name).map(|c| c.number)
     }
+}
+
+/// The most temporary tables that an undo makes for one table: what was recorded, what the scripts
+/// do again, and what is worked out from both.
+pub const fn temporary_tables(record: &TableRecord) -> u64 {
+    // saved, changed, keys; wanted, derived, newer ones; recorded by triggers, and their net effect.
+    let mut tables = 8;
+    if !record.effects.is_empty() {
+        tables += 2; // effects, seen
+    }
+    if !record.retyped.is_empty() {
+        tables += 2; // left, unchanged
+    }
+    if record.truncated {
+        tables += 1; // there
+    }
+    tables
 }
 
 /// The temporary table called `what` of table number `index`.

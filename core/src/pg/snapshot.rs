@@ -107,37 +107,43 @@ pub async fn rows(
 }
 
 /// What happened to a table's rows since a snapshot, as far as cheap signs tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Since {
     /// Rows there now.
     pub rows: u64,
-    /// Rows written since (and perhaps some that were not).
-    pub written: u64,
+    /// A condition that holds for every row written since (and perhaps for some that were not);
+    /// `None`: no row was.
+    pub written: Option<String>,
 }
 
 /// A condition that holds for every row written since the snapshot whose `xmin` is given.
 ///
 /// `xmin` of the row against that of the snapshot: a test of visibility would miss rows written
 /// in a savepoint of a transaction that was running. Rows that were not written since may match
-/// too, never the other way round.
-pub fn written_since(xmin: u64) -> String {
+/// too, never the other way round. The snapshot's age is a subquery, which is asked once and not
+/// for every row.
+fn written_since(xmin: u64) -> String {
     let low = xmin % (1 << 32);
-    format!("pg_catalog.age(xmin) <= pg_catalog.age('{low}'::pg_catalog.xid)")
+    format!("pg_catalog.age(xmin) <= (SELECT pg_catalog.age('{low}'::pg_catalog.xid))")
 }
 
 /// Looks at `table` under a lock that keeps writers away.
 pub async fn since(client: &Client, table: &TableName, xmin: u64) -> Result<Since> {
+    let written = written_since(xmin);
     let sql = format!(
-        "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {}) FROM ONLY {}",
-        written_since(xmin),
+        "SELECT pg_catalog.count(*), pg_catalog.min(ctid) FILTER (WHERE {written})::text, \
+         pg_catalog.max(ctid) FILTER (WHERE {written})::text FROM ONLY {}",
         quote::table(table)
     );
     let row = client.query_one(&sql, &[]).await;
     let row = row.pg(format!("could not look for changes in {table}"))?;
-    let (rows, written): (i64, i64) = (row.get(0), row.get(1));
+    let (rows, first, last): (i64, Option<String>, Option<String>) =
+        (row.get(0), row.get(1), row.get(2));
+    // New rows are apt to lie together, at the table's end: only there they are looked for again.
+    let within = |(first, last)| format!("{written} AND ctid >= '{first}' AND ctid <= '{last}'");
     Ok(Since {
         rows: rows.unsigned_abs(),
-        written: written.unsigned_abs(),
+        written: first.zip(last).map(within),
     })
 }
 

@@ -17,10 +17,12 @@ use crate::ops::stored_catalog;
 use crate::pg::capture::Captured;
 use crate::pg::guard::{self, State};
 use crate::pg::lock::Locked;
-use crate::pg::record::{Details, SequenceRecord};
+use crate::pg::record::{Details, SequenceRecord, TableRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
-use crate::pg::{catalog, inspect, matviews, retry, seeds, session, transaction};
+use crate::pg::{
+    catalog, inspect, lock_room, matviews, reconcile, retry, seeds, session, transaction,
+};
 use crate::schema;
 
 /// Everything that the tries have in common.
@@ -124,6 +126,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
             context.taken,
         )
         .await?;
+    room_for_undo(client, context, &before, &tables).await?;
     let now = catalog::read(client).await?;
     let drift = check_fingerprint(context, client, &now).await?;
     let transaction = transaction::id(client).await?;
@@ -187,6 +190,44 @@ async fn guard_effects(
         surplus.join("; ")
     ))
     .hint("the transaction was rolled back"))
+}
+
+/// The undo must fit into the server's table of locks: it locks what this transaction has locked,
+/// and its own temporary tables, with what belongs to each of them (the table, and a table and an
+/// index for long values).
+async fn room_for_undo(
+    client: &Client,
+    context: &Attempt<'_>,
+    before: &World,
+    tables: &[TableRecord],
+) -> Result<()> {
+    let Some(taken) = context.taken else {
+        return Ok(());
+    };
+    let has_rows = |record: &&TableRecord| {
+        let name = record.name_before();
+        let relation = before.find(&name.schema, &name.name);
+        let saved = relation.and_then(|r| taken.rows.get(&r.oid));
+        !record.effects.is_empty() || saved.is_none_or(|rows| *rows > 0)
+    };
+    let concerned = tables.iter().filter(has_rows);
+    let temporary: u64 = concerned.map(reconcile::temporary_tables).sum();
+    let room = lock_room::read(client).await?;
+    let needed = room.own + 3 * temporary;
+    if needed <= room.all || context.planned.request.force {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "an undo of this rollback may need {needed} locks at once, and the server has room for {}",
+        room.all
+    ))
+    .hint(format!(
+        "the transaction was rolled back; set max_locks_per_transaction to {} (it is {}) and start \
+         the server anew",
+        room.wanted(needed),
+        room.per_transaction
+    ))
+    .hint("or roll fewer migrations back at a time"))
 }
 
 async fn positions(client: &Client) -> Result<Vec<SequenceRecord>> {

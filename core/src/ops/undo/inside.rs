@@ -1,5 +1,7 @@
 //! The transaction of an undo: look, apply again, compare, put back.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::ident::TableName;
 use crate::model::backup::BackupFacts;
@@ -21,11 +23,11 @@ use crate::pg::capture::Captured;
 use crate::pg::net::Net;
 use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{
-    Target, Way, apply as rows, before, derived, references, room, values, wanted,
+    Target, Way, absent, apply as rows, before, derived, references, room, values, wanted,
 };
 use crate::pg::record::{Saved, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::{inspect, matviews, retry, sequences, transaction};
+use crate::pg::{extent, inspect, matviews, retry, sequences, transaction};
 use crate::schema::{ObjectKey, ObjectKind};
 
 /// Everything that the tries have in common.
@@ -70,13 +72,14 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let path = plan.analysis.world.search_path.clone();
     let earlier = inspect::world(client, path.clone()).await?;
     let watched = watched(plan, &earlier);
-    lock(client, plan, &earlier, &watched).await?;
+    let mut locked = lock(client, plan, &earlier, &watched).await?;
+    let empty = extent::empty(client, &locked).await?;
     let second = save_again(context, client, &earlier).await?;
 
     observer.observe(Event::Phase(Phase::Restore));
     let now = inspect::sequences(client).await?;
     let filled = matviews::all(client).await?;
-    look(context, client, &earlier, &watched).await?;
+    look(context, client, &earlier, &watched, &empty).await?;
     let applied = again::apply(ctx, client, plan, &earlier, &watched).await?;
     let captured = if let Some(captured) = applied {
         captured
@@ -91,7 +94,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let live = inspect::world(client, path).await?;
 
     observer.observe(Event::Phase(Phase::Reconcile));
-    let targets = targets(context, client, &earlier, &live, &captured).await?;
+    let targets = targets(context, client, &earlier, &live, &captured, &empty).await?;
     sequences::ahead(client, &now, &plan.details).await?;
     let mut newer = Vec::new();
     for target in &targets {
@@ -105,10 +108,11 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         &earlier,
         &live,
         &targets,
+        &empty,
         &repaired.defaults,
     )
     .await?;
-    let locked: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
+    locked.extend(targets.iter().map(|t| t.live.oid));
     let expected = plan.details.fingerprint_before()?;
     let accept = context.options.accept_drift;
     repair::finish(client, &mut repaired, schema.as_ref(), expected, accept).await?;
@@ -201,7 +205,13 @@ fn watched(plan: &UndoPlan, world: &World) -> Vec<Oid> {
         .collect()
 }
 
-async fn lock(client: &Client, plan: &UndoPlan, world: &World, watched: &[Oid]) -> Result<()> {
+/// Locks every table that the undo may change, and tells which.
+async fn lock(
+    client: &Client,
+    plan: &UndoPlan,
+    world: &World,
+    watched: &[Oid],
+) -> Result<Vec<Oid>> {
     let redefined = plan.analysis.covered.coverage.iter();
     let redefined = redefined.filter(|(_, c)| c.redefined);
     let mut exclusive: Vec<TableName> = redefined
@@ -222,7 +232,10 @@ async fn lock(client: &Client, plan: &UndoPlan, world: &World, watched: &[Oid]) 
         .collect();
     shared.sort();
     shared.dedup();
-    transaction::lock(client, &shared, "SHARE ROW EXCLUSIVE").await
+    transaction::lock(client, &shared, "SHARE ROW EXCLUSIVE").await?;
+    let all = exclusive.iter().chain(&shared);
+    let found = all.filter_map(|name| world.find(&name.schema, &name.name));
+    Ok(found.map(|relation| relation.oid).collect())
 }
 
 /// What must be known of the rows before the scripts change them.
@@ -231,6 +244,7 @@ async fn look(
     client: &Client,
     earlier: &World,
     watched: &[Oid],
+    empty: &BTreeSet<Oid>,
 ) -> Result<()> {
     let Attempt {
         ctx, plan, backups, ..
@@ -252,6 +266,9 @@ async fn look(
             Error::refused(format!("{name} is gone since the rollback"))
                 .hint("its saved rows can be restored from the backup: `backup restore --table`")
         })?;
+        if empty.contains(&relation.oid) && holds_nothing(backups, record) {
+            continue;
+        }
         if !record.effects.is_empty() {
             staging::effects(ctx, client, backups, index, record).await?;
             before::seen(client, index, record, relation).await?;
@@ -266,7 +283,8 @@ async fn look(
     }
     let redefined = plan.analysis.covered.coverage.iter();
     let redefined = redefined.filter(|(_, c)| c.redefined).map(|(oid, _)| oid);
-    for oid in watched.iter().chain(redefined) {
+    let concerned = watched.iter().chain(redefined);
+    for oid in concerned.filter(|oid| !empty.contains(oid)) {
         if let Some(relation) = earlier.relations.get(oid)
             && let Some(key) = relation.keys.first()
         {
@@ -276,6 +294,13 @@ async fn look(
     Ok(())
 }
 
+/// True when nothing was saved of a table's rows, and the scripts did nothing to them. Where the
+/// table is empty, too, it is left alone: temporary tables take locks, of which a server has only
+/// so many.
+fn holds_nothing(backups: &Backups, record: &TableRecord) -> bool {
+    record.effects.is_empty() && !backups.hold_rows_of(&record.name_before())
+}
+
 /// Every table that must be compared with what it should hold.
 async fn targets<'a>(
     context: &'a Attempt<'_>,
@@ -283,10 +308,15 @@ async fn targets<'a>(
     earlier: &'a World,
     live: &'a World,
     captured: &Captured,
+    empty: &BTreeSet<Oid>,
 ) -> Result<Vec<Target<'a>>> {
     let Attempt {
         ctx, plan, backups, ..
     } = context;
+    let was_there = |r: &&Relation| earlier.relations.contains_key(&r.oid);
+    let made = live.relations.values().filter(|r| !was_there(r));
+    let made: Vec<Oid> = made.map(|r| r.oid).collect();
+    let still_empty = extent::empty(client, &made).await?;
     let mut targets = Vec::new();
     let mut known: Vec<Oid> = Vec::new();
     for (index, record) in plan.details.tables.iter().enumerate() {
@@ -297,6 +327,11 @@ async fn targets<'a>(
             ))
             .hint("nothing was changed"));
         };
+        let was_empty = empty.contains(&relation.oid);
+        let is_empty = was_empty || still_empty.contains(&relation.oid);
+        if is_empty && holds_nothing(backups, record) {
+            continue;
+        }
         known.push(relation.oid);
         let before = earlier.relations.get(&relation.oid);
         let wants_rows = before.is_none() || record.reshaped() || record.truncated;
@@ -316,6 +351,7 @@ async fn targets<'a>(
             record: Some(record),
             live: relation,
             earlier: before,
+            was_empty,
             saved,
             up,
             key,
@@ -335,6 +371,7 @@ async fn targets<'a>(
                 record: None,
                 live: relation,
                 earlier: before,
+                was_empty: empty.contains(&relation.oid),
                 saved: false,
                 up,
                 key,
@@ -365,16 +402,18 @@ async fn put_back(
     earlier: &World,
     live: &World,
     targets: &[Target<'_>],
+    empty: &BTreeSet<Oid>,
     defaults: &[(TableName, String, String)],
 ) -> Result<(Vec<Changed>, Vec<Conflict>)> {
     let oids: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
     let off = rows::switch_off(client, &oids).await?;
     let mut conflicts = Vec::new();
     for target in targets {
+        absent::leave_out(client, target).await?;
         room::among_values(client, target).await?;
     }
     let xid = &context.plan.details.transaction;
-    conflicts.extend(derived::find(client, earlier, live, targets, xid).await?);
+    conflicts.extend(derived::find(client, earlier, live, targets, empty, xid).await?);
     for target in targets {
         wanted::work_out(client, target).await?;
         values::into_wanted(client, target).await?;

@@ -40,6 +40,14 @@ impl Backups {
         self.all.first().map(AsRef::as_ref)
     }
 
+    /// True when rows of `table` were saved.
+    pub fn hold_rows_of(&self, table: &TableName) -> bool {
+        let parts = self.all.iter().flat_map(|backup| backup.parts());
+        let rows = |role| [PartRole::Rows, PartRole::Values, PartRole::Changed].contains(&role);
+        let mut of = parts.filter(|p| p.part.table == *table && rows(p.part.role));
+        of.any(|part| part.rows > 0)
+    }
+
     /// The newest part of `table` in one of `roles`: saved again under the lock, it stands for
     /// what was saved before.
     fn newest(&self, table: &TableName, roles: &[PartRole]) -> Option<Found> {

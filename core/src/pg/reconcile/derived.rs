@@ -4,10 +4,12 @@
 //! What scripts add is taken away in favour of what was saved, but these rows stay: nothing was
 //! saved for them. They are recognised by a foreign key to a row that is new.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use tokio_postgres::Client;
 
 use crate::error::Result;
-use crate::model::relation::{ForeignKey, Oid, World};
+use crate::model::relation::{ForeignKey, Oid, Relation, World};
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::conflicts::Conflict;
 use crate::pg::reconcile::{Target, before, pairs, since_table, stage};
@@ -20,6 +22,7 @@ pub async fn find(
     earlier: &World,
     live: &World,
     targets: &[Target<'_>],
+    empty: &BTreeSet<Oid>,
     xid: &str,
 ) -> Result<Vec<Conflict>> {
     for target in targets {
@@ -30,6 +33,10 @@ pub async fn find(
         .iter()
         .filter(|t| t.remade() || t.up.inserted > 0)
         .collect();
+    // What was empty before the scripts ran holds nobody's new rows.
+    let filled = earlier.relations.iter();
+    let filled = filled.filter(|(oid, _)| !empty.contains(oid));
+    let before: BTreeMap<Oid, &Relation> = filled.map(|(oid, r)| (*oid, r)).collect();
     let mut conflicts = Vec::new();
     // A row made for such a row is itself one: until nothing is added.
     loop {
@@ -37,7 +44,7 @@ pub async fn find(
         for target in &fed {
             let keys = live.foreign_keys.iter();
             for key in keys.filter(|k| k.from == target.live.oid) {
-                for parent in new_rows(client, earlier, live, targets, key, xid).await? {
+                for parent in new_rows(client, &before, live, targets, key, xid).await? {
                     added += run(client, &refer(target, key, &parent)).await?;
                 }
             }
@@ -71,7 +78,7 @@ async fn run(client: &Client, sql: &str) -> Result<u64> {
 /// Queries for the new rows of each table that `key` may refer to.
 async fn new_rows(
     client: &Client,
-    earlier: &World,
+    earlier: &BTreeMap<Oid, &Relation>,
     live: &World,
     targets: &[Target<'_>],
     key: &ForeignKey,
@@ -89,7 +96,7 @@ async fn new_rows(
                 stage("derived", index)
             ));
         }
-        let Some(before) = earlier.relations.get(&oid) else {
+        let Some(before) = earlier.get(&oid) else {
             continue;
         };
         if let Some(by) = before.keys.first()

@@ -109,12 +109,12 @@ fn with_key(target: &Target<'_>) -> String {
 }
 
 /// The column number of key `k` in the net effect of the scripts.
-fn up_key(target: &Target<'_>, k: &str) -> Option<i16> {
+pub(super) fn up_key(target: &Target<'_>, k: &str) -> Option<i16> {
     target.number(k)
 }
 
 /// The column number of key `k` in what the rollback recorded.
-fn effect_key(_: &Target<'_>, record: &TableRecord, k: &str) -> Option<i16> {
+pub(super) fn effect_key(_: &Target<'_>, record: &TableRecord, k: &str) -> Option<i16> {
     let column = record.columns.iter().find(|c| c.name == k)?;
     Some(column.number)
 }
@@ -134,7 +134,7 @@ fn keys_of(
 }
 
 /// `w.k::text = e.<letter>n` over the key.
-fn by_key(
+pub(super) fn by_key(
     target: &Target<'_>,
     letter: char,
     number: impl Fn(&Target<'_>, &str) -> Option<i16>,
@@ -180,7 +180,7 @@ fn revert(target: &Target<'_>) -> String {
             )
         })
         .collect();
-    if !set.is_empty() {
+    if !set.is_empty() && !target.was_empty {
         let since = pairs(&target.key, |k| {
             let number = target.number(k).unwrap_or_default();
             format!("s.{} = e.b{number}", quote::ident(k))
