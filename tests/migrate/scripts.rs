@@ -66,3 +66,59 @@ fn outside_a_transaction_goes_on_where_it_stopped() {
     assert_eq!(applied(&sandbox), "0003\n");
     sandbox.run("migrate", &["check"]).assert_exit(0);
 }
+
+#[test]
+fn rows_of_a_copy_are_loaded_and_taken_back() {
+    let sandbox = Sandbox::new();
+    sandbox.migration(
+        "0001_init",
+        "create table t (id int primary key, v text);\n\
+         COPY public.t (id, v) FROM stdin;\n1\tit's; drop table t;\n2\t\\N\n\\.\n\n\
+         copy t from stdin with (format csv);\n3,\"a,b\"\n\\.\nupdate t set v = v || '!';\n",
+        "drop table t;",
+    );
+    sandbox.migration(
+        "0002_more",
+        "COPY t FROM stdin;\n4\tfour\n\\.\n",
+        "delete from t where id = 4;\nCOPY t FROM stdin;\n5\tback\n\\.\n",
+    );
+    sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+    let rows = || sandbox.query_text("select * from t order by id");
+    let above = rows();
+    assert_eq!(above, "1|it's; drop table t;!\n2|\n3|a,b!\n4|four");
+    let back = ["to", "0001", "--json", "--confirm", &sandbox.database];
+    let rolled = sandbox.tool("rollback").args(&back).run();
+    // Another state than the one before 0002: that rows come back is no matter of schemas.
+    rolled.assert_exit(0);
+    assert_eq!(rows(), "1|it's; drop table t;!\n2|\n3|a,b!\n5|back");
+    let undo = ["undo", "--json", "--confirm", &sandbox.database];
+    sandbox.tool("rollback").args(&undo).run().assert_exit(0);
+    assert_eq!(rows(), above);
+
+    // Where psql would take the rest of the file for rows, nothing runs.
+    sandbox.migration(
+        "0003_open",
+        "COPY t FROM stdin;\n6\tsix\ndrop table t;\n",
+        "",
+    );
+    sandbox.run("migrate", &["upgrade"]).assert_exit(2);
+    sandbox.migration("0003_open", "COPY t FROM stdin;\n1\tdouble\n\\.\n", "");
+    let double = sandbox.run("migrate", &["upgrade"]);
+    double.assert_exit(1).assert_says("0003_open.sql:1:1");
+    double.assert_says("23505");
+    assert_eq!(rows(), above);
+}
+
+#[test]
+fn an_error_shows_the_line_without_its_values() {
+    let sandbox = Sandbox::bare();
+    sandbox.migration(
+        "0001_init",
+        "create table t (id int);\n\ninsert into t\nselect 'topsecret', nothing -- here\nfrom t;\n",
+        "drop table t",
+    );
+    let failed = sandbox.run("migrate", &["upgrade"]);
+    failed.assert_exit(1).assert_says("0001_init.sql:4:21");
+    failed.assert_says("  | select ???????????, nothing\n  |                     ^");
+    failed.assert_silent_about("topsecret");
+}

@@ -144,6 +144,7 @@ impl Settings {
             database,
             migrations: self.migrations,
             layout: self.layout,
+            found_layout: std::sync::OnceLock::new(),
             seeds: self.seeds,
             backups: self.backups,
             recipients: self.recipients,

@@ -1,7 +1,7 @@
 //! What every operation needs to know of the world, resolved once by the caller.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::error::Result;
@@ -22,6 +22,8 @@ pub struct Context {
     pub migrations: PathBuf,
     /// How that folder is laid out; `None`: found by looking.
     pub layout: Option<Layout>,
+    /// What was found by looking.
+    pub found_layout: OnceLock<Layout>,
     /// The folder of seeds.
     pub seeds: PathBuf,
     /// Where backups live.
@@ -55,12 +57,15 @@ pub struct Context {
 impl Context {
     /// The migrations of the folder, in the order in which they are applied.
     pub fn read_migrations(&self) -> Result<Vec<Migration>> {
-        source::read_as(&self.migrations, self.layout)
+        source::read_as(&self.migrations, Some(self.find_layout()?))
     }
 
     /// How the folder is laid out.
     pub fn find_layout(&self) -> Result<Layout> {
-        self.layout
-            .map_or_else(|| source::look(&self.migrations), Ok)
+        if let Some(layout) = self.layout.or_else(|| self.found_layout.get().copied()) {
+            return Ok(layout);
+        }
+        let layout = source::look(&self.migrations)?;
+        Ok(*self.found_layout.get_or_init(|| layout))
     }
 }

@@ -97,7 +97,12 @@ pub fn back(planned: &Planned, actor: &str) -> Result<String> {
     text += &format!("\nBEGIN;\n{}", offline::guard(plan.from.as_ref()));
     for (step, statements) in plan.steps.iter().zip(&planned.analysis.statements) {
         text += &format!("-- back from {} {}\n", step.revision, one_line(&step.name));
-        text.extend(statements.iter().map(|s| format!("{}\n;\n", s.text)));
+        for statement in statements {
+            text += &format!("{}\n;\n", statement.text);
+            if let Some(rows) = &statement.data {
+                text += &format!("{rows}\\.\n");
+            }
+        }
         text += &offline::reset();
         text += &offline::remove(&step.revision);
     }

@@ -10,6 +10,7 @@ use std::fmt;
 use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
 
 use crate::error::{Error, Kind, Result};
+use crate::sql::excerpt;
 
 /// An error that the server reported: SQLSTATE and message, fit to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,8 +208,11 @@ fn mask_data(message: &str) -> String {
 pub fn sqlstate(error: &Error) -> Option<String> {
     let mut messages = error.causes();
     messages.insert(0, error.to_string());
-    messages.iter().find_map(|message| {
-        let (_, code) = message.strip_suffix(')')?.rsplit_once("(SQLSTATE ")?;
+    // Lines of a script may be shown beneath the words.
+    let lines = messages.iter().flat_map(|message| message.lines());
+    let mut words = lines.filter(|line| !line.starts_with(excerpt::MARGIN));
+    words.find_map(|line| {
+        let (_, code) = line.strip_suffix(')')?.rsplit_once("(SQLSTATE ")?;
         (code.len() == 5).then(|| code.to_owned())
     })
 }

@@ -3,12 +3,14 @@
 //! Statements go by the extended protocol, where the server refuses a message with more than one
 //! statement: should a script ever be cut wrongly, it fails instead of doing something unforeseen.
 
-use futures_util::TryStreamExt as _;
+use bytes::Bytes;
+use futures_util::{SinkExt as _, TryStreamExt as _, pin_mut};
 use tokio_postgres::GenericClient;
 
 use crate::error::{Error, Result};
 use crate::ident::Revision;
 use crate::model::event::{Event, Observer};
+use crate::sql::excerpt;
 use crate::sql::mask;
 use crate::sql::position;
 use crate::sql::statement::{Kind, Statement};
@@ -88,8 +90,11 @@ pub fn check(script: &Script<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses COPY from and to the client: a script has no data to send and nobody to read.
+/// Refuses COPY to the client, which nobody reads, and from it where no rows follow.
 pub fn check_copy(script: &Script<'_>, statement: &Statement) -> Result<()> {
+    if statement.data.is_some() {
+        return Ok(());
+    }
     let mut words = words(&statement.text);
     let copy = words.next().is_some_and(|word| word == "COPY")
         && words.any(|word| matches!(word.as_str(), "STDIN" | "STDOUT"));
@@ -97,10 +102,10 @@ pub fn check_copy(script: &Script<'_>, statement: &Statement) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(format!(
-        "{}: COPY with STDIN or STDOUT can't run in a migration",
+        "{}: COPY with STDOUT, or with STDIN and no rows behind it, can't run in a migration",
         place(script, statement, 0)
     ))
-    .hint("write the rows as INSERT … VALUES"))
+    .hint("write the rows on the lines behind COPY … FROM STDIN; and end them by a line \\."))
 }
 
 /// Whether a statement begins, ends or hands over a transaction. Savepoints don't.
@@ -140,7 +145,9 @@ pub async fn run_one(
     if echo {
         observer.observe(Event::Sql(mask::literals(&statement.text)));
     }
-    let result = if matches!(statement.kind, Kind::Query) {
+    let result = if let Some(rows) = &statement.data {
+        copy_in(client, &statement.text, rows).await
+    } else if matches!(statement.kind, Kind::Query) {
         query(client, &statement.text).await
     } else {
         client.execute_typed(&statement.text, &[]).await.map(|_| ())
@@ -161,7 +168,20 @@ async fn query(client: &impl GenericClient, text: &str) -> Result<(), tokio_post
     rows.try_for_each(|_| async { Ok(()) }).await
 }
 
-/// `path:line: message (SQLSTATE code)`, with the column when the server says where.
+/// Runs a COPY, and sends its rows.
+async fn copy_in(
+    client: &impl GenericClient,
+    text: &str,
+    rows: &str,
+) -> Result<(), tokio_postgres::Error> {
+    let sink = client.client().copy_in(text).await?;
+    pin_mut!(sink);
+    sink.send(Bytes::copy_from_slice(rows.as_bytes())).await?;
+    sink.finish().await.map(drop)
+}
+
+/// `path:line:column: message (SQLSTATE code)`, and the line itself; the place is that of the
+/// statement when the server doesn't say which.
 fn explain(script: &Script<'_>, statement: &Statement, error: &tokio_postgres::Error) -> Error {
     let Some(server) = error.as_db_error() else {
         let at = place(script, statement, 0);
@@ -177,7 +197,9 @@ fn explain(script: &Script<'_>, statement: &Statement, error: &tokio_postgres::E
             .unwrap_or(statement.text.len())
     });
     let at = place(script, statement, offset);
-    error::hinted(Error::failed(format!("{at}: {shown}")), server)
+    let character = shown.position.map(|p| p.saturating_sub(1) as usize);
+    let line = excerpt::of(&statement.text, character);
+    error::hinted(Error::failed(format!("{at}: {shown}\n{line}")), server)
 }
 
 /// `path:line:column` of byte `offset` of a statement.

@@ -138,7 +138,10 @@ fn done_before(script: &Script<'_>, recorded: &[Step]) -> Result<usize> {
 }
 
 fn checksum(statement: &Statement) -> Digest {
-    Digest::of(&statement.text)
+    statement.data.as_ref().map_or_else(
+        || Digest::of(&statement.text),
+        |rows| Digest::of(format!("{}\n{rows}", statement.text)),
+    )
 }
 
 async fn run_step(

@@ -131,6 +131,9 @@ impl Walker<'_> {
                     self.touch(table, false, Action::Insert);
                 }
             }
+            Kind::CopyFrom(table) if statement.data.is_some() => {
+                self.touch(table, false, Action::Insert);
+            }
             Kind::CopyFrom(_) => self.refuse(
                 "RB-OPAQUE",
                 "COPY FROM reads rows that are not part of the script".to_owned(),

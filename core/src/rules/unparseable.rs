@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     title: "a statement that is not understood",
     condition: "a statement has a syntax error, or a form outside the grammar",
     effect: "what it would destroy is not known",
-    workaround: "correct it; commands of psql and inline COPY data have to go",
+    workaround: "correct it; commands of psql have to go",
     bad: "DROP TABEL orders;",
     good: "DROP VIEW report;",
     check,

@@ -33,7 +33,8 @@ pub fn read_as(folder: &Path, layout: Option<Layout>) -> Result<Vec<Migration>> 
     }
     reading.take_together();
     if layout == Layout::Goose {
-        reading.refuse_go(&entries(folder)?);
+        let all = entries(folder)?.into_iter();
+        reading.refuse_go(&all.map(|entry| entry.path).collect::<Vec<_>>());
     }
     let mut migrations = reading.pair();
     if reading.problems.is_empty() {
@@ -53,25 +54,29 @@ pub fn read_as(folder: &Path, layout: Option<Layout>) -> Result<Vec<Migration>> 
 
 /// The sub-folders of `folder`, but for hidden ones.
 pub(super) fn sub_folders(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = entries(folder)?;
-    found.retain(|path| path.is_dir());
-    Ok(found)
+    let found = entries(folder)?.into_iter();
+    let folders = found.filter(|entry| entry.is_folder);
+    Ok(folders.map(|entry| entry.path).collect())
 }
 
 /// The files of `folder` that may be migrations, sorted by name.
 pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = entries(folder)?;
-    found.retain(|path| {
-        let sql = path
-            .extension()
-            .is_some_and(|x| x.eq_ignore_ascii_case("sql"));
-        sql && !path.is_dir()
+    let found = entries(folder)?.into_iter();
+    let files = found.filter(|entry| {
+        let extension = entry.path.extension();
+        !entry.is_folder && extension.is_some_and(|x| x.eq_ignore_ascii_case("sql"))
     });
-    Ok(found)
+    Ok(files.map(|entry| entry.path).collect())
+}
+
+/// Something in a folder.
+struct Entry {
+    path: PathBuf,
+    is_folder: bool,
 }
 
 /// What is in `folder`, but for what is hidden, sorted by name.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+fn entries(folder: &Path) -> Result<Vec<Entry>> {
     let unreadable = |e| {
         let shown = folder.display();
         Error::usage(format!("can't read the migrations folder '{shown}'")).caused_by(e)
@@ -85,15 +90,22 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
             unreadable(e)
         }
     })?;
-    let mut paths = Vec::new();
+    let mut found = Vec::new();
     for entry in entries {
         let entry = entry.map_err(unreadable)?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
         }
+        let path = entry.path();
+        // The listing knows it, but for links, which are followed.
+        let is_folder = match entry.file_type() {
+            Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+            _ => path.is_dir(),
+        };
+        found.push(Entry { path, is_folder });
     }
-    paths.sort();
-    Ok(paths)
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
 }
 
 #[cfg(test)]

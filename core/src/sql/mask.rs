@@ -13,6 +13,19 @@ pub fn literals(text: &str) -> String {
     deep::run(text, masked).unwrap_or_else(|| "?".to_owned())
 }
 
+/// `text` with every character of such a value replaced by `?`, and of a comment by a space: what
+/// is left stands where it stood, line by line. Text that can't be read is hidden as a whole.
+pub fn in_place(text: &str) -> String {
+    let each = |text: &str, by: char| -> String {
+        let hide = |c| if c == '\n' { c } else { by };
+        text.chars().map(hide).collect()
+    };
+    let hidden = deep::run(text, |text| {
+        tokens(text, |t| each(t, '?'), |t| each(t, ' '))
+    });
+    hidden.unwrap_or_else(|| each(text, '?'))
+}
+
 /// True when an identifier of `text` is `name`, in quotes or not, outside of strings.
 pub fn mentions(text: &str, name: &str) -> bool {
     let masked = literals(text).to_ascii_lowercase();
@@ -21,6 +34,11 @@ pub fn mentions(text: &str, name: &str) -> bool {
 }
 
 fn masked(text: &str) -> String {
+    tokens(text, |_| "?".to_owned(), |_| " ".to_owned())
+}
+
+/// `text` with what `value` makes of values and `comment` of comments.
+fn tokens(text: &str, value: impl Fn(&str) -> String, comment: impl Fn(&str) -> String) -> String {
     let tree = SourceFile::parse(text).syntax_node();
     let tokens = tree
         .descendants_with_tokens()
@@ -37,8 +55,8 @@ fn masked(text: &str) -> String {
             | SyntaxKind::DOLLAR_QUOTED_STRING
             | SyntaxKind::INT_NUMBER
             | SyntaxKind::NUMERIC_NUMBER
-            | SyntaxKind::ERROR => shown.push('?'),
-            SyntaxKind::COMMENT => shown.push(' '),
+            | SyntaxKind::ERROR => shown += &value(token.text()),
+            SyntaxKind::COMMENT => shown += &comment(token.text()),
             _ => shown.push_str(token.text()),
         }
     }

@@ -6,6 +6,7 @@ pub mod code;
 pub mod concurrently;
 pub mod created;
 mod deep;
+pub mod excerpt;
 pub mod locks;
 pub mod mask;
 mod name;

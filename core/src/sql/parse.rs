@@ -78,15 +78,25 @@ fn part(lines: &Lines<'_>, text: &str, from: usize, found: &mut Vec<Statement>) 
             return Some(end);
         }
         if segment.copies_from_stdin() {
-            let data_end = from + segment.next + data_length(&text[from + segment.next..]);
+            let rest = &text[from + segment.next..];
             let alone = index + 1 == segments.len();
-            if data_end != from + segment.next || !alone {
-                // Without an end mark psql would take all that follows for data.
-                let marked = data_end != from + segment.next;
-                let end = if marked { data_end } else { text.len() };
-                let why = "inline COPY data is not supported yet";
-                found.push(unknown(lines, text, range.start..end, why));
-                return Some(end);
+            match rows_behind(rest) {
+                Rows::Marked { rows, end } => {
+                    let mut statement = match segment.judge(&errors) {
+                        Ok(Some(node)) => known(lines, text, range, &node),
+                        _ => unknown(lines, text, range, "a COPY that can't be understood"),
+                    };
+                    statement.data = Some(rest[rows].to_owned());
+                    found.push(statement);
+                    return Some(from + segment.next + end);
+                }
+                // For psql all that follows would be rows.
+                Rows::Unmarked if !alone => {
+                    let why = "rows of COPY without the line \\. that ends them";
+                    found.push(unknown(lines, text, range.start..text.len(), why));
+                    return None;
+                }
+                Rows::Unmarked => {}
             }
         }
         found.push(match segment.judge(&errors) {
@@ -121,6 +131,7 @@ fn known(lines: &Lines<'_>, text: &str, range: Range<usize>, node: &SyntaxNode) 
         kind: classify::kind(node),
         functions: uses::functions(node),
         reads: uses::reads(node),
+        data: None,
     }
 }
 
@@ -135,6 +146,7 @@ fn unknown(lines: &Lines<'_>, text: &str, range: Range<usize>, why: &str) -> Sta
         },
         functions: Vec::new(),
         reads: Vec::new(),
+        data: None,
     }
 }
 
@@ -143,16 +155,35 @@ fn line_end(text: &str, from: usize) -> usize {
     text[from..].find('\n').map_or(text.len(), |i| from + i)
 }
 
-/// How long a block of COPY data is, its closing `\.` included; zero when there is no such line.
-fn data_length(text: &str) -> usize {
-    let mut length = 0;
+/// The rows behind a `COPY … FROM STDIN`, as psql takes them.
+enum Rows {
+    /// Where they lie in what follows, and where that goes on.
+    Marked { rows: Range<usize>, end: usize },
+    /// No line `\.` ends them.
+    Unmarked,
+}
+
+/// Looks for rows in `text`, which begins behind the statement's semicolon: they begin on the next
+/// line.
+fn rows_behind(text: &str) -> Rows {
+    let mut end = 0;
+    let mut begin = None;
     for line in text.split_inclusive('\n') {
-        length += line.len();
-        if line.trim_end() == "\\." {
-            return length;
+        let start = end;
+        end += line.len();
+        match begin {
+            None if line.trim().is_empty() => begin = Some(end),
+            None => break,
+            Some(begin) if line.trim_end() == "\\." => {
+                return Rows::Marked {
+                    rows: begin..start,
+                    end,
+                };
+            }
+            Some(_) => {}
         }
     }
-    0
+    Rows::Unmarked
 }
 
 impl Segment {

@@ -31,6 +31,8 @@ pub struct Statement {
     /// Every table or view that it reads by name: FROM, JOIN, USING, sub-queries, and the targets
     /// of DML. Names of its own CTEs are left out.
     pub reads: Vec<Name>,
+    /// The rows that follow a `COPY … FROM STDIN`, up to the line `\.`, which is left out.
+    pub data: Option<String>,
 }
 
 /// What a statement does.

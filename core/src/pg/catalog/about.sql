@@ -17,7 +17,7 @@ WITH object (classid, objid, owner, acl, acl_kind) AS (
     FROM pg_catalog.pg_type y JOIN pg_catalog.pg_namespace n ON n.oid = y.typnamespace
     LEFT JOIN pg_catalog.pg_class c ON c.oid = y.typrelid
     WHERE y.typtype IN ('b', 'c', 'd', 'e', 'r') AND (c.relkind IS NULL OR c.relkind = 'c')
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = y.oid)
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = y.typelem AND e.typarray = y.oid)
       AND {user_schema}
   UNION ALL
     SELECT n.tableoid, n.oid, n.nspowner, n.nspacl, 'n'

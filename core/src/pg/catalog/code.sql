@@ -68,7 +68,7 @@ LEFT JOIN LATERAL (
     JOIN pg_catalog.pg_type base ON base.oid = y.typbasetype
     WHERE l.oid = y.typcollation AND y.typcollation <> base.typcollation) col ON true
 WHERE y.typtype IN ('b', 'c', 'd', 'e', 'r') AND (c.relkind IS NULL OR c.relkind = 'c')
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = y.oid)
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = y.typelem AND e.typarray = y.oid)
   AND {user_schema}
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
                   WHERE e.classid = 'pg_catalog.pg_type'::pg_catalog.regclass

@@ -117,21 +117,32 @@ fn lines_of_psql() {
 }
 
 #[test]
-fn copy_data_is_one_unknown() {
-    check_script(
-        "copy t from stdin;\n1\ta;b\ndrop table x;\n\\.\n\ndrop table y;",
-        &[(1, "unknown"), (6, "drop table y")],
+fn rows_of_copy_are_no_statements() {
+    let data = |sql: &str| -> Vec<Option<String>> {
+        parse::script(sql).into_iter().map(|s| s.data).collect()
+    };
+    let text = "copy t from stdin;\n1\ta;b\ndrop table x;\n\\.\n\ndrop table y;";
+    check_script(text, &[(1, "copy t"), (6, "drop table y")]);
+    let rows = Some("1\ta;b\ndrop table x;\n".to_owned());
+    assert_eq!(data(text), [rows, None]);
+    let text = "copy t from stdin;\nit's /*\n\\.\nselect 1; copy t from stdin;\n\\.";
+    check_script(text, &[(1, "copy t"), (4, "query"), (4, "copy t")]);
+    assert_eq!(
+        data(text),
+        [Some("it's /*\n".to_owned()), None, Some(String::new())]
     );
     check_script(
         "select 1;\ncopy t from stdin;\ndrop table x;",
         &[(1, "query"), (2, "unknown")],
     );
+    // What psql would make of the rest of the line is not for us to guess.
     check_script(
-        "copy t from stdin;\nit's\n\\.\nselect 1;",
-        &[(1, "unknown"), (4, "query")],
+        "copy t from stdin; drop table x;\n1\n\\.\n",
+        &[(1, "unknown")],
     );
     check_script("copy t from stdin; -- end", &[(1, "copy t")]);
     check_script("copy t from '/x'; select 1", &[(1, "copy t"), (1, "query")]);
+    assert_eq!(data("copy t from stdin"), [None]);
 }
 
 #[test]
