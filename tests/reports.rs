@@ -6,6 +6,22 @@ use serde_json::Value;
 
 use crate::harness::Sandbox;
 
+/// Every element that a page opens it closes, in order, but for those that have no content.
+#[track_caller]
+fn well_formed(page: &str) {
+    let mut open = Vec::new();
+    for tag in page.split('<').skip(1) {
+        let tag = &tag[..tag.find('>').unwrap_or_else(|| panic!("unclosed <{tag}"))];
+        let name = tag.split_whitespace().next().unwrap();
+        if let Some(name) = name.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "</{name}>");
+        } else if !["!doctype", "meta"].contains(&name) {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
 #[test]
 fn hostile_names_are_text_in_every_format() {
     let sandbox = Sandbox::new();
@@ -42,6 +58,22 @@ fn hostile_names_are_text_in_every_format() {
     }
     for markup in ["<img", "`", "](", "http:", "@all"] {
         assert!(!markdown.contains(markup), "{markup} is in\n{markdown}");
+    }
+
+    let html = report("html");
+    well_formed(&html);
+    for part in [
+        "LOSS_RECOVERABLE",
+        "x|y`&lt;img src=x onerror=alert(1)&gt;",
+        "[a](http://evil.example) {0} @all",
+        "<li id=\"s0-2\" class=\"hit\">",
+        "<a href=\"#s0-2\">",
+        "default-src 'none'",
+    ] {
+        assert!(html.contains(part), "{part} is not in\n{html}");
+    }
+    for loads in ["<img", "<script", "<link", "src=\"", "href=\"http", "url(", "@import"] {
+        assert!(!html.contains(loads), "{loads} is in\n{html}");
     }
 
     let sarif: Value = serde_json::from_str(&report("sarif")).unwrap();

@@ -10,7 +10,7 @@ use pgbelay_core::ops::rollback::{self, Ask, Request};
 use crate::args::value;
 use crate::paint::Paint;
 use crate::report::risk::RiskView;
-use crate::report::{lines, markdown, plan, risk, sarif};
+use crate::report::{html, lines, markdown, plan, risk, sarif};
 use crate::shell::{Ending, Exit, Flow, Shell};
 
 /// Show what a rollback to REV would destroy, changing nothing
@@ -21,6 +21,7 @@ use crate::shell::{Ending, Exit, Flow, Shell};
 #[command(after_help = "Examples:
   rollback validate 0041
   rollback validate 0041 --format markdown            for a pull request
+  rollback validate 0041 --format html --output risk.html
   rollback validate 0041 --format sarif --output risk.sarif
   rollback validate -1 --fail-on LOSS_UNRECOVERABLE")]
 pub struct Args {
@@ -53,6 +54,8 @@ pub enum Format {
     Json,
     /// For a comment on a pull request.
     Markdown,
+    /// A page for a browser, which stands alone.
+    Html,
     /// For code scanning (SARIF 2.1.0): beside the lines.
     Sarif,
 }
@@ -61,7 +64,9 @@ pub enum Format {
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let format = match args.format {
         Format::Human if shell.json() => Format::Json,
-        Format::Markdown | Format::Sarif if shell.json() && args.output.is_none() => {
+        Format::Markdown | Format::Html | Format::Sarif
+            if shell.json() && args.output.is_none() =>
+        {
             return Err(
                 Error::usage("--json and this --format can't both have standard output")
                     .hint("leave out --json, or write the report to a file with --output"),
@@ -95,6 +100,7 @@ fn write(format: Format, view: &RiskView<'_>, paint: Paint) -> String {
         Format::Human => risk::human(view, paint),
         Format::Json => lines::document(&risk::wire(view)),
         Format::Markdown => markdown::document(view),
+        Format::Html => html::document(view),
         Format::Sarif => sarif::document(view),
     }
 }

@@ -5,6 +5,7 @@ pub mod backups;
 pub mod failure;
 pub mod findings;
 pub mod history;
+pub mod html;
 pub mod lines;
 pub mod markdown;
 pub mod plan;

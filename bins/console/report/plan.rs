@@ -21,6 +21,9 @@ pub fn view(plan: &RollbackPlan) -> RiskView<'_> {
         steps: steps
             .map(|step| (step.revision.to_string(), step.name.clone()))
             .collect(),
+        scripts: (plan.steps.iter())
+            .map(|step| (step.script.path.as_str(), step.script.text.as_str()))
+            .collect(),
         losses: &plan.losses,
         findings: &plan.findings,
         refusals: refusals.collect(),

@@ -33,6 +33,8 @@ pub struct RiskView<'a> {
     pub to: Option<String>,
     /// The migrations to take back (revision, name), in that order.
     pub steps: Vec<(String, String)>,
+    /// The scripts that take them back (path, text).
+    pub scripts: Vec<(&'a str, &'a str)>,
     /// What is discarded.
     pub losses: &'a [Loss],
     /// What rules and catalog say.

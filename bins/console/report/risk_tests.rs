@@ -42,6 +42,7 @@ fn view<'a>(losses: &'a [Loss], findings: &'a [Finding]) -> RiskView<'a> {
         from: Some("0042".into()),
         to: None,
         steps: vec![("0042".into(), "add email".into())],
+        scripts: Vec::new(),
         losses,
         findings,
         refusals: Vec::new(),

@@ -9,6 +9,7 @@ use crate::ops::beside;
 use crate::ops::beside::Taken;
 use crate::ops::context::Context;
 use crate::ops::marking::Marking;
+use crate::ops::task::Task;
 use crate::pg::connect;
 use crate::pg::foreign;
 use crate::pg::foreign::Foreign;
@@ -54,11 +55,13 @@ impl AdoptPlan {
 }
 
 /// Finds out what another tool has applied. Only reads.
-pub async fn plan(ctx: &Context, request: Request) -> Result<AdoptPlan> {
-    let mut session = connect::connect(&ctx.database, "pgbelay adopt").await?;
-    let database = session.database().to_owned();
-    let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
-    read(ctx, transaction.client(), database, request).await
+pub fn plan(ctx: &Context, request: Request) -> Task<'_, AdoptPlan> {
+    Box::pin(async move {
+        let mut session = connect::connect(&ctx.database, "pgbelay adopt").await?;
+        let database = session.database().to_owned();
+        let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
+        read(ctx, transaction.client(), database, request).await
+    })
 }
 
 async fn read(
@@ -126,43 +129,45 @@ fn entry(taken: &Taken, by: &str) -> Entry {
 }
 
 /// Adopts, under the migration lock. Returns the revision that is current then.
-pub async fn apply(
+pub fn apply(
     ctx: &Context,
     plan: AdoptPlan,
     consent: Consent,
     reason: Option<String>,
-) -> Result<Option<Revision>> {
-    consent.check(&plan.database)?;
-    let observer = ctx.observer.as_ref();
-    let mut locked = lock::connect(&ctx.database, "pgbelay adopt", ctx.wait, observer).await?;
-    let marking = Marking {
-        ctx,
-        verb: Verb::Adopt,
-        reason,
-        consent: consent.by().to_owned(),
-    };
-    let mut transaction = marking.begin(&mut locked).await?;
-    let database = plan.database.clone();
-    let now = read(ctx, transaction.client(), database, plan.request.clone()).await?;
-    let shape = |plan: &AdoptPlan| {
-        let add: Vec<Revision> = plan.add.iter().map(|m| m.revision.clone()).collect();
-        (plan.foreign.clone(), add, plan.remove.clone())
-    };
-    if shape(&now) != shape(&plan) {
-        return Err(
-            Error::refused("the ledgers changed since the plan was made")
-                .hint("nothing was changed; run the command again"),
-        );
-    }
-    let from = ledger::head(&transaction).await?;
-    for revision in &now.remove {
-        ledger::remove(&transaction, revision).await?;
-    }
-    let (_, added, removed) = shape(&now);
-    marking.add(&mut transaction, now.entries).await?;
-    let stay = now.request.beside.then_some(&now.foreign);
-    foreign::stay_beside(transaction.client(), stay).await?;
-    let current = marking.commit(transaction, from, &added, &removed).await?;
-    locked.release().await?;
-    Ok(current)
+) -> Task<'_, Option<Revision>> {
+    Box::pin(async move {
+        consent.check(&plan.database)?;
+        let observer = ctx.observer.as_ref();
+        let mut locked = lock::connect(&ctx.database, "pgbelay adopt", ctx.wait, observer).await?;
+        let marking = Marking {
+            ctx,
+            verb: Verb::Adopt,
+            reason,
+            consent: consent.by().to_owned(),
+        };
+        let mut transaction = marking.begin(&mut locked).await?;
+        let database = plan.database.clone();
+        let now = read(ctx, transaction.client(), database, plan.request.clone()).await?;
+        let shape = |plan: &AdoptPlan| {
+            let add: Vec<Revision> = plan.add.iter().map(|m| m.revision.clone()).collect();
+            (plan.foreign.clone(), add, plan.remove.clone())
+        };
+        if shape(&now) != shape(&plan) {
+            return Err(
+                Error::refused("the ledgers changed since the plan was made")
+                    .hint("nothing was changed; run the command again"),
+            );
+        }
+        let from = ledger::head(&transaction).await?;
+        for revision in &now.remove {
+            ledger::remove(&transaction, revision).await?;
+        }
+        let (_, added, removed) = shape(&now);
+        marking.add(&mut transaction, now.entries).await?;
+        let stay = now.request.beside.then_some(&now.foreign);
+        foreign::stay_beside(transaction.client(), stay).await?;
+        let current = marking.commit(transaction, from, &added, &removed).await?;
+        locked.release().await?;
+        Ok(current)
+    })
 }

@@ -12,6 +12,7 @@ use crate::ops::backup::create;
 use crate::ops::backup::create::Create;
 use crate::ops::context::Context;
 use crate::ops::forward;
+use crate::ops::task::Task;
 use crate::ops::upgrade;
 use crate::ops::upgrade::{Options, Outcome};
 use crate::pg::connect;
@@ -24,55 +25,59 @@ use crate::pg::wipe;
 
 /// The name of the database that would be emptied. Production is refused, whatever anybody says,
 /// and so is a folder whose migrations could not be applied.
-pub async fn plan(ctx: &Context) -> Result<String> {
-    if ctx.production {
-        return Err(
-            Error::refused("this database is production: nothing there is dropped")
-                .hint("migrate fresh is for development"),
-        );
-    }
-    for migration in ctx.read_migrations()? {
-        forward::check(&migration)?;
-    }
-    let session = connect::connect(&ctx.database, "pgbelay fresh").await?;
-    Ok(session.database().to_owned())
+pub fn plan(ctx: &Context) -> Task<'_, String> {
+    Box::pin(async move {
+        if ctx.production {
+            return Err(
+                Error::refused("this database is production: nothing there is dropped")
+                    .hint("migrate fresh is for development"),
+            );
+        }
+        for migration in ctx.read_migrations()? {
+            forward::check(&migration)?;
+        }
+        let session = connect::connect(&ctx.database, "pgbelay fresh").await?;
+        Ok(session.database().to_owned())
+    })
 }
 
 /// Saves everything, drops it, and applies all migrations.
-pub async fn apply(
-    ctx: &Context,
-    database: &str,
+pub fn apply<'a>(
+    ctx: &'a Context,
+    database: &'a str,
     consent: Consent,
     reason: Option<String>,
-) -> Result<(BackupId, Outcome)> {
-    consent.check(database)?;
-    plan(ctx).await?;
-    let options = Create {
-        name: Some("fresh".to_owned()),
-        ..Create::default()
-    };
-    let backup = Box::pin(create::of_kind(ctx, BackupKind::Premigrate, options)).await;
-    let backup = backup
-        .map_err(|error| error.hint("nothing was dropped"))?
-        .id;
-    let emptied = empty(ctx, &consent, &backup, reason.clone()).await;
-    emptied.map_err(|error| error.done(format!("everything was saved as {backup}")))?;
-    let request = upgrade::Request::default();
-    let plan = upgrade::plan(ctx, &request).await?;
-    let options = Options {
-        consent: Some(consent),
-        single_transaction: false,
-        reason,
-    };
-    let applied = upgrade::apply(ctx, plan, options).await;
-    let applied = applied.map_err(|error| {
-        error
-            .done(format!("everything was saved as {backup}, and dropped"))
-            .hint(format!(
-                "to put it back: backup restore {backup} --into a new database"
-            ))
-    })?;
-    Ok((backup, applied))
+) -> Task<'a, (BackupId, Outcome)> {
+    Box::pin(async move {
+        consent.check(database)?;
+        plan(ctx).await?;
+        let options = Create {
+            name: Some("fresh".to_owned()),
+            ..Create::default()
+        };
+        let backup = Box::pin(create::of_kind(ctx, BackupKind::Premigrate, options)).await;
+        let backup = backup
+            .map_err(|error| error.hint("nothing was dropped"))?
+            .id;
+        let emptied = empty(ctx, &consent, &backup, reason.clone()).await;
+        emptied.map_err(|error| error.done(format!("everything was saved as {backup}")))?;
+        let request = upgrade::Request::default();
+        let plan = upgrade::plan(ctx, &request).await?;
+        let options = Options {
+            consent: Some(consent),
+            single_transaction: false,
+            reason,
+        };
+        let applied = upgrade::apply(ctx, plan, options).await;
+        let applied = applied.map_err(|error| {
+            error
+                .done(format!("everything was saved as {backup}, and dropped"))
+                .hint(format!(
+                    "to put it back: backup restore {backup} --into a new database"
+                ))
+        })?;
+        Ok((backup, applied))
+    })
 }
 
 async fn empty(

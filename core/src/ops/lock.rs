@@ -1,8 +1,9 @@
 //! `migrate lock`: who holds the migration lock, and ending that.
 
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::model::consent::Consent;
 use crate::ops::context::Context;
+use crate::ops::task::Task;
 use crate::pg::connect;
 use crate::pg::lock;
 use crate::pg::lock::Holder;
@@ -17,25 +18,31 @@ pub struct Held {
 }
 
 /// Looks who holds the migration lock.
-pub async fn show(ctx: &Context) -> Result<Held> {
-    let session = connect::connect(&ctx.database, "pgbelay lock").await?;
-    Ok(Held {
-        database: session.database().to_owned(),
-        holder: lock::holder(session.client()).await?,
+pub fn show(ctx: &Context) -> Task<'_, Held> {
+    Box::pin(async move {
+        let session = connect::connect(&ctx.database, "pgbelay lock").await?;
+        Ok(Held {
+            database: session.database().to_owned(),
+            holder: lock::holder(session.client()).await?,
+        })
     })
 }
 
 /// Ends the session that holds the lock, if it still is `holder`: its open transaction is rolled
 /// back by the server.
-pub async fn release(ctx: &Context, holder: &Holder, consent: &Consent) -> Result<()> {
-    let session = connect::connect(&ctx.database, "pgbelay lock").await?;
-    consent.check(session.database())?;
-    match lock::holder(session.client()).await? {
-        None => Ok(()),
-        Some(now) if now == *holder => lock::terminate(session.client(), holder, ctx.wait).await,
-        Some(now) => Err(Error::refused(format!(
-            "somebody else holds the migration lock now ({now})"
-        ))
-        .hint("nothing was changed; look again with `migrate lock show`")),
-    }
+pub fn release<'a>(ctx: &'a Context, holder: &'a Holder, consent: &'a Consent) -> Task<'a, ()> {
+    Box::pin(async move {
+        let session = connect::connect(&ctx.database, "pgbelay lock").await?;
+        consent.check(session.database())?;
+        match lock::holder(session.client()).await? {
+            None => Ok(()),
+            Some(now) if now == *holder => {
+                lock::terminate(session.client(), holder, ctx.wait).await
+            }
+            Some(now) => Err(Error::refused(format!(
+                "somebody else holds the migration lock now ({now})"
+            ))
+            .hint("nothing was changed; look again with `migrate lock show`")),
+        }
+    })
 }

@@ -30,5 +30,6 @@ pub mod stamp;
 pub mod status;
 mod stored_catalog;
 mod stream;
+pub mod task;
 pub mod undo;
 pub mod upgrade;

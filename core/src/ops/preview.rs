@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::model::loss::{Finding, Loss};
 use crate::ops::analysis;
 use crate::ops::context::Context;
+use crate::ops::task::Task;
 use crate::ops::upgrade::UpgradePlan;
 use crate::pg::session::Client;
 use crate::pg::{connect, inspect, lookup, snapshot, transaction};
@@ -37,16 +38,18 @@ pub struct Preview {
 }
 
 /// Finds out what `plan` would do to what is there now. Only reads.
-pub async fn of(ctx: &Context, plan: &UpgradePlan) -> Result<Preview> {
-    if plan.pending.is_empty() {
-        return Ok(Preview::default());
-    }
-    let session = connect::connect(&ctx.database, "pgbelay plan").await?;
-    let client = session.client();
-    snapshot::begin_reading(client, ctx.lock_timeout).await?;
-    let preview = read(client, plan).await;
-    transaction::abandon(client).await;
-    preview
+pub fn of<'a>(ctx: &'a Context, plan: &'a UpgradePlan) -> Task<'a, Preview> {
+    Box::pin(async move {
+        if plan.pending.is_empty() {
+            return Ok(Preview::default());
+        }
+        let session = connect::connect(&ctx.database, "pgbelay plan").await?;
+        let client = session.client();
+        snapshot::begin_reading(client, ctx.lock_timeout).await?;
+        let preview = read(client, plan).await;
+        transaction::abandon(client).await;
+        preview
+    })
 }
 
 async fn read(client: &Client, plan: &UpgradePlan) -> Result<Preview> {

@@ -9,6 +9,7 @@ use crate::model::migration::{Migration, Script};
 use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::marking::Marking;
+use crate::ops::task::Task;
 use crate::pg::connect;
 use crate::pg::ledger;
 use crate::pg::lock;
@@ -89,16 +90,18 @@ impl RepairPlan {
 }
 
 /// Looks for what is wrong with the revisions `named`, or with any. Only reads.
-pub async fn plan(ctx: &Context, named: Vec<String>, way: Way) -> Result<RepairPlan> {
-    let mut session = connect::connect(&ctx.database, "pgbelay repair").await?;
-    let database = session.database().to_owned();
-    let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
-    let items = find(ctx, &transaction, &named, way).await?;
-    Ok(RepairPlan {
-        database,
-        items,
-        way,
-        named,
+pub fn plan(ctx: &Context, named: Vec<String>, way: Way) -> Task<'_, RepairPlan> {
+    Box::pin(async move {
+        let mut session = connect::connect(&ctx.database, "pgbelay repair").await?;
+        let database = session.database().to_owned();
+        let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
+        let items = find(ctx, &transaction, &named, way).await?;
+        Ok(RepairPlan {
+            database,
+            items,
+            way,
+            named,
+        })
     })
 }
 
@@ -184,82 +187,84 @@ fn differing(entry: &Entry, migrations: &[Migration], way: Way) -> Option<Item> 
 }
 
 /// Repairs, under the migration lock. What is wrong must still be what was shown.
-pub async fn apply(
+pub fn apply(
     ctx: &Context,
     plan: RepairPlan,
     consent: Consent,
     reason: Option<String>,
-) -> Result<()> {
-    consent.check(&plan.database)?;
-    let observer = ctx.observer.as_ref();
-    let mut locked = lock::connect(&ctx.database, "pgbelay repair", ctx.wait, observer).await?;
-    let marking = Marking {
-        ctx,
-        verb: Verb::Repair,
-        reason,
-        consent: consent.by().to_owned(),
-    };
-    let mut transaction = marking.begin(&mut locked).await?;
-    if plan.way != Way::Accept {
-        beside::refuse_marking(transaction.client()).await?;
-    }
-    let now = find(ctx, &transaction, &plan.named, plan.way).await?;
-    let shape = |items: &[Item]| -> Vec<(Revision, Trouble)> {
-        let mended = items.iter().filter(|item| item.mended);
-        mended
-            .map(|item| (item.revision.clone(), item.trouble.clone()))
-            .collect()
-    };
-    if shape(&now) != shape(&plan.items) {
-        return Err(
-            Error::refused("files or ledger changed since the plan was made")
-                .hint("nothing was changed; run the command again"),
-        );
-    }
-    let from = ledger::head(&transaction).await?;
-    let (mut added, mut removed) = (Vec::new(), Vec::new());
-    let entries = ledger::read(&transaction).await?;
-    for item in now.into_iter().filter(|item| item.mended) {
-        let entry = entries.iter().find(|e| e.revision == item.revision);
-        match (&item.trouble, entry) {
-            (
-                Trouble::Edited {
-                    files: (up, down), ..
-                },
-                Some(entry),
-            ) => {
-                let accepted = Entry {
-                    up_checksum: up.checksum(),
-                    up_text: up.text.clone(),
-                    down_checksum: down.as_ref().map(Script::checksum),
-                    down_text: down.as_ref().map(|down| down.text.clone()),
-                    ..entry.clone()
-                };
-                ledger::accept(&transaction, &accepted).await?;
-                added.push(item.revision);
-            }
-            (Trouble::Missing, Some(entry)) => {
-                marking
-                    .remove(&transaction, std::slice::from_ref(entry))
-                    .await?;
-                removed.push(item.revision);
-            }
-            (Trouble::Failed { .. }, None) if plan.way == Way::Applied => {
-                let by = marking.by(&transaction).await?;
-                let migrations = ctx.read_migrations()?;
-                let file = migrations.iter().find(|m| m.revision == item.revision);
-                let entries = file.map(|m| Entry::of(m, 0, &by)).into_iter().collect();
-                marking.add(&mut transaction, entries).await?;
-                added.push(item.revision);
-            }
-            _ => {
-                progress::clear(&transaction, &item.revision, false).await?;
-                progress::clear(&transaction, &item.revision, true).await?;
-                removed.push(item.revision);
+) -> Task<'_, ()> {
+    Box::pin(async move {
+        consent.check(&plan.database)?;
+        let observer = ctx.observer.as_ref();
+        let mut locked = lock::connect(&ctx.database, "pgbelay repair", ctx.wait, observer).await?;
+        let marking = Marking {
+            ctx,
+            verb: Verb::Repair,
+            reason,
+            consent: consent.by().to_owned(),
+        };
+        let mut transaction = marking.begin(&mut locked).await?;
+        if plan.way != Way::Accept {
+            beside::refuse_marking(transaction.client()).await?;
+        }
+        let now = find(ctx, &transaction, &plan.named, plan.way).await?;
+        let shape = |items: &[Item]| -> Vec<(Revision, Trouble)> {
+            let mended = items.iter().filter(|item| item.mended);
+            mended
+                .map(|item| (item.revision.clone(), item.trouble.clone()))
+                .collect()
+        };
+        if shape(&now) != shape(&plan.items) {
+            return Err(
+                Error::refused("files or ledger changed since the plan was made")
+                    .hint("nothing was changed; run the command again"),
+            );
+        }
+        let from = ledger::head(&transaction).await?;
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        let entries = ledger::read(&transaction).await?;
+        for item in now.into_iter().filter(|item| item.mended) {
+            let entry = entries.iter().find(|e| e.revision == item.revision);
+            match (&item.trouble, entry) {
+                (
+                    Trouble::Edited {
+                        files: (up, down), ..
+                    },
+                    Some(entry),
+                ) => {
+                    let accepted = Entry {
+                        up_checksum: up.checksum(),
+                        up_text: up.text.clone(),
+                        down_checksum: down.as_ref().map(Script::checksum),
+                        down_text: down.as_ref().map(|down| down.text.clone()),
+                        ..entry.clone()
+                    };
+                    ledger::accept(&transaction, &accepted).await?;
+                    added.push(item.revision);
+                }
+                (Trouble::Missing, Some(entry)) => {
+                    marking
+                        .remove(&transaction, std::slice::from_ref(entry))
+                        .await?;
+                    removed.push(item.revision);
+                }
+                (Trouble::Failed { .. }, None) if plan.way == Way::Applied => {
+                    let by = marking.by(&transaction).await?;
+                    let migrations = ctx.read_migrations()?;
+                    let file = migrations.iter().find(|m| m.revision == item.revision);
+                    let entries = file.map(|m| Entry::of(m, 0, &by)).into_iter().collect();
+                    marking.add(&mut transaction, entries).await?;
+                    added.push(item.revision);
+                }
+                _ => {
+                    progress::clear(&transaction, &item.revision, false).await?;
+                    progress::clear(&transaction, &item.revision, true).await?;
+                    removed.push(item.revision);
+                }
             }
         }
-    }
-    marking.commit(transaction, from, &added, &removed).await?;
-    locked.release().await?;
-    Ok(())
+        marking.commit(transaction, from, &added, &removed).await?;
+        locked.release().await?;
+        Ok(())
+    })
 }

@@ -9,6 +9,7 @@ use crate::model::event::{Event, Observer, Phase};
 use crate::model::migration::{Migration, Script as File, Target};
 use crate::model::trip::{Grade, Trip};
 use crate::ops::context::Context;
+use crate::ops::task::Task;
 use crate::pg::scratch::Scratch;
 use crate::pg::script::{self, Script};
 use crate::pg::session::{self, Client, Session};
@@ -35,25 +36,27 @@ pub struct Trips {
 ///
 /// Scripts run as they would in earnest, so what they do beyond their database stays. That is why
 /// none of it happens on a production server, and why statements on roles and the like are not run.
-pub async fn run(ctx: &Context, until: Option<&str>) -> Result<Trips> {
-    if ctx.production {
-        return Err(Error::refused(
-            "this database is production: scripts are not tried out beside it",
-        )
-        .hint("name a server for development; the database itself is not touched"));
-    }
-    ctx.observer.observe(Event::Phase(Phase::Plan));
-    let migrations = chosen(ctx, until)?;
-    let session = connect::connect(&ctx.database, APPLICATION).await?;
-    let server = server::read(session.client()).await?;
-    drop(session);
-    let scratch = Scratch::create(&ctx.database, &server.encoding, &server.collation).await?;
-    ctx.observer.observe(Event::Phase(Phase::Scripts));
-    let outcome = all(ctx, &scratch, &migrations).await;
-    let removed = scratch.remove().await;
-    let trips = outcome?;
-    removed?;
-    Ok(trips)
+pub fn run<'a>(ctx: &'a Context, until: Option<&'a str>) -> Task<'a, Trips> {
+    Box::pin(async move {
+        if ctx.production {
+            return Err(Error::refused(
+                "this database is production: scripts are not tried out beside it",
+            )
+            .hint("name a server for development; the database itself is not touched"));
+        }
+        ctx.observer.observe(Event::Phase(Phase::Plan));
+        let migrations = chosen(ctx, until)?;
+        let session = connect::connect(&ctx.database, APPLICATION).await?;
+        let server = server::read(session.client()).await?;
+        drop(session);
+        let scratch = Scratch::create(&ctx.database, &server.encoding, &server.collation).await?;
+        ctx.observer.observe(Event::Phase(Phase::Scripts));
+        let outcome = all(ctx, &scratch, &migrations).await;
+        let removed = scratch.remove().await;
+        let trips = outcome?;
+        removed?;
+        Ok(trips)
+    })
 }
 
 fn chosen(ctx: &Context, until: Option<&str>) -> Result<Vec<Migration>> {

@@ -11,6 +11,7 @@ use crate::model::ledger::Verb;
 use crate::model::seed::Seed;
 use crate::ops::context::Context;
 use crate::ops::stored_catalog;
+use crate::ops::task::Task;
 use crate::pg::catalog;
 use crate::pg::connect;
 use crate::pg::journal;
@@ -54,35 +55,37 @@ pub struct SeedPlan {
 }
 
 /// Finds out which seeds have to run. Only reads.
-pub async fn plan(ctx: &Context, request: &Request) -> Result<SeedPlan> {
-    let mut all = source::seeds(&ctx.seeds)?;
-    if !request.names.is_empty() {
-        let is = |seed: &Seed, name: &String| {
-            seed.name == *name
-                || seed
-                    .name
-                    .split_once('_')
-                    .is_some_and(|(_, rest)| rest == name)
-        };
-        for name in &request.names {
-            if !all.iter().any(|seed| is(seed, name)) {
-                let known: Vec<&str> = all.iter().map(|seed| seed.name.as_str()).collect();
-                return Err(Error::usage(format!("there is no seed '{name}'"))
-                    .hint(format!("known: {}", known.join(", "))));
+pub fn plan<'a>(ctx: &'a Context, request: &'a Request) -> Task<'a, SeedPlan> {
+    Box::pin(async move {
+        let mut all = source::seeds(&ctx.seeds)?;
+        if !request.names.is_empty() {
+            let is = |seed: &Seed, name: &String| {
+                seed.name == *name
+                    || seed
+                        .name
+                        .split_once('_')
+                        .is_some_and(|(_, rest)| rest == name)
+            };
+            for name in &request.names {
+                if !all.iter().any(|seed| is(seed, name)) {
+                    let known: Vec<&str> = all.iter().map(|seed| seed.name.as_str()).collect();
+                    return Err(Error::usage(format!("there is no seed '{name}'"))
+                        .hint(format!("known: {}", known.join(", "))));
+                }
             }
+            all.retain(|seed| request.names.iter().any(|name| is(seed, name)));
         }
-        all.retain(|seed| request.names.iter().any(|name| is(seed, name)));
-    }
-    let session = connect::connect(&ctx.database, "pgbelay seed").await?;
-    let ran = seeds::newest(session.client(), SEED).await?;
-    let (pending, edited) = due(all, &ran, request.again);
-    for seed in &pending {
-        script::check(&cut(seed, &revision()?, &parse::script(&seed.script.text)))?;
-    }
-    Ok(SeedPlan {
-        database: session.database().to_owned(),
-        pending,
-        edited,
+        let session = connect::connect(&ctx.database, "pgbelay seed").await?;
+        let ran = seeds::newest(session.client(), SEED).await?;
+        let (pending, edited) = due(all, &ran, request.again);
+        for seed in &pending {
+            script::check(&cut(seed, &revision()?, &parse::script(&seed.script.text)))?;
+        }
+        Ok(SeedPlan {
+            database: session.database().to_owned(),
+            pending,
+            edited,
+        })
     })
 }
 
@@ -102,35 +105,37 @@ fn due(all: Vec<Seed>, ran: &[Ran], again: bool) -> (Vec<Seed>, Vec<String>) {
 }
 
 /// Runs the seeds of `plan` under the migration lock. A failure says which ran before it, and stay.
-pub async fn apply(
-    ctx: &Context,
+pub fn apply<'a>(
+    ctx: &'a Context,
     plan: SeedPlan,
     consent: Option<Consent>,
-    reason: Option<&str>,
-) -> Result<Vec<String>> {
-    match &consent {
-        Some(consent) => consent.check(&plan.database)?,
-        None if ctx.production => {
-            return Err(
-                Error::refused("this database is production, and nobody confirmed")
-                    .hint(format!("pass --confirm {}", plan.database)),
-            );
+    reason: Option<&'a str>,
+) -> Task<'a, Vec<String>> {
+    Box::pin(async move {
+        match &consent {
+            Some(consent) => consent.check(&plan.database)?,
+            None if ctx.production => {
+                return Err(
+                    Error::refused("this database is production, and nobody confirmed")
+                        .hint(format!("pass --confirm {}", plan.database)),
+                );
+            }
+            None => {}
         }
-        None => {}
-    }
-    let observer = ctx.observer.as_ref();
-    let mut locked = lock::connect(&ctx.database, "pgbelay seed", ctx.wait, observer).await?;
-    observer.observe(Event::Phase(Phase::Scripts));
-    let by = consent.as_ref().map_or("", Consent::by);
-    let run = Run {
-        ctx,
-        kind: SEED,
-        reason,
-        consent: by,
-    };
-    let done = run.all(&mut locked, &plan.pending).await?;
-    locked.release().await?;
-    Ok(done)
+        let observer = ctx.observer.as_ref();
+        let mut locked = lock::connect(&ctx.database, "pgbelay seed", ctx.wait, observer).await?;
+        observer.observe(Event::Phase(Phase::Scripts));
+        let by = consent.as_ref().map_or("", Consent::by);
+        let run = Run {
+            ctx,
+            kind: SEED,
+            reason,
+            consent: by,
+        };
+        let done = run.all(&mut locked, &plan.pending).await?;
+        locked.release().await?;
+        Ok(done)
+    })
 }
 
 /// Runs the repeatable scripts of the folder of migrations that are new or were changed.

@@ -8,6 +8,7 @@ use crate::model::migration::{Migration, Target};
 use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::marking::Marking;
+use crate::ops::task::Task;
 use crate::pg::connect;
 use crate::pg::ledger;
 use crate::pg::lock;
@@ -50,12 +51,14 @@ pub struct StampPlan {
 }
 
 /// Finds out what would be marked. Only reads.
-pub async fn plan(ctx: &Context, ask: Ask) -> Result<StampPlan> {
-    let mut session = connect::connect(&ctx.database, "pgbelay stamp").await?;
-    let database = session.database().to_owned();
-    let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
-    let entries = ledger::read(&transaction).await?;
-    planned(ctx, database, &entries, ask)
+pub fn plan(ctx: &Context, ask: Ask) -> Task<'_, StampPlan> {
+    Box::pin(async move {
+        let mut session = connect::connect(&ctx.database, "pgbelay stamp").await?;
+        let database = session.database().to_owned();
+        let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
+        let entries = ledger::read(&transaction).await?;
+        planned(ctx, database, &entries, ask)
+    })
 }
 
 fn planned(ctx: &Context, database: String, entries: &[Entry], ask: Ask) -> Result<StampPlan> {
@@ -109,45 +112,47 @@ fn planned(ctx: &Context, database: String, entries: &[Entry], ask: Ask) -> Resu
 }
 
 /// Marks, under the migration lock. Returns the revision that is current then.
-pub async fn apply(
+pub fn apply(
     ctx: &Context,
     plan: StampPlan,
     consent: Consent,
     reason: Option<String>,
-) -> Result<Option<Revision>> {
-    consent.check(&plan.database)?;
-    let observer = ctx.observer.as_ref();
-    let mut locked = lock::connect(&ctx.database, "pgbelay stamp", ctx.wait, observer).await?;
-    let entries = ledger::read(locked.client()).await?;
-    let now = planned(ctx, plan.database.clone(), &entries, plan.ask.clone())?;
-    let shape = |plan: &StampPlan| {
-        let add: Vec<Revision> = plan.add.iter().map(|m| m.revision.clone()).collect();
-        let remove: Vec<Revision> = plan.remove.iter().map(|e| e.revision.clone()).collect();
-        (add, remove)
-    };
-    let (added, removed) = shape(&now);
-    if (&added, &removed) != (&shape(&plan).0, &shape(&plan).1) {
-        return Err(Error::refused("the ledger changed since the plan was made")
-            .hint("nothing was changed; run the command again"));
-    }
-    let marking = Marking {
-        ctx,
-        verb: plan.ask.verb(),
-        reason,
-        consent: consent.by().to_owned(),
-    };
-    let mut transaction = marking.begin(&mut locked).await?;
-    beside::refuse_marking(transaction.client()).await?;
-    let by = marking.by(&transaction).await?;
-    marking.remove(&transaction, &now.remove).await?;
-    for revision in &removed {
-        progress::clear(&transaction, revision, false).await?;
-    }
-    let entries = now.add.iter().map(|m| Entry::of(m, 0, &by)).collect();
-    marking.add(&mut transaction, entries).await?;
-    let current = marking
-        .commit(transaction, now.from, &added, &removed)
-        .await?;
-    locked.release().await?;
-    Ok(current)
+) -> Task<'_, Option<Revision>> {
+    Box::pin(async move {
+        consent.check(&plan.database)?;
+        let observer = ctx.observer.as_ref();
+        let mut locked = lock::connect(&ctx.database, "pgbelay stamp", ctx.wait, observer).await?;
+        let entries = ledger::read(locked.client()).await?;
+        let now = planned(ctx, plan.database.clone(), &entries, plan.ask.clone())?;
+        let shape = |plan: &StampPlan| {
+            let add: Vec<Revision> = plan.add.iter().map(|m| m.revision.clone()).collect();
+            let remove: Vec<Revision> = plan.remove.iter().map(|e| e.revision.clone()).collect();
+            (add, remove)
+        };
+        let (added, removed) = shape(&now);
+        if (&added, &removed) != (&shape(&plan).0, &shape(&plan).1) {
+            return Err(Error::refused("the ledger changed since the plan was made")
+                .hint("nothing was changed; run the command again"));
+        }
+        let marking = Marking {
+            ctx,
+            verb: plan.ask.verb(),
+            reason,
+            consent: consent.by().to_owned(),
+        };
+        let mut transaction = marking.begin(&mut locked).await?;
+        beside::refuse_marking(transaction.client()).await?;
+        let by = marking.by(&transaction).await?;
+        marking.remove(&transaction, &now.remove).await?;
+        for revision in &removed {
+            progress::clear(&transaction, revision, false).await?;
+        }
+        let entries = now.add.iter().map(|m| Entry::of(m, 0, &by)).collect();
+        marking.add(&mut transaction, entries).await?;
+        let current = marking
+            .commit(transaction, now.from, &added, &removed)
+            .await?;
+        locked.release().await?;
+        Ok(current)
+    })
 }

@@ -8,6 +8,7 @@ use crate::model::migration::{Migration, Script};
 use crate::ops::context::Context;
 use crate::ops::drift;
 use crate::ops::drift::Drift;
+use crate::ops::task::Task;
 use crate::pg::connect;
 use crate::pg::journal;
 use crate::pg::ledger;
@@ -100,23 +101,25 @@ impl Status {
 }
 
 /// Reads where the database stands.
-pub async fn read(ctx: &Context) -> Result<Status> {
-    let migrations = ctx.read_migrations()?;
-    let mut session = connect::connect(&ctx.database, "pgbelay status").await?;
-    let database = session.database().to_owned();
-    let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
-    let entries = ledger::read(&transaction).await?;
-    let unfinished: Vec<Revision> = progress::unfinished(&transaction)
-        .await?
-        .into_iter()
-        .map(|(revision, _)| revision)
-        .collect();
-    Ok(Status {
-        database,
-        current: entries.last().map(|entry| entry.revision.clone()),
-        head: migrations.last().map(|m| m.revision.clone()),
-        lines: lines(&migrations, &entries, &unfinished),
-        drift: drift::find(&migrations, &entries),
+pub fn read(ctx: &Context) -> Task<'_, Status> {
+    Box::pin(async move {
+        let migrations = ctx.read_migrations()?;
+        let mut session = connect::connect(&ctx.database, "pgbelay status").await?;
+        let database = session.database().to_owned();
+        let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
+        let entries = ledger::read(&transaction).await?;
+        let unfinished: Vec<Revision> = progress::unfinished(&transaction)
+            .await?
+            .into_iter()
+            .map(|(revision, _)| revision)
+            .collect();
+        Ok(Status {
+            database,
+            current: entries.last().map(|entry| entry.revision.clone()),
+            head: migrations.last().map(|m| m.revision.clone()),
+            lines: lines(&migrations, &entries, &unfinished),
+            drift: drift::find(&migrations, &entries),
+        })
     })
 }
 
@@ -127,18 +130,22 @@ pub fn heads(ctx: &Context) -> Result<Vec<Migration>> {
 }
 
 /// The revision that is current, without looking at any file.
-pub async fn current(ctx: &Context) -> Result<Option<Revision>> {
-    let mut session = connect::connect(&ctx.database, "pgbelay status").await?;
-    let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
-    ledger::head(&transaction).await
+pub fn current(ctx: &Context) -> Task<'_, Option<Revision>> {
+    Box::pin(async move {
+        let mut session = connect::connect(&ctx.database, "pgbelay status").await?;
+        let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
+        ledger::head(&transaction).await
+    })
 }
 
 /// Every run that the journal knows, oldest first. The chain is checked on the way.
-pub async fn runs(ctx: &Context) -> Result<Vec<Record>> {
-    let mut session = connect::connect(&ctx.database, "pgbelay status").await?;
-    let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
-    journal::verify_chain(&transaction).await?;
-    journal::read(&transaction).await
+pub fn runs(ctx: &Context) -> Task<'_, Vec<Record>> {
+    Box::pin(async move {
+        let mut session = connect::connect(&ctx.database, "pgbelay status").await?;
+        let transaction = session::reading(session.client_mut(), ctx.lock_timeout).await?;
+        journal::verify_chain(&transaction).await?;
+        journal::read(&transaction).await
+    })
 }
 
 fn lines(migrations: &[Migration], entries: &[Entry], unfinished: &[Revision]) -> Vec<Line> {

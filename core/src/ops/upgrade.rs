@@ -15,6 +15,7 @@ use crate::ops::forward;
 use crate::ops::forward::Applied;
 use crate::ops::run::Run;
 use crate::ops::seed;
+use crate::ops::task::Task;
 use crate::pg::connect;
 use crate::pg::glance;
 use crate::pg::glance::Glance;
@@ -101,36 +102,38 @@ pub struct Outcome {
 }
 
 /// Finds out what is pending up to the target. Only reads.
-pub async fn plan(ctx: &Context, request: &Request) -> Result<UpgradePlan> {
-    ctx.observer.observe(Event::Phase(Phase::Plan));
-    let migrations = ctx.read_migrations()?;
-    let session = connect::connect(&ctx.database, APPLICATION).await?;
-    let database = session.database().to_owned();
-    let Glance { entries, beside } = glance::look(&session, ctx.lock_timeout).await?;
-    if let Some(foreign) = beside {
-        beside::compare(session.client(), &foreign, &entries, &migrations).await?;
-    }
-    let current = entries.last().map(|entry| entry.revision.clone());
-    let target = resolve(request.target.as_deref(), &migrations, &entries)?;
-    let pending: Vec<Migration> = pending(&migrations, &entries, target.as_ref())
-        .into_iter()
-        .cloned()
-        .collect();
-    for migration in &pending {
-        forward::check(migration)?;
-    }
-    // They belong to the newest state of the schema.
-    let to_the_end = target.as_ref() == migrations.last().map(|m| &m.revision);
-    let repeats = to_the_end && seed::is_due(ctx, session.client()).await?;
-    Ok(UpgradePlan {
-        database,
-        current,
-        target,
-        pending,
-        repeats,
-        drift: disagreements(&migrations, &entries, request.allow_out_of_order),
-        migrations,
-        allow_out_of_order: request.allow_out_of_order,
+pub fn plan<'a>(ctx: &'a Context, request: &'a Request) -> Task<'a, UpgradePlan> {
+    Box::pin(async move {
+        ctx.observer.observe(Event::Phase(Phase::Plan));
+        let migrations = ctx.read_migrations()?;
+        let session = connect::connect(&ctx.database, APPLICATION).await?;
+        let database = session.database().to_owned();
+        let Glance { entries, beside } = glance::look(&session, ctx.lock_timeout).await?;
+        if let Some(foreign) = beside {
+            beside::compare(session.client(), &foreign, &entries, &migrations).await?;
+        }
+        let current = entries.last().map(|entry| entry.revision.clone());
+        let target = resolve(request.target.as_deref(), &migrations, &entries)?;
+        let pending: Vec<Migration> = pending(&migrations, &entries, target.as_ref())
+            .into_iter()
+            .cloned()
+            .collect();
+        for migration in &pending {
+            forward::check(migration)?;
+        }
+        // They belong to the newest state of the schema.
+        let to_the_end = target.as_ref() == migrations.last().map(|m| &m.revision);
+        let repeats = to_the_end && seed::is_due(ctx, session.client()).await?;
+        Ok(UpgradePlan {
+            database,
+            current,
+            target,
+            pending,
+            repeats,
+            drift: disagreements(&migrations, &entries, request.allow_out_of_order),
+            migrations,
+            allow_out_of_order: request.allow_out_of_order,
+        })
     })
 }
 
@@ -197,32 +200,34 @@ fn pending<'a>(
 ///
 /// Dropping the future leaves nothing half-applied: an open transaction is rolled back, and what
 /// runs outside one is recorded step by step.
-pub async fn apply(ctx: &Context, plan: UpgradePlan, options: Options) -> Result<Outcome> {
-    if let Some(refusal) = drift::refusal(&plan.drift) {
-        return Err(refusal);
-    }
-    consented(ctx, &plan, &options)?;
-    if plan.is_empty() {
-        return Ok(Outcome {
-            batch: None,
-            applied: Vec::new(),
-            repeated: Vec::new(),
-            skipped: Vec::new(),
-            current: plan.current,
-        });
-    }
-    let observer = ctx.observer.as_ref();
-    let mut locked = lock::connect(&ctx.database, APPLICATION, ctx.wait, observer).await?;
-    if locked.session().database() != plan.database {
-        return Err(Error::refused(format!(
-            "the plan was made for database '{}', and this is '{}'",
-            plan.database,
-            locked.session().database()
-        )));
-    }
-    let outcome = under_lock(ctx, &mut locked, &plan, &options).await?;
-    locked.release().await?;
-    Ok(outcome)
+pub fn apply(ctx: &Context, plan: UpgradePlan, options: Options) -> Task<'_, Outcome> {
+    Box::pin(async move {
+        if let Some(refusal) = drift::refusal(&plan.drift) {
+            return Err(refusal);
+        }
+        consented(ctx, &plan, &options)?;
+        if plan.is_empty() {
+            return Ok(Outcome {
+                batch: None,
+                applied: Vec::new(),
+                repeated: Vec::new(),
+                skipped: Vec::new(),
+                current: plan.current,
+            });
+        }
+        let observer = ctx.observer.as_ref();
+        let mut locked = lock::connect(&ctx.database, APPLICATION, ctx.wait, observer).await?;
+        if locked.session().database() != plan.database {
+            return Err(Error::refused(format!(
+                "the plan was made for database '{}', and this is '{}'",
+                plan.database,
+                locked.session().database()
+            )));
+        }
+        let outcome = under_lock(ctx, &mut locked, &plan, &options).await?;
+        locked.release().await?;
+        Ok(outcome)
+    })
 }
 
 fn consented(ctx: &Context, plan: &UpgradePlan, options: &Options) -> Result<()> {

@@ -14,6 +14,7 @@ use crate::ops::backup::reading::{self, Contents, Held};
 use crate::ops::context::Context;
 use crate::ops::saving;
 use crate::ops::snapshot::{Purpose, commit_facts};
+use crate::ops::task::Task;
 use crate::pg::dump::{self, SchemaDump};
 use crate::pg::options::ConnectOptions;
 use crate::pg::server::{self, Server};
@@ -72,14 +73,16 @@ impl Create {
 ///
 /// A backup of what pending migrations touch is one before a migration: it is pinned, and bears
 /// the revision in its id.
-pub async fn create(ctx: &Context, mut options: Create) -> Result<BackupFacts> {
-    let Some(revision) = options.before.take() else {
-        return of_kind(ctx, BackupKind::Manual, options).await;
-    };
-    let touched = before::touched(ctx, &revision).await?;
-    options.only = touched.tables;
-    options.name = options.name.or(Some(touched.until.to_string()));
-    of_kind(ctx, BackupKind::Premigrate, options).await
+pub fn create(ctx: &Context, mut options: Create) -> Task<'_, BackupFacts> {
+    Box::pin(async move {
+        let Some(revision) = options.before.take() else {
+            return of_kind(ctx, BackupKind::Manual, options).await;
+        };
+        let touched = before::touched(ctx, &revision).await?;
+        options.only = touched.tables;
+        options.name = options.name.or(Some(touched.until.to_string()));
+        of_kind(ctx, BackupKind::Premigrate, options).await
+    })
 }
 
 /// As [`create`], for another reason.

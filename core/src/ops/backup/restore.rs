@@ -13,6 +13,7 @@ use crate::ops::backup::open;
 use crate::ops::backup::patterns;
 use crate::ops::backup::whole;
 use crate::ops::context::Context;
+use crate::ops::task::Task;
 use crate::pg::ledger;
 use crate::pg::lock;
 use crate::pg::session::Client;
@@ -96,31 +97,33 @@ pub struct Outcome {
 }
 
 /// Reads and checks the whole backup, and looks whether the database can take it.
-pub async fn plan(ctx: &Context, options: Restore) -> Result<RestorePlan> {
-    ctx.observer.observe(Event::Phase(Phase::Verify));
-    let backup = open::find(ctx, &options.backup)?;
-    if options.tables.is_empty() && backup.facts().kind == BackupKind::Prerollback {
-        return Err(only_parts(backup.facts()));
-    }
-    // Into an empty database each chunk is checked when it is loaded, and each table after that.
-    let mut verified = None;
-    if options.tables.is_empty() {
-        let opened = open::for_loading(ctx, backup).await?;
-        verified = opened.schema()?.is_some().then_some(opened);
-    }
-    let verified = if let Some(opened) = verified {
-        opened
-    } else {
+pub fn plan(ctx: &Context, options: Restore) -> Task<'_, RestorePlan> {
+    Box::pin(async move {
+        ctx.observer.observe(Event::Phase(Phase::Verify));
         let backup = open::find(ctx, &options.backup)?;
-        open::verified(ctx, backup, VerifyLevel::Decrypted).await?
-    };
-    let session = connect::connect(&ctx.database, "pgbelay restore").await?;
-    let mut plan = of(verified, session.database(), &options.tables, options.jobs)?;
-    plan.compare = options.compare;
-    snapshot::begin_reading(session.client(), ctx.lock_timeout).await?;
-    check(session.client(), &plan).await?;
-    transaction::abandon(session.client()).await;
-    Ok(plan)
+        if options.tables.is_empty() && backup.facts().kind == BackupKind::Prerollback {
+            return Err(only_parts(backup.facts()));
+        }
+        // Into an empty database each chunk is checked when it is loaded, and each table after that.
+        let mut verified = None;
+        if options.tables.is_empty() {
+            let opened = open::for_loading(ctx, backup).await?;
+            verified = opened.schema()?.is_some().then_some(opened);
+        }
+        let verified = if let Some(opened) = verified {
+            opened
+        } else {
+            let backup = open::find(ctx, &options.backup)?;
+            open::verified(ctx, backup, VerifyLevel::Decrypted).await?
+        };
+        let session = connect::connect(&ctx.database, "pgbelay restore").await?;
+        let mut plan = of(verified, session.database(), &options.tables, options.jobs)?;
+        plan.compare = options.compare;
+        snapshot::begin_reading(session.client(), ctx.lock_timeout).await?;
+        check(session.client(), &plan).await?;
+        transaction::abandon(session.client()).await;
+        Ok(plan)
+    })
 }
 
 /// The plan for `verified` alone, whatever `database` holds.
@@ -233,32 +236,34 @@ async fn check(client: &Client, plan: &RestorePlan) -> Result<()> {
 }
 
 /// Restores.
-pub async fn apply(ctx: &Context, plan: RestorePlan, consent: Consent) -> Result<Outcome> {
-    if consent.database() != plan.database {
-        return Err(Error::refused(format!(
-            "consent was given for database '{}', and this is '{}'",
-            consent.database(),
-            plan.database
-        )));
-    }
-    let session = connect::connect(&ctx.database, "pgbelay restore").await?;
-    if session.database() != plan.database {
-        return Err(Error::refused(
-            "the connection leads to another database now",
-        ));
-    }
-    let mut locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
-    let outcome = match plan.how {
-        How::Whole => {
-            let client = locked.session().client();
-            snapshot::begin_reading(client, ctx.lock_timeout).await?;
-            check(client, &plan).await?;
-            transaction::abandon(client).await;
-            let target = ctx.database.at(locked.session().host());
-            whole::load(ctx, client, target, &plan).await?
+pub fn apply(ctx: &Context, plan: RestorePlan, consent: Consent) -> Task<'_, Outcome> {
+    Box::pin(async move {
+        if consent.database() != plan.database {
+            return Err(Error::refused(format!(
+                "consent was given for database '{}', and this is '{}'",
+                consent.database(),
+                plan.database
+            )));
         }
-        How::Rows | How::Missing => merge::merge(ctx, &mut locked, &plan).await?,
-    };
-    locked.release().await?;
-    Ok(outcome)
+        let session = connect::connect(&ctx.database, "pgbelay restore").await?;
+        if session.database() != plan.database {
+            return Err(Error::refused(
+                "the connection leads to another database now",
+            ));
+        }
+        let mut locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
+        let outcome = match plan.how {
+            How::Whole => {
+                let client = locked.session().client();
+                snapshot::begin_reading(client, ctx.lock_timeout).await?;
+                check(client, &plan).await?;
+                transaction::abandon(client).await;
+                let target = ctx.database.at(locked.session().host());
+                whole::load(ctx, client, target, &plan).await?
+            }
+            How::Rows | How::Missing => merge::merge(ctx, &mut locked, &plan).await?,
+        };
+        locked.release().await?;
+        Ok(outcome)
+    })
 }

@@ -13,6 +13,7 @@ use crate::ops::backup::restore;
 use crate::ops::backup::restore::{How, RestorePlan};
 use crate::ops::backup::whole;
 use crate::ops::context::Context;
+use crate::ops::task::Task;
 use crate::pg::error::sqlstate;
 use crate::pg::restore as restoring;
 use crate::pg::scratch::Scratch;
@@ -38,50 +39,52 @@ pub struct Verification {
 ///
 /// The database of the context is asked for its journal, if there is one; for
 /// [`VerifyLevel::Restored`] a scratch database is made on its server.
-pub async fn verify(
-    ctx: &Context,
-    selector: &str,
+pub fn verify<'a>(
+    ctx: &'a Context,
+    selector: &'a str,
     level: Option<VerifyLevel>,
-) -> Result<Verification> {
-    ctx.observer.observe(Event::Phase(Phase::Verify));
-    let backup = open::find(ctx, selector)?;
-    let identities = Identities::load(&ctx.identities, Arc::clone(&ctx.ask))?;
-    // A key that was given and doesn't fit is told, not passed over.
-    let level = level.unwrap_or(if identities.is_empty() {
-        VerifyLevel::Hashed
-    } else {
-        VerifyLevel::Decrypted
-    });
-    let opens = backup.opens_with(&identities);
-    let facts = backup.facts().clone();
-    let outcome = deep(ctx, backup, level).await;
-    let noted = |passed: bool, version: Option<&str>| {
-        let result = open::find(ctx, selector)
-            .and_then(|b| b.record_verification(level, passed, &ctx.actor, version));
-        if let Err(e) = result {
-            ctx.observer.observe(Event::Warning(format!(
-                "the verification could not be noted beside the backup: {e}"
-            )));
-        }
-    };
-    match outcome {
-        Ok((version, in_journal)) => {
-            noted(true, version.as_deref());
-            Ok(Verification {
-                facts,
-                level,
-                at: clock::now(),
-                in_journal,
-            })
-        }
-        Err(error) => {
-            // A key or a server that is missing says nothing about the backup.
-            if error.kind() == Kind::Damaged && (opens || level < VerifyLevel::Decrypted) {
-                noted(false, None);
+) -> Task<'a, Verification> {
+    Box::pin(async move {
+        ctx.observer.observe(Event::Phase(Phase::Verify));
+        let backup = open::find(ctx, selector)?;
+        let identities = Identities::load(&ctx.identities, Arc::clone(&ctx.ask))?;
+        // A key that was given and doesn't fit is told, not passed over.
+        let level = level.unwrap_or(if identities.is_empty() {
+            VerifyLevel::Hashed
+        } else {
+            VerifyLevel::Decrypted
+        });
+        let opens = backup.opens_with(&identities);
+        let facts = backup.facts().clone();
+        let outcome = deep(ctx, backup, level).await;
+        let noted = |passed: bool, version: Option<&str>| {
+            let result = open::find(ctx, selector)
+                .and_then(|b| b.record_verification(level, passed, &ctx.actor, version));
+            if let Err(e) = result {
+                ctx.observer.observe(Event::Warning(format!(
+                    "the verification could not be noted beside the backup: {e}"
+                )));
             }
-            Err(error)
+        };
+        match outcome {
+            Ok((version, in_journal)) => {
+                noted(true, version.as_deref());
+                Ok(Verification {
+                    facts,
+                    level,
+                    at: clock::now(),
+                    in_journal,
+                })
+            }
+            Err(error) => {
+                // A key or a server that is missing says nothing about the backup.
+                if error.kind() == Kind::Damaged && (opens || level < VerifyLevel::Decrypted) {
+                    noted(false, None);
+                }
+                Err(error)
+            }
         }
-    }
+    })
 }
 
 async fn deep(ctx: &Context, backup: Backup, level: VerifyLevel) -> Result<(Option<String>, bool)> {

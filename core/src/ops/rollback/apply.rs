@@ -16,6 +16,7 @@ use crate::ops::rollback::plan::{self, Planned};
 use crate::ops::rollback::record;
 use crate::ops::snapshot::{self, Purpose};
 use crate::ops::stored_catalog;
+use crate::ops::task::Task;
 use crate::pg::lock::{self, Locked};
 use crate::pg::{connect, retry, server, transaction};
 use crate::store::NewBackup;
@@ -45,24 +46,26 @@ pub struct Outcome {
 }
 
 /// Carries `planned` out. Somebody has named the database. A failure is noted in the journal.
-pub async fn apply(
+pub fn apply(
     ctx: &Context,
     planned: Planned,
     consent: Consent,
     options: Options,
-) -> Result<Outcome> {
-    let attempted = Attempted {
-        verb: Verb::Rollback,
-        from: planned.plan.from.clone(),
-        to: planned.plan.to.clone(),
-        reason: options.reason.clone(),
-        consent: record::given(&planned, &consent, &options),
-    };
-    let outcome = Box::pin(carry_out(ctx, planned, consent, options)).await;
-    if let Err(error) = &outcome {
-        attempts::note(ctx, attempted, error).await;
-    }
-    outcome
+) -> Task<'_, Outcome> {
+    Box::pin(async move {
+        let attempted = Attempted {
+            verb: Verb::Rollback,
+            from: planned.plan.from.clone(),
+            to: planned.plan.to.clone(),
+            reason: options.reason.clone(),
+            consent: record::given(&planned, &consent, &options),
+        };
+        let outcome = Box::pin(carry_out(ctx, planned, consent, options)).await;
+        if let Err(error) = &outcome {
+            attempts::note(ctx, attempted, error).await;
+        }
+        outcome
+    })
 }
 
 async fn carry_out(

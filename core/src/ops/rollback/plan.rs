@@ -11,6 +11,7 @@ use crate::ops::analysis::{self, Analysis};
 use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::stored_catalog;
+use crate::ops::task::Task;
 use crate::pg::session::Session;
 use crate::pg::{catalog, connect, inspect, ledger, lookup, snapshot, transaction};
 use crate::schema::Catalog;
@@ -62,10 +63,12 @@ pub struct Planned {
 }
 
 /// Plans a rollback. Nothing above ACCESS SHARE is locked and nothing is written.
-pub async fn plan(ctx: &Context, request: Request) -> Result<Planned> {
-    ctx.observer.observe(Event::Phase(Phase::Plan));
-    let session = connect::connect(&ctx.database, "pgbelay plan").await?;
-    on(ctx, &session, request).await
+pub fn plan(ctx: &Context, request: Request) -> Task<'_, Planned> {
+    Box::pin(async move {
+        ctx.observer.observe(Event::Phase(Phase::Plan));
+        let session = connect::connect(&ctx.database, "pgbelay plan").await?;
+        on(ctx, &session, request).await
+    })
 }
 
 /// Plans on a session that is there already.

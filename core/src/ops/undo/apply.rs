@@ -20,6 +20,7 @@ use crate::ops::context::Context;
 use crate::ops::provisional::Provisional;
 use crate::ops::snapshot::{self, Purpose, Taken};
 use crate::ops::stored_catalog;
+use crate::ops::task::Task;
 use crate::ops::undo::inside::{Attempt, attempt};
 use crate::ops::undo::labels;
 use crate::ops::undo::plan::{self, UndoPlan};
@@ -86,24 +87,26 @@ pub struct Own {
 }
 
 /// Carries `plan` out. A failure is noted in the journal.
-pub async fn apply(
+pub fn apply(
     ctx: &Context,
     plan: UndoPlan,
     consent: Consent,
     options: Options,
-) -> Result<Outcome> {
-    let attempted = Attempted {
-        verb: Verb::Undo,
-        from: plan.record.to.clone(),
-        to: plan.record.from.clone(),
-        reason: options.reason.clone(),
-        consent: consent.by().to_owned(),
-    };
-    let outcome = Box::pin(carry_out(ctx, plan, consent, options)).await;
-    if let Err(error) = &outcome {
-        attempts::note(ctx, attempted, error).await;
-    }
-    outcome
+) -> Task<'_, Outcome> {
+    Box::pin(async move {
+        let attempted = Attempted {
+            verb: Verb::Undo,
+            from: plan.record.to.clone(),
+            to: plan.record.from.clone(),
+            reason: options.reason.clone(),
+            consent: consent.by().to_owned(),
+        };
+        let outcome = Box::pin(carry_out(ctx, plan, consent, options)).await;
+        if let Err(error) = &outcome {
+            attempts::note(ctx, attempted, error).await;
+        }
+        outcome
+    })
 }
 
 async fn carry_out(

@@ -8,6 +8,7 @@ use crate::model::migration::Script;
 use crate::model::plan::Step;
 use crate::ops::analysis::{self, Analysis};
 use crate::ops::context::Context;
+use crate::ops::task::Task;
 use crate::pg::record::Details;
 use crate::pg::session::Session;
 use crate::pg::{connect, inspect, journal, ledger, lookup, snapshot, transaction};
@@ -30,10 +31,12 @@ pub struct UndoPlan {
 
 /// Plans the undo of the newest rollback that was not undone, or of the one that `selector` (the
 /// id of one of its backups, or a prefix of it) names.
-pub async fn plan(ctx: &Context, selector: Option<&str>) -> Result<UndoPlan> {
-    ctx.observer.observe(Event::Phase(Phase::Plan));
-    let session = connect::connect(&ctx.database, "pgbelay plan").await?;
-    on(ctx, &session, selector, true).await
+pub fn plan<'a>(ctx: &'a Context, selector: Option<&'a str>) -> Task<'a, UndoPlan> {
+    Box::pin(async move {
+        ctx.observer.observe(Event::Phase(Phase::Plan));
+        let session = connect::connect(&ctx.database, "pgbelay plan").await?;
+        on(ctx, &session, selector, true).await
+    })
 }
 
 /// Plans on a session that is there already.
