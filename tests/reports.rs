@@ -72,7 +72,15 @@ fn hostile_names_are_text_in_every_format() {
     ] {
         assert!(html.contains(part), "{part} is not in\n{html}");
     }
-    for loads in ["<img", "<script", "<link", "src=\"", "href=\"http", "url(", "@import"] {
+    for loads in [
+        "<img",
+        "<script",
+        "<link",
+        "src=\"",
+        "href=\"http",
+        "url(",
+        "@import",
+    ] {
         assert!(!html.contains(loads), "{loads} is in\n{html}");
     }
 

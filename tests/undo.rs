@@ -22,5 +22,8 @@ mod rows;
 // Rows that somebody wrote between the rollback and its undo.
 mod since;
 
+// Tables whose columns somebody changed in between.
+mod reshaped;
+
 // Combinations nobody thought of.
 mod random;

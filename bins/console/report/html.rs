@@ -180,7 +180,7 @@ fn notes(view: &RiskView<'_>, path: &str, line: u32) -> String {
     let lost = view.losses.iter().filter(|l| here(&l.path, l.line));
     let lost = lost.map(|loss| {
         let text = format!(
-            "{} of {}: {} {}",
+            "{} rows of {}: {} {}",
             risk::rows(loss),
             code(&loss.table.to_string()),
             escape(&loss.why),

@@ -408,5 +408,10 @@ fn record(
         retyped,
         truncated: false,
         effects: Vec::new(),
+        oid: match now {
+            Successor::Same(now) => now.oid,
+            Successor::None | Successor::Other(_) => 0,
+        },
+        since: BTreeMap::new(),
     }
 }

@@ -3,6 +3,7 @@
 
 mod again;
 mod apply;
+mod follow;
 mod inside;
 mod labels;
 mod plan;

@@ -1,11 +1,14 @@
 //! What a rollback writes into the journal for a later undo: names, numbers and digests, never a
 //! row value.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::ident::{Digest, TableName};
 use crate::model::backup::SequenceState;
+use crate::model::relation::Oid;
 
 /// All that an undo needs besides the backups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +89,14 @@ pub struct TableRecord {
     pub truncated: bool,
     /// Numbers of the columns that the record of changed rows holds; empty: no row changed.
     pub effects: Vec<i16>,
+    /// The table's oid where the rollback left the table itself in place, so that its columns keep
+    /// their numbers; 0: it didn't.
+    #[serde(default)]
+    pub oid: Oid,
+    /// What became of columns since the rollback, by their names before: another name, or none.
+    /// Worked out when it is undone.
+    #[serde(skip)]
+    pub since: BTreeMap<String, Option<String>>,
 }
 
 /// What the snapshot holds of a table.
@@ -136,6 +147,12 @@ impl TableRecord {
     pub fn after(&self, number: i16) -> Option<&str> {
         let found = self.columns_after.iter().find(|c| c.0 == number);
         found.map(|c| c.1.as_str())
+    }
+
+    /// What the column called `name` before the rollback is called now; `None`: it is gone since.
+    pub fn now<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let since = self.since.get(name);
+        since.map_or(Some(name), |now| now.as_deref())
     }
 
     /// The columns that can be written, as they were before.

@@ -17,6 +17,40 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// Makes `name` with the columns that `like` has now for those that were saved (`there`: what
+    /// they are called), and with text for those that it has no more. Returns their names, too.
+    pub async fn following(
+        client: &Client,
+        name: &str,
+        like: &TableName,
+        there: &[Option<&str>],
+    ) -> Result<(Self, Vec<String>)> {
+        let gone = |place| format!("pgbelay gone {place}");
+        let columns = there.iter().enumerate();
+        let columns: Vec<(String, bool)> = columns
+            .map(|(place, now)| now.map_or_else(|| (gone(place), false), |n| (n.to_owned(), true)))
+            .collect();
+        let selected: Vec<String> = columns
+            .iter()
+            .map(|(name, there)| {
+                let name = quote::ident(name);
+                if *there {
+                    name
+                } else {
+                    format!("NULL::text AS {name}")
+                }
+            })
+            .collect();
+        let sql = format!(
+            "CREATE TEMP TABLE {} AS SELECT {} FROM ONLY {} WITH NO DATA",
+            quote::ident(name),
+            selected.join(", "),
+            quote::table(like)
+        );
+        let stage = Self::create(client, name, &sql).await?;
+        Ok((stage, columns.into_iter().map(|c| c.0).collect()))
+    }
+
     /// Makes `name` with `columns` of the types that they have in `like`.
     pub async fn like(
         client: &Client,

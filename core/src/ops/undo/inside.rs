@@ -14,6 +14,7 @@ use crate::ops::keep::Continuation;
 use crate::ops::provisional::{self, Provisional};
 use crate::ops::undo::again;
 use crate::ops::undo::apply::{self, Changed, Options, Outcome, Own};
+use crate::ops::undo::follow;
 use crate::ops::undo::plan::UndoPlan;
 use crate::ops::undo::record;
 use crate::ops::undo::renames;
@@ -89,8 +90,15 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     };
     let schema = repair::before(backups.first())?;
     let made_by_rollback = |key: &ObjectKey| context.unchanged && is_kept(plan, &earlier, key);
-    let mut repaired =
-        repair::begin(client, backups.first(), schema.as_ref(), &made_by_rollback).await?;
+    let meant = |key: &ObjectKey| follow::is_meant(&plan.details, key);
+    let mut repaired = repair::begin(
+        client,
+        backups.first(),
+        schema.as_ref(),
+        &made_by_rollback,
+        &meant,
+    )
+    .await?;
     let live = inspect::world(client, path).await?;
 
     observer.observe(Event::Phase(Phase::Reconcile));
@@ -407,7 +415,7 @@ async fn put_back(
 ) -> Result<(Vec<Changed>, Vec<Conflict>)> {
     let oids: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
     let off = rows::switch_off(client, &oids).await?;
-    let mut conflicts = Vec::new();
+    let mut conflicts = follow::conflicts(&context.plan.details);
     for target in targets {
         absent::leave_out(client, target).await?;
         room::among_values(client, target).await?;

@@ -9,6 +9,7 @@ use crate::model::plan::Step;
 use crate::ops::analysis::{self, Analysis};
 use crate::ops::context::Context;
 use crate::ops::task::Task;
+use crate::ops::undo::follow;
 use crate::pg::record::Details;
 use crate::pg::session::Session;
 use crate::pg::{connect, inspect, journal, ledger, lookup, snapshot, transaction};
@@ -61,9 +62,10 @@ async fn read(session: &Session, selector: Option<&str>, measure: bool) -> Resul
     let record = choose(&records, selector)?;
     let entries = ledger::read(client).await?;
     nothing_since(&record, &entries)?;
-    let details = Details::from_json(&record.details)?;
+    let mut details = Details::from_json(&record.details)?;
     let steps = steps(&details)?;
     let world = inspect::world(client, path).await?;
+    follow::columns(&mut details, &world)?;
     let mut analysis = analysis::analyse(client, world, &steps, false, measure).await?;
     for statement in analysis.statements.iter_mut().flatten() {
         if let Some(tolerant) = concurrently::unless_there(statement) {

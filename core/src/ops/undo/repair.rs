@@ -33,19 +33,22 @@ pub fn before(snapshot: Option<&Verified>) -> Result<Option<Catalog>> {
 }
 
 /// Makes again what is missing, as far as rows need it; constraints, indexes and triggers wait
-/// for [`finish`]. What is there beside goes, as far as `may_go`.
+/// for [`finish`]. What is there beside goes, as far as `may_go`; what somebody took away since
+/// (`meant`) stays away.
 pub async fn begin(
     client: &Client,
     snapshot: Option<&Verified>,
     before: Option<&Catalog>,
     may_go: &dyn Fn(&ObjectKey) -> bool,
+    meant: &dyn Fn(&ObjectKey) -> bool,
 ) -> Result<Repaired> {
     let mut repaired = Repaired::default();
     let (Some(before), Some(snapshot)) = (before, snapshot) else {
         return Ok(repaired);
     };
     let now = catalog::read(client).await?;
-    let difference = schema::diff(before, &now);
+    let mut difference = schema::diff(before, &now);
+    difference.missing.retain(|key| !meant(key));
     let Some((pre, post)) = snapshot.schema()?.filter(|_| !difference.is_empty()) else {
         return Ok(repaired);
     };

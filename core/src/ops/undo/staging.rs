@@ -129,10 +129,7 @@ pub async fn saved(
     let found = backups
         .newest(&table, &[PartRole::Rows, PartRole::Values])
         .ok_or_else(|| missing(&table))?;
-    let columns = found.columns.clone();
-    let name = stage_name("saved", index);
-    let stage = Stage::like(client, &name, &table, &columns).await?;
-    load(ctx, client, &stage, found, &table).await?;
+    let (stage, columns) = rows(ctx, client, found, stage_name("saved", index), record).await?;
     let key: Vec<String> = record
         .key
         .iter()
@@ -141,17 +138,32 @@ pub async fn saved(
         .collect();
     if let Some(changed) = backups.newest(&table, &[PartRole::Changed]) {
         let name = stage_name("changed", index);
-        let newer = Stage::like(client, &name, &table, &changed.columns).await?;
-        load(ctx, client, &newer, changed, &table).await?;
+        let (newer, _) = rows(ctx, client, changed, name, record).await?;
         stage.overlay(client, &newer, &key, &columns).await?;
     }
     if let Some(keys) = backups.newest(&table, &[PartRole::Keys]) {
         let name = stage_name("keys", index);
-        let there = Stage::like(client, &name, &table, &keys.columns).await?;
-        load(ctx, client, &there, keys, &table).await?;
+        let (there, _) = rows(ctx, client, keys, name, record).await?;
         stage.keep_only(client, &there, &key).await?;
     }
     stage.analyze(client).await
+}
+
+/// Loads a part into a table called `name`, whose columns are called as those of the table are
+/// now. Returns their names.
+async fn rows(
+    ctx: &Context,
+    client: &Client,
+    mut found: Found,
+    name: String,
+    record: &TableRecord,
+) -> Result<(Stage, Vec<String>)> {
+    let table = record.name_before();
+    let there: Vec<Option<&str>> = found.columns.iter().map(|c| record.now(c)).collect();
+    let (stage, columns) = Stage::following(client, &name, &table, &there).await?;
+    found.columns.clone_from(&columns);
+    load(ctx, client, &stage, found, &table).await?;
+    Ok((stage, columns))
 }
 
 fn missing(table: &TableName) -> Error {

@@ -16,7 +16,7 @@ pub async fn work_out(client: &Client, target: &Target<'_>) -> Result<()> {
     } else if target.key.is_empty() {
         keyless::wanted(target)
     } else {
-        with_key(target)
+        with_key(target, &added_since(client, target).await?)
     };
     client
         .batch_execute(&sql)
@@ -62,7 +62,32 @@ fn remade(target: &Target<'_>) -> String {
     sql + &format!("ANALYZE {wanted};")
 }
 
-fn with_key(target: &Target<'_>) -> String {
+/// Columns that somebody added to the table since the rollback, with their defaults: rows that come
+/// back get those.
+async fn added_since(client: &Client, target: &Target<'_>) -> Result<Vec<(String, String)>> {
+    let Some(record) = target.record else {
+        return Ok(Vec::new());
+    };
+    let known = |name: &str| record.columns.iter().any(|c| c.name == name);
+    let added = target.written().filter(|c| !known(&c.name));
+    let numbers: Vec<i16> = added.map(|c| c.number).collect();
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = client
+        .query(
+            "SELECT a.attname::text, pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
+             FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a \
+             ON a.attrelid = d.adrelid AND a.attnum = d.adnum \
+             WHERE d.adrelid = $1 AND d.adnum = ANY ($2)",
+            &[&target.live.oid, &numbers],
+        )
+        .await
+        .pg("could not read the defaults of a table")?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+fn with_key(target: &Target<'_>, added: &[(String, String)]) -> String {
     let mut touched = Vec::new();
     if !target.up.is_empty() {
         let net = net::table(target.live.oid);
@@ -97,12 +122,12 @@ fn with_key(target: &Target<'_>) -> String {
     }
     if let Some(record) = target.record {
         if !record.effects.is_empty() {
-            sql += &deleted(target, record);
+            sql += &deleted(target, record, added);
             sql += &inserted(target, record);
             sql += &updated(target, record);
         }
         if record.truncated {
-            sql += &emptied(target, record);
+            sql += &emptied(target, record, added);
         }
     }
     sql + &format!("ANALYZE {};", target.wanted())
@@ -207,7 +232,7 @@ fn revert(target: &Target<'_>) -> String {
 }
 
 /// Rows that the rollback deleted come back, unless their key was given to a new row since.
-fn deleted(target: &Target<'_>, record: &TableRecord) -> String {
+fn deleted(target: &Target<'_>, record: &TableRecord, added: &[(String, String)]) -> String {
     let (wanted, seen) = (target.wanted(), target.stage("seen"));
     let number = |t: &Target<'_>, k: &str| effect_key(t, record, k);
     let by_old = by_key(target, 'b', number);
@@ -217,7 +242,9 @@ fn deleted(target: &Target<'_>, record: &TableRecord) -> String {
         .written()
         .filter(|c| target.live.column(&c.name).is_some_and(|l| !l.generated))
         .collect();
-    let names = quote::idents(columns.iter().map(|c| c.name.as_str()));
+    let names = columns.iter().map(|c| c.name.as_str());
+    let names = quote::idents(names.chain(added.iter().map(|c| c.0.as_str())));
+    let defaults = added.iter().map(|c| c.1.clone());
     if record.reshaped() && target.saved {
         let by_old = by_old.replace("w.", "s.");
         return format!(
@@ -226,6 +253,7 @@ fn deleted(target: &Target<'_>, record: &TableRecord) -> String {
             selected = columns
                 .iter()
                 .map(|c| format!("s.{}", quote::ident(&c.name)))
+                .chain(defaults)
                 .collect::<Vec<_>>()
                 .join(", "),
             saved = target.stage("saved"),
@@ -242,6 +270,7 @@ fn deleted(target: &Target<'_>, record: &TableRecord) -> String {
                 format!("NULL::{type_name}")
             }
         })
+        .chain(defaults)
         .collect();
     format!(
         "{clear}INSERT INTO {wanted} ({names}, {GONE}) SELECT {}, false FROM {seen} AS e \
@@ -313,7 +342,7 @@ fn updated(target: &Target<'_>, record: &TableRecord) -> String {
 
 /// All rows of a table that the rollback emptied come back, unless the key was given to a new
 /// row since. What the rollback itself put there afterwards is no new row.
-fn emptied(target: &Target<'_>, record: &TableRecord) -> String {
+fn emptied(target: &Target<'_>, record: &TableRecord, added: &[(String, String)]) -> String {
     let (wanted, saved) = (target.wanted(), target.stage("saved"));
     let columns: Vec<&str> = record
         .written()
@@ -327,7 +356,11 @@ fn emptied(target: &Target<'_>, record: &TableRecord) -> String {
     let selected: Vec<String> = columns
         .iter()
         .map(|c| format!("s.{}", quote::ident(c)))
+        .chain(added.iter().map(|c| c.1.clone()))
         .collect();
+    let columns = columns
+        .into_iter()
+        .chain(added.iter().map(|c| c.0.as_str()));
     let own = if record.effects.is_empty() {
         String::new()
     } else {
@@ -352,7 +385,7 @@ fn emptied(target: &Target<'_>, record: &TableRecord) -> String {
          WHERE NOT EXISTS (SELECT FROM {seen} AS t WHERE {there});",
         same = target.same_key("w", "s"),
         seen = target.stage("there"),
-        names = quote::idents(columns.iter().copied()),
+        names = quote::idents(columns),
         selected = selected.join(", "),
     )
 }
