@@ -50,6 +50,52 @@ fn a_rollback_whose_undo_would_not_find_room_is_refused() {
 }
 
 #[test]
+fn tables_that_go_and_changed_rows_need_room_too() {
+    let small = [
+        ("max_locks_per_transaction", "10"),
+        ("max_connections", "20"),
+    ];
+    let create = |n: usize| format!("create table u{n} (id int primary key, v text);\n");
+    let each = |tables: usize, f: &dyn Fn(usize) -> String| (0..tables).map(f).collect::<String>();
+    let mut refused = 0;
+    for tables in [2, 5, 8, 11, 14, 25] {
+        for drops in [true, false] {
+            let sandbox = Sandbox::on(&Cluster::private(&small));
+            let all = each(tables, &create);
+            let (base, up, down) = if drops {
+                (
+                    "select 1".to_owned(),
+                    all,
+                    each(tables, &|n| format!("drop table u{n};\n")),
+                )
+            } else {
+                let down = each(tables, &|n| format!("update u{n} set v = 'gone';\n"));
+                (all, "select 1".to_owned(), down)
+            };
+            sandbox.migration("0001_base", &base, "select 1");
+            sandbox.migration("0002_more", &up, &down);
+            sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+            sandbox.sql(&each(tables, &|n| {
+                format!("insert into u{n} values (1, 'v{n}');")
+            }));
+            let before = sandbox.content();
+            let rollback = to(&sandbox, "0001", &[]).run();
+            if rollback.code == Some(0) {
+                undo(&sandbox, &[]).run().assert_exit(0);
+            } else {
+                refused += 1;
+            }
+            assert_eq!(
+                sandbox.content(),
+                before,
+                "{tables} tables, dropped: {drops}"
+            );
+        }
+    }
+    assert!(refused > 0 && refused < 12, "{refused} of 12 refused");
+}
+
+#[test]
 fn what_is_empty_takes_no_room() {
     let few = [
         ("max_locks_per_transaction", "20"),

@@ -10,7 +10,7 @@
 use crate::ident::TableName;
 use crate::model::relation::{Column, Oid, Relation};
 use crate::pg::net::Net;
-use crate::pg::record::TableRecord;
+use crate::pg::record::{Saved, TableRecord};
 use crate::sql::quote;
 
 pub mod absent;
@@ -111,21 +111,28 @@ impl Target<'_> {
     }
 }
 
-/// The most temporary tables that an undo makes for one table: what was recorded, what the scripts
-/// do again, and what is worked out from both.
-pub const fn temporary_tables(record: &TableRecord) -> u64 {
-    // saved, changed, keys; wanted, derived, newer ones; recorded by triggers, and their net effect.
-    let mut tables = 8;
+/// How many objects the temporary tables lock that an undo makes for one table. Each stands for three:
+/// the table, and a table and an index for long values.
+pub const fn locks(record: &TableRecord) -> u64 {
+    const EACH: u64 = 3;
+    let mut locks = EACH + 1; // wanted, and derived, which has no long values
+    if !matches!(record.saved, Saved::Nothing) {
+        locks += EACH; // saved
+    }
+    if record.after.is_none() {
+        return locks;
+    }
+    locks += EACH; // newer ones
     if !record.effects.is_empty() {
-        tables += 2; // effects, seen
+        locks += 4 * EACH; // effects, seen; what triggers record, and its net effect
     }
     if !record.retyped.is_empty() {
-        tables += 2; // left, unchanged
+        locks += 2 * EACH; // left, unchanged
     }
     if record.truncated {
-        tables += 1; // there
+        locks += EACH; // there
     }
-    tables
+    locks
 }
 
 /// The temporary table called `what` of table number `index`.

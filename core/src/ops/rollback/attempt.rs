@@ -193,8 +193,7 @@ async fn guard_effects(
 }
 
 /// The undo must fit into the server's table of locks: it locks what this transaction has locked,
-/// and its own temporary tables, with what belongs to each of them (the table, and a table and an
-/// index for long values).
+/// and its own temporary tables.
 async fn room_for_undo(
     client: &Client,
     context: &Attempt<'_>,
@@ -211,9 +210,9 @@ async fn room_for_undo(
         !record.effects.is_empty() || saved.is_none_or(|rows| *rows > 0)
     };
     let concerned = tables.iter().filter(has_rows);
-    let temporary: u64 = concerned.map(reconcile::temporary_tables).sum();
+    let temporary: u64 = concerned.map(reconcile::locks).sum();
     let room = lock_room::read(client).await?;
-    let needed = room.own + 3 * temporary;
+    let needed = room.own + temporary;
     if needed <= room.all || context.planned.request.force {
         return Ok(());
     }
