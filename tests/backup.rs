@@ -3,6 +3,7 @@
 mod damage;
 mod encodings;
 mod everything;
+mod forms;
 mod interleaved;
 mod keys;
 mod moving;

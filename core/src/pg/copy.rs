@@ -1,11 +1,14 @@
-//! COPY in text form, out of and into the server.
+//! COPY, out of and into the server.
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt, pin_mut};
 use tokio_postgres::Client;
 
 use crate::error::Result;
+use crate::ident::TableName;
+use crate::model::backup::Part;
 use crate::pg::error::PgContext as _;
+use crate::sql::quote;
 
 /// Rows are handed on in pieces of about this size: one row at a time would cost more than the
 /// row itself.
@@ -56,11 +59,23 @@ pub struct In {
 }
 
 impl In {
-    /// Starts `COPY <target> FROM STDIN`; `target` is a quoted table with its column list.
+    /// Starts a COPY of rows in text form into `target`, a quoted table with its column list.
     pub async fn start(client: &Client, target: &str) -> Result<Self> {
-        let sql = format!("COPY {target} FROM STDIN");
+        Self::with(client, &format!("COPY {target} FROM STDIN")).await
+    }
+
+    /// Starts a COPY of rows in binary form.
+    pub async fn start_binary(client: &Client, target: &str) -> Result<Self> {
+        Self::with(
+            client,
+            &format!("COPY {target} FROM STDIN WITH (FORMAT binary)"),
+        )
+        .await
+    }
+
+    async fn with(client: &Client, sql: &str) -> Result<Self> {
         let sink = client
-            .copy_in(&sql)
+            .copy_in(sql)
             .await
             .pg("could not start loading rows")?;
         Ok(Self {
@@ -74,7 +89,19 @@ impl In {
     }
 
     /// Ends the COPY and returns how many rows arrived.
-    pub async fn finish(mut self) -> Result<u64> {
+    pub async fn finish(&mut self) -> Result<u64> {
         self.sink.as_mut().finish().await.pg("could not load rows")
+    }
+}
+
+/// What the rows of `part` are copied into: `table` and its columns, quoted.
+pub fn target(table: &TableName, part: &Part) -> String {
+    let table = quote::table(table);
+    let columns = quote::idents(part.columns.iter().map(|c| c.name.as_str()));
+    // COPY takes no empty column list.
+    if columns.is_empty() {
+        table
+    } else {
+        format!("{table} ({columns})")
     }
 }

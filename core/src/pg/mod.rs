@@ -1,5 +1,6 @@
 //! All that speaks to PostgreSQL.
 
+pub mod binary;
 pub mod blockers;
 pub mod capture;
 pub mod catalog;
@@ -10,6 +11,7 @@ pub mod copy;
 pub mod dump;
 pub mod error;
 pub mod extent;
+pub mod feed;
 pub mod foreign;
 pub mod glance;
 pub mod guard;

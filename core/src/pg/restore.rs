@@ -5,7 +5,6 @@ use tokio_postgres::Client;
 
 use crate::error::{Context as _, Result};
 use crate::ident::TableName;
-use crate::model::backup::Part;
 use crate::pg::copy;
 use crate::pg::error::PgContext as _;
 use crate::pg::inspect;
@@ -100,24 +99,6 @@ pub async fn drop_public(client: &Client) -> Result<()> {
         .batch_execute("DROP SCHEMA IF EXISTS public")
         .await
         .pg("could not drop the schema public, which the database of the backup did not have")
-}
-
-/// Starts loading the rows of `part` into its table.
-pub async fn load(client: &Client, part: &Part) -> Result<copy::In> {
-    load_into(client, &part.table, part).await
-}
-
-/// Starts loading the rows of `part` into `table`, which has its columns.
-pub async fn load_into(client: &Client, table: &TableName, part: &Part) -> Result<copy::In> {
-    let table = quote::table(table);
-    let columns = quote::idents(part.columns.iter().map(|c| c.name.as_str()));
-    // COPY takes no empty column list.
-    let target = if columns.is_empty() {
-        table
-    } else {
-        format!("{table} ({columns})")
-    };
-    copy::In::start(client, &target).await
 }
 
 /// The partitioned table that `table` is a partition of, at any depth.

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-
 use crate::error::{Context as _, Error, Result};
 use crate::ident::TableName;
 use crate::model::event::{Event, Phase};
@@ -13,7 +11,9 @@ use crate::ops::backup::details::Details;
 use crate::ops::gang::{Hand, Task};
 use crate::ops::loading::{Loader, Meter};
 use crate::pg::error::sqlstate;
-use crate::pg::{copy, restore, resume, transaction};
+use crate::pg::feed::Feed;
+use crate::pg::{binary, restore, resume, transaction};
+use crate::sql::quote;
 use crate::store::{ChunkFacts, Loading, StoredPart};
 
 /// What the notes of partitioned tables begin with through which rows were counts.
@@ -111,31 +111,39 @@ fn one(
     roots: &Roots,
 ) -> Result<()> {
     let client = hand.client();
-    hand.wait(async {
+    let parts = loader.verified.parts();
+    let known = hand.wait(async {
         restore::begin(client, loader.settings()).await?;
         resume::lazily(client).await?;
-        resume::note(client, &chunk.name).await
+        resume::note(client, &chunk.name).await?;
+        let numbers = chunk.parts.iter().map(|(number, _)| *number);
+        let tables: Vec<String> = (numbers.clone())
+            .map(|number| Ok(quote::table(&part(parts, number)?.part.table)))
+            .collect::<Result<_>>()?;
+        let known = binary::forms(client, &tables).await?;
+        Ok::<BTreeMap<usize, binary::Forms>, Error>(numbers.zip(known).collect())
     })?;
-    let parts = loader.verified.parts();
-    let mut current: Option<(usize, copy::In)> = None;
+    let mut current: Option<(usize, Feed)> = None;
     let mut noted: BTreeSet<String> = BTreeSet::new();
     let mut take = |piece: Loading<'_>| match piece {
         Loading::Part(number) => {
             let part = part(parts, number)?;
             let root = roots.of_part(number);
             let into = root.as_ref().unwrap_or(&part.part.table);
-            let copy = hand.wait(restore::load_into(client, into, &part.part));
-            current = Some((number, copy.context(name(part))?));
+            let known = known.get(&number);
+            let known = known.ok_or_else(|| Error::failed("rows belong to no table"))?;
+            let feed = hand.wait(Feed::start(client, into, &part.part, known));
+            current = Some((number, feed.context(name(part))?));
             noted.extend(root.map(|root| format!("{ROUTED}{root}")));
             Ok(())
         }
         Loading::Rows(rows) => {
             hand.go_on()?;
-            let Some((number, copy)) = &mut current else {
+            let Some((number, feed)) = &mut current else {
                 return Err(Error::failed("rows belong to no table"));
             };
             let part = part(parts, *number)?;
-            let sent = hand.wait(copy.send(Bytes::copy_from_slice(rows)));
+            let sent = hand.wait(feed.send(client, rows));
             sent.context(name(part))?;
             let more = memchr::memchr_iter(b'\n', rows).count() as u64;
             let count = counts.get(number);
@@ -149,11 +157,11 @@ fn one(
             Ok(())
         }
         Loading::End => {
-            let Some((number, copy)) = current.take() else {
+            let Some((number, feed)) = current.take() else {
                 return Err(Error::failed("rows belong to no table"));
             };
             let part = part(parts, number)?;
-            let arrived = hand.wait(copy.finish()).context(name(part))?;
+            let arrived = hand.wait(feed.finish()).context(name(part))?;
             let expected = chunk.parts.iter().find(|(n, _)| *n == number);
             if expected.is_some_and(|(_, rows)| *rows == arrived) {
                 return Ok(());
