@@ -31,6 +31,12 @@ mod reports;
 // Every migration there, back, and there again.
 mod roundtrip;
 
+// The schema beside what was recorded, and beside what the migrations build.
+mod drift;
+
+// Whether a database is fit for a change now.
+mod fitness;
+
 // Backups: made, looked at, put back, and recovered without pgbelay.
 mod backup;
 

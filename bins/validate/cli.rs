@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use console::args::Shared;
 use console::commands::{backup_verify, completions, rollback_validate, roundtrip};
 
-use crate::{explain, migrations, rules};
+use crate::{drift, explain, migrations, production, rules};
 
 /// Find out beforehand: what migrations, rollbacks and backups are worth
 #[derive(Debug, Parser)]
@@ -13,6 +13,8 @@ use crate::{explain, migrations, rules};
   validate migrations      read the files, no database needed
   validate rollback -1     what would the rollback of the newest migration destroy?
   validate roundtrip       does every rollback script lead back to where it should?
+  validate production      is it fit for a change now?
+  validate drift           is the schema what the migrations made?
   validate backup latest   can it be read back?")]
 pub struct Cli {
     #[command(flatten)]
@@ -27,6 +29,8 @@ pub enum Command {
     Migrations(migrations::Args),
     Rollback(rollback_validate::Args),
     Roundtrip(roundtrip::Args),
+    Production(production::Args),
+    Drift(drift::Args),
     Backup(backup_verify::Args),
     Rules(rules::Args),
     Explain(explain::Args),

@@ -1,8 +1,10 @@
 //! `validate`: find out beforehand.
 
 mod cli;
+mod drift;
 mod explain;
 mod migrations;
+mod production;
 mod rules;
 
 use std::process::ExitCode;
@@ -19,6 +21,8 @@ fn main() -> ExitCode {
         Command::Migrations(args) => migrations::run(shell, &args),
         Command::Rollback(args) => rollback_validate::run(shell, args).await,
         Command::Roundtrip(args) => roundtrip::run(shell, args).await,
+        Command::Production(args) => production::run(shell, args).await,
+        Command::Drift(args) => drift::run(shell, args).await,
         Command::Backup(args) => backup_verify::run(shell, args).await,
         Command::Rules(args) => Ok(rules::run(shell, &args)),
         Command::Explain(args) => explain::run(shell, &args),

@@ -4,6 +4,7 @@
 pub mod backups;
 pub mod failure;
 pub mod findings;
+pub mod fitness;
 pub mod history;
 pub mod html;
 pub mod lines;
@@ -14,5 +15,6 @@ pub mod repair;
 pub mod risk;
 pub mod runs;
 pub mod sarif;
+pub mod schema_drift;
 pub mod undo;
 pub mod upgrade;

@@ -4,6 +4,7 @@ pub mod ask;
 pub mod backup;
 pub mod consent;
 pub mod event;
+pub mod fitness;
 pub mod layout;
 pub mod ledger;
 pub mod loss;

@@ -5,19 +5,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::error::{Error, Result};
-use crate::model::event::{Event, Observer, Phase};
+use crate::model::event::{Event, Phase};
 use crate::model::migration::{Migration, Script as File, Target};
 use crate::model::trip::{Grade, Trip};
 use crate::ops::context::Context;
 use crate::ops::task::Task;
+use crate::ops::trial::Trial;
 use crate::pg::scratch::Scratch;
-use crate::pg::script::{self, Script};
-use crate::pg::session::{self, Client, Session};
+use crate::pg::session::{Client, Session};
 use crate::pg::{catalog, connect, rehearsal, server, transaction};
 use crate::schema::{Catalog, diff};
 use crate::source;
 use crate::sql::parse;
-use crate::sql::statement::{Kind, Statement};
 
 const APPLICATION: &str = "pgbelay roundtrip";
 
@@ -233,56 +232,26 @@ impl Traveller<'_> {
             .join(": "))
     }
 
+    const fn trial(&self) -> Trial<'_> {
+        Trial {
+            ctx: self.ctx,
+            client: self.session.client(),
+            revision: &self.migration.revision,
+        }
+    }
+
     /// Runs the script and makes it final.
     async fn commit(&self, file: &File, transactional: bool) -> Result<()> {
-        let client = self.client();
-        session::refresh(client).await?;
-        if !transactional {
-            let statements = parse::script(&file.text);
-            stays_inside(file, &statements)?;
-            let script = self.script(file, &statements);
-            for statement in &statements {
-                script::check_copy(&script, statement)?;
-            }
-            for statement in &statements {
-                script::run_one(client, &script, statement, &Quiet, false).await?;
-            }
-            return Ok(());
-        }
-        self.begin().await?;
-        let outcome = match self.within(file).await {
-            Ok(()) => transaction::commit(client).await,
-            failed => failed,
-        };
-        if outcome.is_err() {
-            transaction::abandon(client).await;
-        }
-        outcome
+        self.trial().commit(file, transactional).await
     }
 
     async fn begin(&self) -> Result<()> {
-        let (locks, statements) = (self.ctx.lock_timeout, self.ctx.statement_timeout);
-        transaction::begin(self.client(), locks, statements).await
+        self.trial().begin().await
     }
 
     /// Runs the script in the open transaction.
     async fn within(&self, file: &File) -> Result<()> {
-        let client = self.client();
-        let statements = parse::script(&file.text);
-        let own = parse::own_transaction(&statements).unwrap_or(&statements);
-        stays_inside(file, own)?;
-        transaction::script(client).await?;
-        script::run(client, &self.script(file, own), &Quiet, false).await?;
-        session::settle(client).await
-    }
-
-    fn script<'a>(&'a self, file: &'a File, statements: &'a [Statement]) -> Script<'a> {
-        Script {
-            revision: &self.migration.revision,
-            path: &file.path,
-            text: &file.text,
-            statements,
-        }
+        self.trial().within(file).await
     }
 
     /// Schema and rows as they are between transactions.
@@ -300,25 +269,6 @@ impl Traveller<'_> {
             content: rehearsal::content(self.client()).await?,
         })
     }
-}
-
-/// Refuses what would change more than the database that the scripts are tried out in.
-fn stays_inside(file: &File, statements: &[Statement]) -> Result<()> {
-    let beyond = |statement: &Statement| match &statement.kind {
-        Kind::Refuse { what, why } if parse::is_about_the_cluster(why) => Some(what.clone()),
-        Kind::NonTransactional {
-            what,
-            definition_only: false,
-        } => Some(what.clone()),
-        _ => None,
-    };
-    let found = statements.iter().find_map(beyond);
-    found.map_or(Ok(()), |what| {
-        Err(Error::refused(format!(
-            "{}: not tried out, since {what} reaches beyond the database",
-            file.path
-        )))
-    })
 }
 
 /// Compares what was there before with what the way back led to.
@@ -362,13 +312,6 @@ fn lost(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> 
         };
     }
     text
-}
-
-/// Nobody wants to hear of each statement here.
-struct Quiet;
-
-impl Observer for Quiet {
-    fn observe(&self, _: Event) {}
 }
 
 #[cfg(test)]

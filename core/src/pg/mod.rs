@@ -15,6 +15,7 @@ pub mod feed;
 pub mod foreign;
 pub mod glance;
 pub mod guard;
+pub mod health;
 pub mod inspect;
 pub mod journal;
 pub mod large_objects;

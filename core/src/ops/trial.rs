@@ -1,0 +1,103 @@
+//! Scripts that are tried out on a database made for it.
+
+use crate::error::{Error, Result};
+use crate::ident::Revision;
+use crate::model::event::{Event, Observer};
+use crate::model::migration::Script as File;
+use crate::ops::context::Context;
+use crate::pg::script::{self, Script};
+use crate::pg::session::{self, Client};
+use crate::pg::transaction;
+use crate::sql::parse;
+use crate::sql::statement::{Kind, Statement};
+
+/// Runs scripts of one migration.
+#[derive(Clone, Copy)]
+pub struct Trial<'a> {
+    /// Its bounds on waiting are kept.
+    pub ctx: &'a Context,
+    /// The connection to the database made for it.
+    pub client: &'a Client,
+    /// The migration.
+    pub revision: &'a Revision,
+}
+
+impl Trial<'_> {
+    /// Runs the script and makes it final.
+    pub async fn commit(&self, file: &File, transactional: bool) -> Result<()> {
+        let client = self.client;
+        session::refresh(client).await?;
+        if !transactional {
+            let statements = parse::script(&file.text);
+            stays_inside(file, &statements)?;
+            let script = self.script(file, &statements);
+            for statement in &statements {
+                script::check_copy(&script, statement)?;
+            }
+            for statement in &statements {
+                script::run_one(client, &script, statement, &Quiet, false).await?;
+            }
+            return Ok(());
+        }
+        self.begin().await?;
+        let outcome = match self.within(file).await {
+            Ok(()) => transaction::commit(client).await,
+            failed => failed,
+        };
+        if outcome.is_err() {
+            transaction::abandon(client).await;
+        }
+        outcome
+    }
+
+    /// Begins a transaction for scripts.
+    pub async fn begin(&self) -> Result<()> {
+        let (locks, statements) = (self.ctx.lock_timeout, self.ctx.statement_timeout);
+        transaction::begin(self.client, locks, statements).await
+    }
+
+    /// Runs the script in the open transaction.
+    pub async fn within(&self, file: &File) -> Result<()> {
+        let statements = parse::script(&file.text);
+        let own = parse::own_transaction(&statements).unwrap_or(&statements);
+        stays_inside(file, own)?;
+        transaction::script(self.client).await?;
+        script::run(self.client, &self.script(file, own), &Quiet, false).await?;
+        session::settle(self.client).await
+    }
+
+    fn script<'a>(&'a self, file: &'a File, statements: &'a [Statement]) -> Script<'a> {
+        Script {
+            revision: self.revision,
+            path: &file.path,
+            text: &file.text,
+            statements,
+        }
+    }
+}
+
+/// Refuses what would change more than the database that the scripts are tried out in.
+fn stays_inside(file: &File, statements: &[Statement]) -> Result<()> {
+    let beyond = |statement: &Statement| match &statement.kind {
+        Kind::Refuse { what, why } if parse::is_about_the_cluster(why) => Some(what.clone()),
+        Kind::NonTransactional {
+            what,
+            definition_only: false,
+        } => Some(what.clone()),
+        _ => None,
+    };
+    let found = statements.iter().find_map(beyond);
+    found.map_or(Ok(()), |what| {
+        Err(Error::refused(format!(
+            "{}: not tried out, since {what} reaches beyond the database",
+            file.path
+        )))
+    })
+}
+
+/// Nobody wants to hear of each statement here.
+struct Quiet;
+
+impl Observer for Quiet {
+    fn observe(&self, _: Event) {}
+}
