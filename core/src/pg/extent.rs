@@ -51,10 +51,11 @@ pub async fn of(client: &Client, tables: &[Oid]) -> Result<BTreeMap<Oid, Extent>
 }
 
 /// Those of `tables` that surely hold no row: they have no page. Asking takes no lock that stays,
-/// as looking for a row would.
+/// as looking for a row would. Other access methods than heap may keep rows elsewhere.
 pub async fn empty(client: &Client, tables: &[Oid]) -> Result<BTreeSet<Oid>> {
-    let sql = "SELECT oid FROM pg_catalog.pg_class \
-               WHERE oid = ANY ($1) AND relkind = 'r' AND pg_catalog.pg_relation_size(oid) = 0";
+    let sql = "SELECT c.oid FROM pg_catalog.pg_class c \
+               JOIN pg_catalog.pg_am a ON a.oid = c.relam AND a.amname = 'heap' \
+               WHERE c.oid = ANY ($1) AND c.relkind = 'r' AND pg_catalog.pg_relation_size(c.oid) = 0";
     let tables: &[(&(dyn ToSql + Sync), Type)] = &[(&tables, Type::OID_ARRAY)];
     let rows = query::rows(client, "which tables are empty", sql, tables).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())

@@ -130,20 +130,20 @@ fn written_since(xmin: u64) -> String {
 /// Looks at `table` under a lock that keeps writers away.
 pub async fn since(client: &Client, table: &TableName, xmin: u64) -> Result<Since> {
     let written = written_since(xmin);
+    // One look at each row, as cheap as can be: writers wait for it.
     let sql = format!(
-        "SELECT pg_catalog.count(*), pg_catalog.min(ctid) FILTER (WHERE {written})::text, \
-         pg_catalog.max(ctid) FILTER (WHERE {written})::text FROM ONLY {}",
+        "SELECT pg_catalog.count(*), pg_catalog.min(ctid) FILTER (WHERE {written})::text \
+         FROM ONLY {}",
         quote::table(table)
     );
     let row = client.query_one(&sql, &[]).await;
     let row = row.pg(format!("could not look for changes in {table}"))?;
-    let (rows, first, last): (i64, Option<String>, Option<String>) =
-        (row.get(0), row.get(1), row.get(2));
-    // New rows are apt to lie together, at the table's end: only there they are looked for again.
-    let within = |(first, last)| format!("{written} AND ctid >= '{first}' AND ctid <= '{last}'");
+    let (rows, first): (i64, Option<String>) = (row.get(0), row.get(1));
+    // New rows are apt to lie at the table's end: only there they are looked for again.
+    let behind = |first| format!("{written} AND ctid >= '{first}'");
     Ok(Since {
         rows: rows.unsigned_abs(),
-        written: first.zip(last).map(within),
+        written: first.map(behind),
     })
 }
 

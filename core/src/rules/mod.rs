@@ -1,5 +1,6 @@
 //! One file per rule: what it finds in a rollback script, why that matters, and the way out.
 
+mod database;
 mod delete;
 mod delete_all;
 mod drop_column;
