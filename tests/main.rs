@@ -28,6 +28,9 @@ mod contract;
 // Reports of a validation: the same content in every format, and names that stay text.
 mod reports;
 
+// The scripts of a rollback, run on a copy.
+mod rehearse;
+
 // Every migration there, back, and there again.
 mod roundtrip;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use pgbelay_core::error::{Error, Result};
 use pgbelay_core::model::loss::Verdict;
+use pgbelay_core::ops::rehearse::{self, Stage};
 use pgbelay_core::ops::rollback::{self, Ask, Request};
 
 use crate::args::value;
@@ -23,6 +24,8 @@ use crate::shell::{Ending, Exit, Flow, Shell};
   rollback validate 0041 --format markdown            for a pull request
   rollback validate 0041 --format html --output risk.html
   rollback validate 0041 --format sarif --output risk.sarif
+  rollback validate 0041 --rehearse clone             do the scripts run, and where do they end?
+  rollback validate 0041 --rehearse latest            and what becomes of the rows?
   rollback validate -1 --fail-on LOSS_UNRECOVERABLE")]
 pub struct Args {
     /// Revision that a rollback would keep
@@ -37,11 +40,24 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
+    /// Run the scripts on a copy: `clone` (the definitions alone) or a backup (restored). Takes a
+    /// database on the same server, which is dropped at the end
+    #[arg(long, value_name = "clone|BACKUP", value_parser = stage)]
+    rehearse: Option<Stage>,
+
     /// Exit 4 only from this verdict on: NO_LOSS, LOSS_RECOVERABLE, LOSS_UNRECOVERABLE, UNKNOWN,
     /// WILL_FAIL, MISSING
     #[arg(long, value_name = "VERDICT", value_parser = value::verdict)]
     #[arg(default_value = "LOSS_RECOVERABLE", hide_default_value = true)]
     fail_on: Verdict,
+}
+
+fn stage(text: &str) -> Result<Stage, String> {
+    match text {
+        "" => Err("it is empty".to_owned()),
+        "clone" => Ok(Stage::Clone),
+        backup => Ok(Stage::Backup(backup.to_owned())),
+    }
 }
 
 /// How a report is written.
@@ -81,7 +97,11 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         accept_drift: false,
         measure: true,
     };
-    let plan = rollback::plan(&context, request).await?.plan;
+    let mut planned = rollback::plan(&context, request).await?;
+    if let Some(stage) = &args.rehearse {
+        rehearse::run(&context, &mut planned, stage).await?;
+    }
+    let plan = planned.plan;
     let view = plan::view(&plan);
     let exit = Exit::found(plan.verdict >= args.fail_on);
     let Some(file) = &args.output else {

@@ -6,7 +6,7 @@ pub(super) mod details;
 mod large_objects;
 mod matviews;
 mod merge;
-mod open;
+pub(super) mod open;
 mod patterns;
 pub mod prune;
 mod reading;

@@ -18,6 +18,7 @@ pub mod marking;
 pub mod offline;
 pub mod preview;
 mod provisional;
+pub mod rehearse;
 pub mod repair;
 pub mod revision;
 pub mod rollback;

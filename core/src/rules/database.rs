@@ -5,6 +5,7 @@ pub(super) mod drift;
 pub(super) mod edited;
 pub(super) mod no_file;
 pub(super) mod no_key;
+pub(super) mod rehearsed;
 pub(super) mod will_fail;
 
 use crate::model::loss::Finding;

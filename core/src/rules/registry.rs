@@ -2,7 +2,9 @@
 
 use crate::model::loss::Finding;
 use crate::model::migration::Migration;
-use crate::rules::database::{cascade_hidden, drift, edited, no_file, no_key, will_fail};
+use crate::rules::database::{
+    cascade_hidden, drift, edited, no_file, no_key, rehearsed, will_fail,
+};
 use crate::rules::delete;
 use crate::rules::delete_all;
 use crate::rules::drop_column;
@@ -58,6 +60,7 @@ pub static RULES: &[&Rule] = &[
     &drift::RULE,
     &no_file::RULE,
     &edited::RULE,
+    &rehearsed::RULE,
 ];
 
 /// The rule with this id, such as `RB-DROP-COLUMN`; case doesn't matter.

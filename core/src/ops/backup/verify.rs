@@ -15,6 +15,7 @@ use crate::ops::backup::whole;
 use crate::ops::context::Context;
 use crate::ops::task::Task;
 use crate::pg::error::sqlstate;
+use crate::pg::lock::Locked;
 use crate::pg::restore as restoring;
 use crate::pg::scratch::Scratch;
 use crate::pg::session::Client;
@@ -174,10 +175,25 @@ fn differs(error: &Error) -> bool {
 }
 
 async fn into(ctx: &Context, scratch: &Scratch, verified: Arc<Verified>) -> Result<String> {
+    let (locked, plan) = fill(ctx, scratch, verified, true).await?;
+    let client = locked.session().client();
+    positions(client, &plan).await?;
+    constraints(ctx, client).await?;
+    writing(ctx, client).await?;
+    Ok(server::read(client).await?.version)
+}
+
+/// Restores into a scratch database; with `compare`, all rows are read again.
+pub(in crate::ops) async fn fill(
+    ctx: &Context,
+    scratch: &Scratch,
+    verified: Arc<Verified>,
+    compare: bool,
+) -> Result<(Locked, RestorePlan)> {
     let name = scratch.options().database.clone();
     let mut plan = restore::of(verified, &name, &[], None)?;
     plan.scratch = true;
-    plan.compare = true;
+    plan.compare = compare;
     if plan.how != How::Whole {
         return Err(
             Error::usage("a backup without definitions can't be restored alone")
@@ -186,13 +202,9 @@ async fn into(ctx: &Context, scratch: &Scratch, verified: Arc<Verified>) -> Resu
     }
     let session = connect::connect(scratch.options(), "pgbelay verify").await?;
     let locked = lock::acquire(session, ctx.wait, ctx.observer.as_ref()).await?;
-    let client = locked.session().client();
     let target = scratch.options().at(locked.session().host());
-    whole::load(ctx, client, target, &plan).await?;
-    positions(client, &plan).await?;
-    constraints(ctx, client).await?;
-    writing(ctx, client).await?;
-    Ok(server::read(client).await?.version)
+    whole::load(ctx, locked.session().client(), target, &plan).await?;
+    Ok((locked, plan))
 }
 
 /// Every sequence stands where it was saved.

@@ -1,0 +1,330 @@
+//! `rollback validate --rehearse`: the scripts run, on a copy that exists for nothing else.
+//!
+//! What comes out is told as findings of the plan, so that every report has it. A copy of the
+//! definitions tells whether the scripts run and where they end; its tables are empty, so branches
+//! that look at rows are not taken: it tells "at least this", never "only this". A restored backup
+//! tells what becomes of the rows, too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::model::event::{Event, Phase};
+use crate::model::loss::{Finding, Severity, Verdict};
+use crate::model::plan::{Coverage, Fate};
+use crate::ops::backup::{open, verify};
+use crate::ops::context::Context;
+use crate::ops::loading::after;
+use crate::ops::rollback::Planned;
+use crate::ops::task::Task;
+use crate::ops::trial::Trial;
+use crate::pg::restore::{self, Settings};
+use crate::pg::scratch::Scratch;
+use crate::pg::session::Client;
+use crate::pg::{catalog, connect, dump, rehearsal, server, transaction};
+use crate::schema::{Catalog, Entry, diff, dump_entries};
+
+const APPLICATION: &str = "pgbelay rehearsal";
+
+/// The rule that all of it is told under.
+const RULE: &str = "RB-REHEARSED";
+
+/// What to rehearse on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// A copy of the definitions.
+    Clone,
+    /// A restored backup.
+    Backup(String),
+}
+
+/// What the copy holds at a moment: definitions, and rows by table where it has any.
+struct State {
+    catalog: Catalog,
+    content: BTreeMap<String, String>,
+}
+
+/// Runs the scripts of `planned` on `stage` and adds to the plan what came of it.
+pub fn run<'a>(ctx: &'a Context, planned: &'a mut Planned, stage: &'a Stage) -> Task<'a, ()> {
+    Box::pin(async move {
+        if ctx.production {
+            return Err(Error::refused(
+                "this database is production: scripts are not run on its server",
+            )
+            .hint("rehearse against a copy on a server for development"));
+        }
+        if planned.plan.steps.is_empty() {
+            return Ok(());
+        }
+        let session = connect::connect(&ctx.database, APPLICATION).await?;
+        let server = server::read(session.client()).await?;
+        drop(session);
+        let scratch = Scratch::create(&ctx.database, &server.encoding, &server.collation).await?;
+        let outcome = match stage {
+            Stage::Clone => on_clone(ctx, planned, &scratch, server.version_num).await,
+            Stage::Backup(selector) => on_backup(ctx, planned, &scratch, selector).await,
+        };
+        let removed = scratch.remove().await;
+        outcome?;
+        removed
+    })
+}
+
+async fn on_clone(
+    ctx: &Context,
+    planned: &mut Planned,
+    scratch: &Scratch,
+    version_num: i32,
+) -> Result<()> {
+    let dumped = dump::schema(&ctx.database, &ctx.pg_bin, version_num, None).await?;
+    let session = connect::connect(scratch.options(), APPLICATION).await?;
+    let client = session.client();
+    let text = |bytes: Vec<u8>| {
+        String::from_utf8(bytes).map_err(|_| Error::failed("the definitions are no UTF-8 text"))
+    };
+    let (pre, post) = (text(dumped.pre)?, text(dumped.post)?);
+    let settings = Settings {
+        recorded: &[],
+        standard_strings: !(pre.lines().take(40))
+            .any(|line| line == "SET standard_conforming_strings = off;"),
+    };
+    restore::begin(client, settings).await?;
+    let subscription =
+        |entry: &Entry| entry.kind == "SUBSCRIPTION" || entry.name.starts_with("SUBSCRIPTION ");
+    let entries = dump_entries(&pre).into_iter().chain(dump_entries(&post));
+    for entry in entries.filter(|entry| !subscription(entry)) {
+        after::make(client, &entry).await?;
+    }
+    restore::commit(client).await?;
+    rehearse(ctx, planned, client, "a copy of the definitions", false).await
+}
+
+async fn on_backup(
+    ctx: &Context,
+    planned: &mut Planned,
+    scratch: &Scratch,
+    selector: &str,
+) -> Result<()> {
+    let backup = open::find(ctx, selector)?;
+    let facts = backup.facts().clone();
+    if facts.revision != planned.plan.from {
+        let say = |r: &Option<crate::ident::Revision>| {
+            r.as_ref().map_or("base".to_owned(), ToString::to_string)
+        };
+        return Err(Error::usage(format!(
+            "backup {} is of revision {}, and the database is at {}",
+            facts.id,
+            say(&facts.revision),
+            say(&planned.plan.from)
+        ))
+        .hint("take a new one: backup create"));
+    }
+    let verified = open::for_loading(ctx, backup).await?;
+    let (locked, _) = verify::fill(ctx, scratch, verified, false).await?;
+    let on = format!("backup {}", facts.id);
+    rehearse(ctx, planned, locked.session().client(), &on, true).await
+}
+
+async fn rehearse(
+    ctx: &Context,
+    planned: &mut Planned,
+    client: &Client,
+    on: &str,
+    rows: bool,
+) -> Result<()> {
+    ctx.observer.observe(Event::Phase(Phase::Scripts));
+    let before = look(ctx, client, rows).await?;
+    let began = Instant::now();
+    let mut failed = None;
+    for step in &planned.plan.steps {
+        let trial = Trial {
+            ctx,
+            client,
+            revision: &step.revision,
+        };
+        if let Err(error) = trial.commit(&step.script, step.transactional).await {
+            let causes = error.causes().into_iter();
+            let whole: Vec<String> = std::iter::once(error.to_string()).chain(causes).collect();
+            failed = Some((step.script.path.clone(), whole.join(": ")));
+            break;
+        }
+    }
+    let took = began.elapsed();
+    if client.is_closed() {
+        return Err(Error::failed(
+            "the connection was lost during the rehearsal",
+        ));
+    }
+    let plan = &mut planned.plan;
+    let mut tell = |severity, path: String, message: String| {
+        plan.findings.push(Finding {
+            rule: RULE,
+            severity,
+            path,
+            line: 0,
+            message,
+        });
+    };
+    if let Some((path, why)) = failed {
+        tell(
+            Severity::Block,
+            path,
+            format!("rehearsed on {on}, it fails: {why}"),
+        );
+        plan.verdict = Verdict::WillFail;
+        return Ok(());
+    }
+    let seconds = took.as_secs_f64();
+    tell(
+        Severity::Info,
+        String::new(),
+        format!("rehearsed on {on}: the scripts run, in {seconds:.1} s"),
+    );
+    let after = look(ctx, client, rows).await?;
+    let end = after.catalog.fingerprint();
+    match (plan.expected, &planned.target) {
+        (Some(expected), _) if expected == end => {}
+        (Some(_), Some(target)) => tell(
+            Severity::Warn,
+            String::new(),
+            format!(
+                "rehearsed on {on}, the scripts end in another schema than the one before:\n{}",
+                diff(target, &after.catalog).render()
+            ),
+        ),
+        (Some(_), None) => tell(
+            Severity::Warn,
+            String::new(),
+            format!("rehearsed on {on}, the scripts end in another schema than the one before"),
+        ),
+        (None, _) => {}
+    }
+    if !rows {
+        return Ok(());
+    }
+    let moves = |coverage: &&Coverage| coverage.fate == Fate::Dropped || coverage.rows_change;
+    let covered = plan.coverage.values().filter(moves);
+    let covered: BTreeSet<String> = covered.map(|c| format!("table {}", c.table)).collect();
+    let told = judged(effects(&before.content, &after.content), &covered);
+    if told
+        .iter()
+        .any(|(severity, _)| *severity == Severity::Block)
+    {
+        plan.verdict = plan.verdict.max(Verdict::Unknown);
+    }
+    plan.findings
+        .extend(told.into_iter().map(|(severity, effect)| Finding {
+            rule: RULE,
+            severity,
+            path: String::new(),
+            line: 0,
+            message: format!("rehearsed on {on}: {effect}"),
+        }));
+    Ok(())
+}
+
+/// What there is to say about `effects`, when rows of the tables `covered` were known to change.
+fn judged(
+    effects: Vec<(&str, String, bool)>,
+    covered: &BTreeSet<String>,
+) -> Vec<(Severity, String)> {
+    let judge = |(table, effect, moved): (&str, String, bool)| {
+        if moved && !covered.contains(table) {
+            let text = format!("{table}: {effect}, which was not foreseen");
+            return (Severity::Block, text);
+        }
+        (Severity::Info, format!("{table}: {effect}"))
+    };
+    effects.into_iter().map(judge).collect()
+}
+
+async fn look(ctx: &Context, client: &Client, rows: bool) -> Result<State> {
+    transaction::begin(client, ctx.lock_timeout, None).await?;
+    let state = async {
+        Ok(State {
+            catalog: catalog::read_aside(client).await?,
+            content: if rows {
+                rehearsal::content(client).await?
+            } else {
+                BTreeMap::new()
+            },
+        })
+    };
+    let state = state.await;
+    transaction::abandon(client).await;
+    state
+}
+
+/// What became of each table that holds something else afterwards, and whether rows went or came.
+fn effects<'a>(
+    before: &'a BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) -> Vec<(&'a str, String, bool)> {
+    let count = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+    let tables = before.iter().filter(|(name, _)| name.starts_with("table "));
+    let effect = |(name, held): (&'a String, &String)| {
+        let rows = count(held);
+        let Some(holds) = after.get(name) else {
+            return Some((
+                name.as_str(),
+                format!("gone, with {rows} rows"),
+                rows != "0",
+            ));
+        };
+        let now = count(holds);
+        if rows != now {
+            return Some((
+                name.as_str(),
+                format!("{rows} rows before, {now} after"),
+                true,
+            ));
+        }
+        let changed = holds != held && rows != "0";
+        changed.then(|| {
+            (
+                name.as_str(),
+                format!("{rows} rows, with other values or columns"),
+                false,
+            )
+        })
+    };
+    tables.filter_map(effect).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effects_are_told_by_table() {
+        let content = |text: &str| -> BTreeMap<String, String> {
+            let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+            pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+        };
+        let before = content(
+            "table a=3 rows x,table b=2 rows y,table c=1 rows z,table d=0 rows ,table e=1 rows q,sequence s=1",
+        );
+        let after = content("table a=3 rows x,table b=1 rows y,table c=1 rows w,sequence s=2");
+        let told = effects(&before, &after);
+        let expected = [
+            ("table b", "2 rows before, 1 after".to_owned(), true),
+            (
+                "table c",
+                "1 rows, with other values or columns".to_owned(),
+                false,
+            ),
+            ("table d", "gone, with 0 rows".to_owned(), false),
+            ("table e", "gone, with 1 rows".to_owned(), true),
+        ];
+        assert_eq!(told, expected);
+        let covered = ["table b".to_owned()].into();
+        let blocked: Vec<String> = (judged(told, &covered).into_iter())
+            .filter(|(severity, _)| *severity == Severity::Block)
+            .map(|(_, text)| text)
+            .collect();
+        assert_eq!(
+            blocked,
+            ["table e: gone, with 1 rows, which was not foreseen"]
+        );
+    }
+}
