@@ -141,6 +141,13 @@ impl Error {
         &self.done
     }
 
+    /// The message and those of the causes, outermost first, in one line.
+    pub fn in_full(&self) -> String {
+        let causes = self.causes().into_iter();
+        let all: Vec<String> = std::iter::once(self.to_string()).chain(causes).collect();
+        all.join(": ")
+    }
+
     /// The messages of the causes, outermost first.
     pub fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();

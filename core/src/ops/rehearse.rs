@@ -143,9 +143,7 @@ async fn rehearse(
             revision: &step.revision,
         };
         if let Err(error) = trial.commit(&step.script, step.transactional).await {
-            let causes = error.causes().into_iter();
-            let whole: Vec<String> = std::iter::once(error.to_string()).chain(causes).collect();
-            failed = Some((step.script.path.clone(), whole.join(": ")));
+            failed = Some((step.script.path.clone(), error.in_full()));
             break;
         }
     }

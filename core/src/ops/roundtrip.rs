@@ -225,11 +225,7 @@ impl Traveller<'_> {
         if self.session.is_dead() {
             return Err(error);
         }
-        let causes = error.causes().into_iter();
-        Ok(std::iter::once(error.to_string())
-            .chain(causes)
-            .collect::<Vec<_>>()
-            .join(": "))
+        Ok(error.in_full())
     }
 
     const fn trial(&self) -> Trial<'_> {

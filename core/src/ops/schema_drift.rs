@@ -89,12 +89,7 @@ pub fn find(ctx: &Context, with_build: bool) -> Task<'_, SchemaDrift> {
         } else {
             match beside_build(ctx, &server, &without, &entries).await {
                 Ok(comparison) => comparison,
-                Err(error) => {
-                    let causes = error.causes().into_iter();
-                    let whole: Vec<String> =
-                        std::iter::once(error.to_string()).chain(causes).collect();
-                    Comparison::Unknown(whole.join(": "))
-                }
+                Err(error) => Comparison::Unknown(error.in_full()),
             }
         };
         if let (Comparison::Unknown(recorded), Comparison::Unknown(built)) = (&recorded, &built) {
