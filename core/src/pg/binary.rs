@@ -98,7 +98,7 @@ pub type Forms = HashMap<String, Form>;
 pub async fn forms(client: &Client, tables: &[String]) -> Result<Vec<Forms>> {
     let sql = "SELECT w.place, a.attname::pg_catalog.text, a.atttypid, t.typtype = 'e' \
                FROM pg_catalog.unnest($1) WITH ORDINALITY AS w (name, place) \
-               JOIN pg_catalog.pg_attribute a ON a.attrelid = w.name::pg_catalog.regclass \
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = pg_catalog.to_regclass(w.name) \
                JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
                WHERE a.attnum > 0 AND NOT a.attisdropped";
     let params: [(&(dyn ToSql + Sync), Type); 1] = [(&tables, Type::TEXT_ARRAY)];
