@@ -94,6 +94,13 @@ fn a_restored_backup_tells_what_becomes_of_the_rows() {
     assert!(text.ends_with("10 rows before, 8 after"), "{text}");
     assert!(of("table public.log:").1.contains("0 rows before, 1 after"));
 
+    let output = sandbox.run("rollback", &["validate", "0001", "--rehearse", "latest"]);
+    assert!(
+        output
+            .stdout
+            .contains("  the database: info: rehearsed on backup")
+    );
+
     // In every format.
     for format in ["human", "markdown", "html", "sarif"] {
         let args = [

@@ -59,8 +59,11 @@ pub fn summary(findings: &[Finding]) -> String {
     format!("{all}: {}\n", parts.join(", "))
 }
 
-/// `path:line`, safe for the terminal.
+/// `path:line`, safe for the terminal. What is in no script is of the database.
 pub fn place(path: &str, line: u32) -> String {
+    if path.is_empty() {
+        return "the database".to_owned();
+    }
     if line > 0 {
         format!("{}:{line}", safe(path))
     } else {

@@ -94,11 +94,17 @@ fn result(rule: &str, severity: Severity, text: &str, path: &str, line: u32) -> 
     if line > 0 {
         place["region"] = json!({"startLine": line});
     }
+    // What is in no script has no place.
+    let locations = if path.is_empty() {
+        json!([])
+    } else {
+        json!([{"physicalLocation": place}])
+    };
     json!({
         "ruleId": rule,
         "level": level(severity),
         "message": {"text": message(text)},
-        "locations": [{"physicalLocation": place}],
+        "locations": locations,
     })
 }
 
