@@ -136,6 +136,16 @@ fn what_cannot_be_rehearsed_is_refused() {
         .assert_exit(2)
         .assert_says("is of revision 0002");
     validate(&["nothing"]).assert_exit(2);
+    let proof = sandbox.home().join("escaped");
+    let escape = format!(
+        "drop table l; copy t to program 'touch {}'",
+        proof.display()
+    );
+    sandbox.migration("0003_last", "create table l (id int)", &escape);
+    validate(&["clone"])
+        .assert_exit(3)
+        .assert_says("not rehearsed");
+    assert!(!proof.exists());
     sandbox.write("pgbelay.toml", "[env.live]\nproduction = true\n");
     validate(&["clone", "--env", "live"]).assert_exit(3);
 }

@@ -29,6 +29,16 @@ const APPLICATION: &str = "pgbelay rehearsal";
 /// The rule that all of it is told under.
 const RULE: &str = "RB-REHEARSED";
 
+/// What stands in the way of a rollback and not of a rehearsal: that it is hard to judge or to undo.
+/// All else might reach beyond the copy, or leave no whole way back to try.
+const HARMLESS: [&str; 5] = [
+    "RB-OPAQUE",
+    "RB-CASCADE-HIDDEN",
+    "RB-NO-KEY",
+    "RB-NON-TX",
+    "RB-DRIFT",
+];
+
 /// What to rehearse on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
@@ -52,6 +62,14 @@ pub fn run<'a>(ctx: &'a Context, planned: &'a mut Planned, stage: &'a Stage) -> 
                 "this database is production: scripts are not run on its server",
             )
             .hint("rehearse against a copy on a server for development"));
+        }
+        let mut refusals = planned.plan.refusals.iter();
+        if let Some(refusal) = refusals.find(|refusal| !HARMLESS.contains(&refusal.rule)) {
+            return Err(Error::refused(format!(
+                "not rehearsed: {}:{}: {}",
+                refusal.path, refusal.line, refusal.reason
+            ))
+            .hint("without --rehearse, the report tells what can be told from reading"));
         }
         if planned.plan.steps.is_empty() {
             return Ok(());
@@ -169,7 +187,7 @@ async fn rehearse(
             path,
             format!("rehearsed on {on}, it fails: {why}"),
         );
-        plan.verdict = Verdict::WillFail;
+        plan.verdict = plan.verdict.max(Verdict::WillFail);
         return Ok(());
     }
     let seconds = took.as_secs_f64();
