@@ -37,6 +37,13 @@ const SCRIPTS: &[(&str, &str, &str)] = &[
     ),
     ("broken", "select 1", "create role nobody_makes_it"),
     ("missing", "create table never (id int not null check (id = 7654321))", ""),
+    (
+        "broken",
+        "select 1",
+        "copy (select 1) to program 'touch __HERE__/escaped_by_copy'",
+    ),
+    ("broken", "select 1", "select lo_export(1, '__HERE__/escaped_by_function')"),
+    ("broken", "select set_config('search_path', '', false)", "create foreign data wrapper elsewhere"),
     ("up_failed", "select 1 / 0", "select 1"),
     ("untried", "select 1", "select 1"),
 ];
@@ -44,7 +51,8 @@ const SCRIPTS: &[(&str, &str, &str)] = &[
 fn with_migrations() -> Sandbox {
     let sandbox = Sandbox::bare();
     for (number, (name, up, down)) in SCRIPTS.iter().enumerate() {
-        sandbox.migration(&format!("{:04}_{name}", number + 1), up, down);
+        let down = down.replace("__HERE__", &sandbox.folder.display().to_string());
+        sandbox.migration(&format!("{:04}_{name}", number + 1), up, &down);
     }
     sandbox
 }
@@ -81,7 +89,10 @@ fn every_grade_is_told_and_nothing_is_left() {
         "0010 exact true",
         "0011 broken false",
         "0012 missing false",
-        "0013 up_failed false",
+        "0013 broken false",
+        "0014 broken false",
+        "0015 broken false",
+        "0016 up_failed false",
     ];
     assert_eq!(told, expected, "{output}");
     let difference = |place: usize| lines[place]["difference"].as_str().unwrap_or_default();
@@ -95,8 +106,17 @@ fn every_grade_is_told_and_nothing_is_left() {
     assert!(difference(5).contains(" rows before, 0 after"));
     assert!(difference(6).contains("extra"), "{}", difference(6));
     assert!(difference(7).contains("nowhere"));
-    assert!(difference(10).contains("reaches beyond"));
-    assert!(difference(12).contains("division by zero"));
+    for place in [10, 12, 13, 14] {
+        assert!(
+            difference(place).contains("reaches beyond"),
+            "{place}: {}",
+            difference(place)
+        );
+    }
+    for escaped in ["escaped_by_copy", "escaped_by_function"] {
+        assert!(!sandbox.folder.join(escaped).exists(), "{escaped}");
+    }
+    assert!(difference(15).contains("division by zero"));
     let done = output.last();
     assert_eq!(done["grades"]["exact"], 5);
     assert_eq!(done["untried"], 1);

@@ -8,8 +8,8 @@ use crate::ops::context::Context;
 use crate::pg::script::{self, Script};
 use crate::pg::session::{self, Client};
 use crate::pg::transaction;
-use crate::sql::parse;
 use crate::sql::statement::{Kind, Statement};
+use crate::sql::{builtin, parse};
 
 /// Runs scripts of one migration.
 #[derive(Clone, Copy)]
@@ -76,23 +76,36 @@ impl Trial<'_> {
     }
 }
 
-/// Refuses what would change more than the database that the scripts are tried out in.
+/// Refuses what is known to reach beyond the database that the scripts are tried out in: roles,
+/// files, programs, other servers.
 fn stays_inside(file: &File, statements: &[Statement]) -> Result<()> {
-    let beyond = |statement: &Statement| match &statement.kind {
-        Kind::Refuse { what, why } if parse::is_about_the_cluster(why) => Some(what.clone()),
+    let Some((statement, what)) = statements.iter().find_map(|s| Some((s, beyond(s)?))) else {
+        return Ok(());
+    };
+    Err(Error::refused(format!(
+        "{}:{}: not tried out, since {what} reaches beyond the database",
+        file.path, statement.line
+    )))
+}
+
+/// What of `statement` reaches beyond its database.
+fn beyond(statement: &Statement) -> Option<String> {
+    match &statement.kind {
+        Kind::Refuse { what, why } if parse::is_beyond_the_database(what, why) => {
+            Some(what.clone())
+        }
+        // A file or a program of the server: what comes from the client is in the script.
+        Kind::CopyFrom(_) if statement.data.is_none() => Some("COPY FROM".to_owned()),
         Kind::NonTransactional {
             what,
             definition_only: false,
         } => Some(what.clone()),
-        _ => None,
-    };
-    let found = statements.iter().find_map(beyond);
-    found.map_or(Ok(()), |what| {
-        Err(Error::refused(format!(
-            "{}: not tried out, since {what} reaches beyond the database",
-            file.path
-        )))
-    })
+        _ => {
+            let mut functions = statement.functions.iter();
+            let called = functions.find(|f| builtin::reaches_beyond(f));
+            called.map(|function| format!("{function}()"))
+        }
+    }
 }
 
 /// Nobody wants to hear of each statement here.

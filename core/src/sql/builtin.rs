@@ -5,13 +5,13 @@
 
 use crate::sql::statement::Name;
 
-/// Functions whose effects a ROLLBACK doesn't take back, by the start of their names.
-const OUTSIDE: [&str; 29] = [
+/// Functions that reach beyond the database they are called in, by the start of their names:
+/// files, other servers, the server process, replication.
+const BEYOND: [&str; 23] = [
     "dblink",
     "http",
     "lo_export",
     "lo_import",
-    "pg_advisory_",
     "pg_backup_",
     "pg_cancel_backend",
     "pg_copy_",
@@ -21,19 +21,24 @@ const OUTSIDE: [&str; 29] = [
     "pg_log_",
     "pg_logical_",
     "pg_ls_",
-    "pg_notify",
     "pg_promote",
     "pg_read_",
     "pg_reload_conf",
     "pg_replication_",
     "pg_rotate_logfile",
     "pg_start_backup",
-    "pg_stat_reset",
     "pg_stop_backup",
     "pg_switch_",
     "pg_terminate_backend",
-    "pg_try_advisory_lock",
     "pg_wal_replay_",
+];
+
+/// The same for those that stay in it, and whose effects a ROLLBACK doesn't take back either.
+const WITHIN: [&str; 6] = [
+    "pg_advisory_",
+    "pg_notify",
+    "pg_stat_reset",
+    "pg_try_advisory_lock",
     "set_config",
     "setval",
 ];
@@ -76,7 +81,16 @@ const PURE: &str = "abs age currval nextval any_value array_agg array_append arr
 /// Whether `function` may do something that a ROLLBACK doesn't take back: sequences, settings,
 /// locks, messages, files, other servers, the server process.
 pub fn acts_outside(function: &Name) -> bool {
-    OUTSIDE.iter().any(|start| function.name.starts_with(start))
+    reaches_beyond(function) || starts(function, &WITHIN)
+}
+
+/// Whether `function` may reach beyond the database that it is called in.
+pub fn reaches_beyond(function: &Name) -> bool {
+    starts(function, &BEYOND)
+}
+
+fn starts(function: &Name, starts: &[&str]) -> bool {
+    starts.iter().any(|start| function.name.starts_with(start))
 }
 
 /// Whether `function` is one of PostgreSQL's that only compute or look, going by its name.
@@ -110,6 +124,7 @@ mod tests {
                 "{outside}"
             );
         }
+        assert!(reaches_beyond(&name("dblink_exec")) && !reaches_beyond(&name("setval")));
         for other in ["app.lower", "cleanup", "query_to_xml", "lo_unlink"] {
             assert!(
                 !acts_outside(&name(other)) && !is_pure(&name(other)),

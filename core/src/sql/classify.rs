@@ -9,7 +9,7 @@ mod refused;
 mod settings;
 mod tables;
 
-pub(super) use refused::CLUSTER;
+pub(super) use refused::{CLUSTER, FOREIGN};
 
 use squawk_syntax::SyntaxKind;
 use squawk_syntax::SyntaxNode;

@@ -28,9 +28,10 @@ pub fn script(text: &str) -> Vec<Statement> {
     })
 }
 
-/// True for the reason why a statement is refused that changes the whole cluster: roles, databases.
-pub fn is_about_the_cluster(why: &str) -> bool {
-    why == classify::CLUSTER
+/// True for a refused statement, `what` for the reason `why`, that changes more than its database:
+/// roles, files and programs of the server, foreign servers.
+pub fn is_beyond_the_database(what: &str, why: &str) -> bool {
+    [classify::CLUSTER, classify::FOREIGN].contains(&why) || ["COPY", "LOAD"].contains(&what)
 }
 
 /// The statements inside a script's own transaction: those between a first `BEGIN` and a last

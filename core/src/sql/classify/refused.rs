@@ -13,7 +13,7 @@ pub(in crate::sql) const CLUSTER: &str =
 /// Publications and subscriptions.
 pub(super) const REPLICATION: &str = "a position in a replication stream can't be put back";
 /// Servers, wrappers, user mappings, foreign tables.
-pub(super) const FOREIGN: &str =
+pub(in crate::sql) const FOREIGN: &str =
     "what lies on a foreign server, and how to log in there, can't be kept";
 const SESSION: &str = "it changes the session that the toolkit itself works in";
 const CURSOR: &str = "cursors can't be followed, so what they reach isn't known";
