@@ -122,3 +122,27 @@ fn an_error_shows_the_line_without_its_values() {
     failed.assert_says("  | select ???????????, nothing\n  |                     ^");
     failed.assert_silent_about("topsecret");
 }
+
+/// The schema is read between scripts, by statements that the session keeps ready.
+#[test]
+fn scripts_that_prepare_or_forget_statements_do_no_harm() {
+    let sandbox = Sandbox::new();
+    let forget = "create table t (id int); do $$ begin execute 'deallocate all'; end $$";
+    sandbox.migration("0001_forget", forget, "drop table t");
+    let hide = "prepare pgbelay_catalog_columns as select 1; create table u (id int)";
+    sandbox.migration("0002_hide", hide, "drop table u");
+    sandbox.migration(
+        "0003_more",
+        "alter table t add v text",
+        "alter table t drop v",
+    );
+    sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+    // What was recorded after each is what a session reads that knows of none of this.
+    let output = sandbox.run("validate", &["drift", "--json"]);
+    output.assert_exit(0).assert_says("same");
+    for revision in ["0002", "0001"] {
+        sandbox
+            .run("rollback", &["to", revision, "--yes"])
+            .assert_exit(0);
+    }
+}

@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod backup;
 pub mod consent;
+pub mod content;
 pub mod event;
 pub mod fitness;
 pub mod layout;

@@ -5,10 +5,11 @@
 //! that look at rows are not taken: it tells "at least this", never "only this". A restored backup
 //! tells what becomes of the rows, too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::model::content::{Became, Content};
 use crate::model::event::{Event, Phase};
 use crate::model::loss::{Finding, Severity, Verdict};
 use crate::model::plan::{Coverage, Fate};
@@ -51,7 +52,7 @@ pub enum Stage {
 /// What the copy holds at a moment: definitions, and rows by table where it has any.
 struct State {
     catalog: Catalog,
-    content: BTreeMap<String, String>,
+    content: Content,
 }
 
 /// Runs the scripts of `planned` on `stage` and adds to the plan what came of it.
@@ -220,8 +221,8 @@ async fn rehearse(
     }
     let moves = |coverage: &&Coverage| coverage.fate == Fate::Dropped || coverage.rows_change;
     let covered = plan.coverage.values().filter(moves);
-    let covered: BTreeSet<String> = covered.map(|c| format!("table {}", c.table)).collect();
-    let told = judged(effects(&before.content, &after.content), &covered);
+    let covered: BTreeSet<String> = covered.map(|c| c.table.to_string()).collect();
+    let told = judged(before.content.became(&after.content), &covered);
     if told
         .iter()
         .any(|(severity, _)| *severity == Severity::Block)
@@ -239,19 +240,26 @@ async fn rehearse(
     Ok(())
 }
 
-/// What there is to say about `effects`, when rows of the tables `covered` were known to change.
-fn judged(
-    effects: Vec<(&str, String, bool)>,
-    covered: &BTreeSet<String>,
-) -> Vec<(Severity, String)> {
-    let judge = |(table, effect, moved): (&str, String, bool)| {
+/// What there is to say about what became of tables, when the rows of those `covered` were known to
+/// change.
+fn judged(became: Vec<(&str, Became)>, covered: &BTreeSet<String>) -> Vec<(Severity, String)> {
+    let judge = |(table, became): (&str, Became)| {
+        let (effect, moved) = match became {
+            Became::Gone { rows } => (format!("gone, with {rows} rows"), rows > 0),
+            Became::Counted { before, after } => {
+                (format!("{before} rows before, {after} after"), true)
+            }
+            Became::Rewritten { rows } => {
+                (format!("{rows} rows, with other values or columns"), false)
+            }
+        };
         if moved && !covered.contains(table) {
-            let text = format!("{table}: {effect}, which was not foreseen");
+            let text = format!("table {table}: {effect}, which was not foreseen");
             return (Severity::Block, text);
         }
-        (Severity::Info, format!("{table}: {effect}"))
+        (Severity::Info, format!("table {table}: {effect}"))
     };
-    effects.into_iter().map(judge).collect()
+    became.into_iter().map(judge).collect()
 }
 
 async fn look(ctx: &Context, client: &Client, rows: bool) -> Result<State> {
@@ -262,7 +270,7 @@ async fn look(ctx: &Context, client: &Client, rows: bool) -> Result<State> {
             content: if rows {
                 rehearsal::content(client).await?
             } else {
-                BTreeMap::new()
+                Content::default()
             },
         })
     };
@@ -271,76 +279,40 @@ async fn look(ctx: &Context, client: &Client, rows: bool) -> Result<State> {
     state
 }
 
-/// What became of each table that holds something else afterwards, and whether rows went or came.
-fn effects<'a>(
-    before: &'a BTreeMap<String, String>,
-    after: &BTreeMap<String, String>,
-) -> Vec<(&'a str, String, bool)> {
-    let count = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
-    let tables = before.iter().filter(|(name, _)| name.starts_with("table "));
-    let effect = |(name, held): (&'a String, &String)| {
-        let rows = count(held);
-        let Some(holds) = after.get(name) else {
-            return Some((
-                name.as_str(),
-                format!("gone, with {rows} rows"),
-                rows != "0",
-            ));
-        };
-        let now = count(holds);
-        if rows != now {
-            return Some((
-                name.as_str(),
-                format!("{rows} rows before, {now} after"),
-                true,
-            ));
-        }
-        let changed = holds != held && rows != "0";
-        changed.then(|| {
-            (
-                name.as_str(),
-                format!("{rows} rows, with other values or columns"),
-                false,
-            )
-        })
-    };
-    tables.filter_map(effect).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn effects_are_told_by_table() {
-        let content = |text: &str| -> BTreeMap<String, String> {
-            let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
-            pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
-        };
-        let before = content(
-            "table a=3 rows x,table b=2 rows y,table c=1 rows z,table d=0 rows ,table e=1 rows q,sequence s=1",
-        );
-        let after = content("table a=3 rows x,table b=1 rows y,table c=1 rows w,sequence s=2");
-        let told = effects(&before, &after);
-        let expected = [
-            ("table b", "2 rows before, 1 after".to_owned(), true),
+    fn rows_that_move_unforeseen_block() {
+        let became = vec![
             (
-                "table c",
-                "1 rows, with other values or columns".to_owned(),
-                false,
+                "b",
+                Became::Counted {
+                    before: 2,
+                    after: 1,
+                },
             ),
-            ("table d", "gone, with 0 rows".to_owned(), false),
-            ("table e", "gone, with 1 rows".to_owned(), true),
+            ("c", Became::Rewritten { rows: 1 }),
+            ("d", Became::Gone { rows: 0 }),
+            ("e", Became::Gone { rows: 1 }),
         ];
-        assert_eq!(told, expected);
-        let covered = ["table b".to_owned()].into();
-        let blocked: Vec<String> = (judged(told, &covered).into_iter())
-            .filter(|(severity, _)| *severity == Severity::Block)
-            .map(|(_, text)| text)
-            .collect();
+        let told = judged(became, &["b".to_owned()].into());
+        let expected = [
+            (Severity::Info, "table b: 2 rows before, 1 after"),
+            (
+                Severity::Info,
+                "table c: 1 rows, with other values or columns",
+            ),
+            (Severity::Info, "table d: gone, with 0 rows"),
+            (
+                Severity::Block,
+                "table e: gone, with 1 rows, which was not foreseen",
+            ),
+        ];
         assert_eq!(
-            blocked,
-            ["table e: gone, with 1 rows, which was not foreseen"]
+            told,
+            expected.map(|(severity, text)| (severity, text.to_owned()))
         );
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::error::{Error, Result};
+use crate::model::content::{Became, Content};
 use crate::model::event::{Event, Phase};
 use crate::model::migration::{Migration, Script as File, Target};
 use crate::model::trip::{Grade, Trip};
@@ -79,6 +80,7 @@ fn chosen(ctx: &Context, until: Option<&str>) -> Result<Vec<Migration>> {
 
 async fn all(ctx: &Context, scratch: &Scratch, migrations: &[Migration]) -> Result<Trips> {
     let session = connect::connect(scratch.options(), APPLICATION).await?;
+    catalog::ready(session.client()).await?;
     let total = migrations.len();
     let mut trips = Vec::new();
     // By table, whether it ever held rows before a script ran.
@@ -97,10 +99,8 @@ async fn all(ctx: &Context, scratch: &Scratch, migrations: &[Migration]) -> Resu
         };
         rehearsal::fill(session.client()).await?;
         let before = traveller.look().await?;
-        for (name, rows) in &before.content {
-            if let Some(table) = name.strip_prefix("table ") {
-                *held.entry(table.to_owned()).or_default() |= !rows.starts_with("0 ");
-            }
+        for (table, rows) in &before.content.tables {
+            *held.entry(table.clone()).or_default() |= rows.count > 0;
         }
         let (trip, goes_on) = traveller.travel(before).await?;
         trips.push(trip);
@@ -120,7 +120,7 @@ async fn all(ctx: &Context, scratch: &Scratch, migrations: &[Migration]) -> Resu
 /// Schema and rows at one moment.
 struct State {
     catalog: Catalog,
-    content: BTreeMap<String, String>,
+    content: Content,
 }
 
 /// One migration's trip.
@@ -286,47 +286,21 @@ fn judge(before: &State, after: &State) -> (Grade, Option<String>) {
 }
 
 /// What held other rows, in words. Values are made up, and not told.
-fn lost(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> String {
-    let count = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+fn lost(before: &Content, after: &Content) -> String {
     let mut text = String::new();
-    for (name, held) in before {
-        let holds = after.get(name).map_or("", String::as_str);
-        if holds == held {
-            continue;
-        }
-        let _ = if name.starts_with("sequence ") {
-            writeln!(text, "{name} stands elsewhere")
-        } else if count(held) == count(holds) {
-            writeln!(text, "{name}: {} rows, with other values", count(held))
-        } else {
-            writeln!(
-                text,
-                "{name}: {} rows before, {} after",
-                count(held),
-                count(holds)
-            )
+    for sequence in before.moved_sequences(after) {
+        let _ = writeln!(text, "sequence {sequence} stands elsewhere");
+    }
+    for (table, became) in before.became(after) {
+        let _ = match became {
+            Became::Gone { rows } => writeln!(text, "table {table}: gone, with {rows} rows"),
+            Became::Counted { before, after } => {
+                writeln!(text, "table {table}: {before} rows before, {after} after")
+            }
+            Became::Rewritten { rows } => {
+                writeln!(text, "table {table}: {rows} rows, with other values")
+            }
         };
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_lost_is_told_without_values() {
-        let content = |text: &str| -> BTreeMap<String, String> {
-            let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
-            pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
-        };
-        let before = content("table a=3 rows x,table b=2 rows y,table c=1 rows z,sequence s=1");
-        let after = content("table a=3 rows x,table b=2 rows q,table c=0 rows ,sequence s=2");
-        assert_eq!(
-            lost(&before, &after),
-            "sequence s stands elsewhere\ntable b: 2 rows, with other values\n\
-             table c: 1 rows before, 0 after\n"
-        );
-        assert_eq!(lost(&before, &before), "");
-    }
 }

@@ -77,6 +77,7 @@ impl<'a> Run<'a> {
 
     /// The schema now, read in a transaction of its own.
     pub async fn schema(&self, locked: &mut Locked) -> Result<Catalog> {
+        catalog::ready(locked.client()).await?;
         let transaction = session::reading(locked.client(), self.ctx.lock_timeout).await?;
         catalog::read(transaction.client()).await
     }

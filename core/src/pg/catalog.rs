@@ -1,4 +1,7 @@
 //! Reads the [`Catalog`] of a database: six queries, sent at once.
+//!
+//! To parse and plan them takes the server longer than to answer them for a hundred tables. So a
+//! session that reads more than once, or under locks, keeps them [`ready`].
 
 use futures_util::future::try_join_all;
 use tokio_postgres::Client;
@@ -13,21 +16,36 @@ use crate::schema::Object;
 use crate::schema::ObjectKey;
 use crate::schema::ObjectKind;
 
-/// Each gives kind, schema, table, name, definition, position. A line that ends in `-- since N`
-/// is for servers of major version N and later.
-const QUERIES: [(&str, &str); 6] = [
-    ("the relations", include_str!("catalog/relations.sql")),
-    ("the columns", include_str!("catalog/columns.sql")),
+/// Each, after its name, gives kind, schema, table, name, definition, position. A line that ends in
+/// `-- since N` is for servers of major version N and later.
+const QUERIES: [(&str, &str, &str); 6] = [
     (
+        "relations",
+        "the relations",
+        include_str!("catalog/relations.sql"),
+    ),
+    (
+        "columns",
+        "the columns",
+        include_str!("catalog/columns.sql"),
+    ),
+    (
+        "parts",
         "constraints, indexes and triggers",
         include_str!("catalog/parts.sql"),
     ),
-    ("types and functions", include_str!("catalog/code.sql")),
     (
+        "code",
+        "types and functions",
+        include_str!("catalog/code.sql"),
+    ),
+    (
+        "rare",
         "operators, servers and publications",
         include_str!("catalog/rare.sql"),
     ),
     (
+        "about",
         "owners, privileges and comments",
         include_str!("catalog/about.sql"),
     ),
@@ -48,11 +66,13 @@ const ACL_LINE: &str = "CASE WHEN e.grantee = 0 THEN 'PUBLIC' \
 /// Assumes the [`SETTINGS`](crate::pg::inspect::SETTINGS). Definitions come from the current catalog, not from the
 /// transaction's snapshot: only locks keep them from changing meanwhile.
 pub async fn read(client: &Client) -> Result<Catalog> {
-    let major = query::server_version(client).await? / 10_000;
-    let reads = QUERIES.map(|(what, sql)| async move {
-        let sql = for_server(sql, major)
-            .replace("{user_schema}", USER_SCHEMA)
-            .replace("{acl_line}", ACL_LINE);
+    let known = Known::ask(client).await?;
+    let known = &known;
+    let reads = QUERIES.map(|(name, what, sql)| async move {
+        let sql = known.whole(sql);
+        if known.has(&prepare(name, &sql)) {
+            return query::rows(client, what, &format!("EXECUTE {PREFIX}{name}"), &[]).await;
+        }
         query::rows(client, what, &sql, &[]).await
     });
     let mut catalog = Catalog::default();
@@ -61,6 +81,62 @@ pub async fn read(client: &Client) -> Result<Catalog> {
         catalog.insert(key, object);
     }
     Ok(catalog)
+}
+
+/// Keeps the queries ready for every later [`read`] in this session, which is to be our own: no
+/// pooler's. The next one plans them. Not inside a transaction.
+pub async fn ready(client: &Client) -> Result<()> {
+    let known = Known::ask(client).await?;
+    let statements = QUERIES.map(|(name, _, sql)| prepare(name, &known.whole(sql)));
+    // With another search path they would be planned again.
+    query::run(client, "BEGIN; SET LOCAL search_path = ''").await?;
+    for statement in statements.iter().filter(|one| !known.has(one)) {
+        query::run(client, statement).await?;
+    }
+    query::run(client, "COMMIT").await
+}
+
+/// What the names of prepared statements begin with.
+const PREFIX: &str = "pgbelay_catalog_";
+
+/// The statement that keeps a query ready.
+fn prepare(name: &str, sql: &str) -> String {
+    format!("PREPARE {PREFIX}{name} AS {sql}")
+}
+
+/// The server's version, and the queries that the session keeps ready: a script may have dropped
+/// them.
+struct Known {
+    major: i32,
+    prepared: Vec<String>,
+}
+
+impl Known {
+    async fn ask(client: &Client) -> Result<Self> {
+        let sql = format!(
+            "SELECT pg_catalog.current_setting('server_version_num')::int4 / 10000, \
+             ARRAY (SELECT p.statement FROM pg_catalog.pg_prepared_statements p \
+                    WHERE pg_catalog.starts_with(p.name, '{PREFIX}'))"
+        );
+        let rows = query::rows(client, "what the session has ready", &sql, &[]).await?;
+        let row = rows.first();
+        row.map(|row| Self {
+            major: row.get(0),
+            prepared: row.get(1),
+        })
+        .ok_or_else(|| Error::failed("the server did not say its version"))
+    }
+
+    fn has(&self, statement: &str) -> bool {
+        self.prepared.iter().any(|known| known == statement)
+    }
+
+    /// `sql` as this server takes it.
+    fn whole(&self, sql: &str) -> String {
+        for_server(sql, self.major)
+            .replace("{user_schema}", USER_SCHEMA)
+            .replace("{acl_line}", ACL_LINE)
+    }
 }
 
 /// As [`read`], within a transaction whose settings it leaves as they were.

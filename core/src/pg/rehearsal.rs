@@ -1,10 +1,9 @@
 //! What trying scripts out takes: made-up rows, and what tables hold before and after.
 
-use std::collections::BTreeMap;
-
 use tokio_postgres::Client;
 
 use crate::error::Result;
+use crate::model::content::{Content, Rows};
 use crate::model::relation::RelationKind;
 use crate::pg::inspect;
 use crate::pg::query;
@@ -23,39 +22,36 @@ pub async fn fill(client: &Client) -> Result<()> {
     .await
 }
 
-/// What each table and sequence holds, by name: as many rows as small tables have are read by the
-/// server. Neither the order of rows nor that of columns counts. Within a transaction, whose
+/// What each table and sequence holds. The server reads every row. Within a transaction, whose
 /// settings stay as they were.
-pub async fn content(client: &Client) -> Result<BTreeMap<String, String>> {
+pub async fn content(client: &Client) -> Result<Content> {
     query::run(client, "SAVEPOINT pgbelay_read").await?;
     query::run(client, inspect::SETTINGS).await?;
-    let mut content = BTreeMap::new();
+    let mut content = Content::default();
     let world = inspect::whole_world(client, Vec::new()).await?;
     let tables = world.relations.values();
     for table in tables.filter(|r| r.kind == RelationKind::Table) {
         let mut columns: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
         columns.sort_unstable();
         let sql = format!(
-            "SELECT pg_catalog.count(*), pg_catalog.md5(pg_catalog.string_agg(h, '' ORDER BY h)) \
+            "SELECT pg_catalog.count(*), \
+               coalesce(pg_catalog.md5(pg_catalog.string_agg(h, '' ORDER BY h)), '') \
              FROM (SELECT pg_catalog.md5(ROW({})::pg_catalog.text) COLLATE \"C\" AS h \
                    FROM ONLY {}) AS rows",
             quote::idents(columns.into_iter()),
             quote::table(&table.name)
         );
-        let rows = query::rows(client, "what a table holds", &sql, &[]).await?;
-        let text = rows.first().map(|row| {
-            let digest: Option<String> = row.get(1);
-            format!(
-                "{} rows {}",
-                row.get::<_, i64>(0),
-                digest.unwrap_or_default()
-            )
-        });
-        content.insert(format!("table {}", table.name), text.unwrap_or_default());
+        for row in query::rows(client, "what a table holds", &sql, &[]).await? {
+            let rows = Rows {
+                count: row.get(0),
+                digest: row.get(1),
+            };
+            content.tables.insert(table.name.to_string(), rows);
+        }
     }
     for sequence in inspect::all_sequences(client).await? {
         let at = format!("{:?}", sequence.state);
-        content.insert(format!("sequence {}", sequence.name), at);
+        content.sequences.insert(sequence.name.to_string(), at);
     }
     query::run(
         client,

@@ -273,7 +273,7 @@ pub async fn refresh(client: &Client) -> Result<()> {
         .pg("could not reset the session")?;
     client
         .batch_execute(
-            "RESET ALL; RESET ROLE; CLOSE ALL; UNLISTEN *; DISCARD PLANS; DISCARD SEQUENCES; \
+            "RESET ALL; RESET ROLE; CLOSE ALL; UNLISTEN *; DISCARD SEQUENCES; \
              SET idle_in_transaction_session_timeout = 0",
         )
         .await

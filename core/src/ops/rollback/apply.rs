@@ -18,7 +18,7 @@ use crate::ops::snapshot::{self, Purpose};
 use crate::ops::stored_catalog;
 use crate::ops::task::Task;
 use crate::pg::lock::{self, Locked};
-use crate::pg::{connect, retry, server, transaction};
+use crate::pg::{catalog, connect, retry, server, transaction};
 use crate::store::NewBackup;
 
 /// How to carry it out.
@@ -174,6 +174,8 @@ async fn same_world(ctx: &Context, locked: &Locked, planned: Planned) -> Result<
     ctx.observer.observe(Event::Phase(Phase::Plan));
     let mut request = planned.request.clone();
     request.measure = false;
+    // The schema is read again under the locks on tables.
+    catalog::ready(locked.session().client()).await?;
     let now = plan::on(ctx, locked.session(), request).await?;
     if now.plan.hash == planned.plan.hash {
         Ok(now)

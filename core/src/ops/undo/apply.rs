@@ -127,6 +127,8 @@ async fn carry_out(
     let observer = ctx.observer.as_ref();
     let mut locked = lock::connect(&ctx.database, "pgbelay undo", ctx.wait, observer).await?;
     let selector = plan.record.backups.first().map(ToString::to_string);
+    // The schema is read again under the locks on tables.
+    catalog::ready(locked.session().client()).await?;
     let now = plan::on(ctx, locked.session(), selector.as_deref(), false).await?;
     if now.record.sequence != plan.record.sequence {
         return Err(Error::refused("another run changed the journal meanwhile")
