@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::ident::{Digest, Revision};
 use crate::model::migration::Migration;
 use crate::ops::run::{Done, Run};
-use crate::pg::catalog;
+use crate::pg::catalog::Reading;
 use crate::pg::lock;
 use crate::pg::lock::Locked;
 use crate::pg::progress;
@@ -16,7 +16,6 @@ use crate::pg::script::Script;
 use crate::pg::session;
 use crate::pg::steps;
 use crate::pg::steps::Steps;
-use crate::schema::Catalog;
 use crate::sql::parse;
 use crate::sql::statement::Statement;
 
@@ -84,13 +83,14 @@ pub async fn one_by_one(
 ) -> Result<Vec<Applied>> {
     let mut applied: Vec<Applied> = Vec::new();
     let mut schema = None;
-    for migration in migrations {
+    for (place, migration) in migrations.iter().enumerate() {
         // The schema after one migration is that before the next: under our lock, nobody who goes
         // through us comes in between.
         let before = schema.take();
         let from = head.take();
         let result = if migration.transactional {
-            transactional(locked, run, &[*migration], from, before).await
+            let ends = place > 0 && place + 1 == migrations.len();
+            transactional(locked, run, &[*migration], from, before, ends).await
         } else {
             step_by_step(locked, run, migration, from, before).await
         };
@@ -126,27 +126,30 @@ pub async fn together(
         .hint("leave out --single-transaction, or upgrade up to the migration before it")),
         None if migrations.is_empty() => Ok(Vec::new()),
         None => {
-            let (applied, _) = transactional(locked, run, migrations, head, None).await?;
+            let ends = migrations.len() > 1;
+            let (applied, _) = transactional(locked, run, migrations, head, None, ends).await?;
             Ok(applied)
         }
     }
 }
 
-/// Tries one transaction, again when a table lock was not had in time.
+/// Tries one transaction, again when a table lock was not had in time. `ends` says that it ends a
+/// run of several migrations.
 async fn transactional(
     locked: &mut Locked,
     run: &Run<'_>,
     migrations: &[&Migration],
     head: Option<Revision>,
-    before: Option<Catalog>,
-) -> Result<(Vec<Applied>, Catalog)> {
+    before: Option<Reading>,
+    ends: bool,
+) -> Result<(Vec<Applied>, Reading)> {
     let before = match before {
         Some(before) => before,
         None => run.schema(locked).await?,
     };
     let mut attempt = 1;
     loop {
-        match attempt_once(locked, run, migrations, head.clone(), before.clone()).await {
+        match attempt_once(locked, run, migrations, head.clone(), &before, ends).await {
             Err(error) if retry::again(&error, attempt) => {
                 retry::pause(&error, attempt, run.ctx.observer.as_ref()).await;
                 attempt += 1;
@@ -161,13 +164,15 @@ async fn attempt_once(
     run: &Run<'_>,
     migrations: &[&Migration],
     mut head: Option<Revision>,
-    mut before: Catalog,
-) -> Result<(Vec<Applied>, Catalog)> {
+    before: &Reading,
+    ends: bool,
+) -> Result<(Vec<Applied>, Reading)> {
     session::refresh(locked.client()).await?;
     locked.check_held().await?;
     let pid = locked.session().pid();
     let mut transaction = session::begin(locked.client()).await?;
     let mut applied = Vec::new();
+    let mut last: Option<Reading> = None;
     for migration in migrations {
         session::reset(&transaction).await?;
         run.limit(&transaction).await?;
@@ -179,22 +184,30 @@ async fn attempt_once(
             .await
             .map_err(|error| error.wrap(format!("could not finish {}", migration.up.path)))?;
         let took = began.elapsed();
+        let before = last.as_ref().unwrap_or(before);
         let after = {
             // Rolled back, so that the pinned settings end with it.
             let inner = session::nested(&mut transaction).await?;
             session::pin(&inner).await?;
-            catalog::read(inner.client()).await?
+            before.again(inner.client()).await?
         };
         let done = Done {
             migration,
             from: head.replace(migration.revision.clone()),
             took,
-            before: &before,
+            before,
             after: &after,
         };
         run.record(&transaction, &done).await?;
         applied.push(Applied::from(&done));
-        before = after;
+        last = Some(after);
+    }
+    let after = match last {
+        Some(after) => after,
+        None => before.clone(),
+    };
+    if ends {
+        run.verify(&transaction, after.catalog()).await?;
     }
     // Without the lock somebody else may be writing: better to roll back than to commit.
     lock::check_held(&transaction, pid).await?;
@@ -207,7 +220,7 @@ async fn attempt_once(
     for (migration, applied) in migrations.iter().zip(&applied) {
         run.committed(migration, applied.took);
     }
-    Ok((applied, before))
+    Ok((applied, after))
 }
 
 /// Runs a script outside a transaction, then records it.
@@ -216,8 +229,8 @@ async fn step_by_step(
     run: &Run<'_>,
     migration: &Migration,
     from: Option<Revision>,
-    before: Option<Catalog>,
-) -> Result<(Vec<Applied>, Catalog)> {
+    before: Option<Reading>,
+) -> Result<(Vec<Applied>, Reading)> {
     let before = match before {
         Some(before) => before,
         None => run.schema(locked).await?,

@@ -13,6 +13,7 @@ use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::stored_catalog;
 use crate::pg::catalog;
+use crate::pg::catalog::Reading;
 use crate::pg::journal;
 use crate::pg::journal::NewRecord;
 use crate::pg::ledger;
@@ -41,9 +42,9 @@ pub struct Done<'a> {
     /// How long its script ran.
     pub took: Duration,
     /// The schema before.
-    pub before: &'a Catalog,
+    pub before: &'a Reading,
     /// The schema after.
-    pub after: &'a Catalog,
+    pub after: &'a Reading,
 }
 
 impl<'a> Run<'a> {
@@ -76,10 +77,25 @@ impl<'a> Run<'a> {
     }
 
     /// The schema now, read in a transaction of its own.
-    pub async fn schema(&self, locked: &mut Locked) -> Result<Catalog> {
+    pub async fn schema(&self, locked: &mut Locked) -> Result<Reading> {
         catalog::ready(locked.client()).await?;
         let transaction = session::reading(locked.client(), self.ctx.lock_timeout).await?;
-        catalog::read(transaction.client()).await
+        Reading::whole(transaction.client()).await
+    }
+
+    /// Reads the whole schema, where `known` was put together from what each migration changed. If
+    /// they differ, what is on record of the schemas in between can't be relied on: it is forgotten.
+    pub async fn verify(&self, transaction: &Transaction<'_>, known: &Catalog) -> Result<()> {
+        if catalog::read_aside(transaction.client()).await? == *known {
+            return Ok(());
+        }
+        ledger::forget_schemas(transaction, self.batch).await?;
+        self.ctx.observer.observe(Event::Warning(
+            "something else changed the schema during this run, so what it was after each \
+             migration is not on record: a rollback asks for --accept-drift"
+                .to_owned(),
+        ));
+        Ok(())
     }
 
     /// Tells that the script of `migration` is about to run.
@@ -106,7 +122,7 @@ impl<'a> Run<'a> {
     pub async fn record(&self, transaction: &Transaction<'_>, done: &Done<'_>) -> Result<()> {
         let migration = done.migration;
         let (before, after) = (done.before.fingerprint(), done.after.fingerprint());
-        let delta = Delta::between(done.before, done.after);
+        let delta = Delta::between(done.before.catalog(), done.after.catalog());
         let entry = Entry {
             duration_ms: done.took.as_millis() as i64,
             fingerprint_before: Some(before),

@@ -246,6 +246,14 @@ pub async fn insert(client: &impl GenericClient, entry: &Entry) -> Result<i64> {
     Ok(row.get(0))
 }
 
+/// Forgets what the migrations of `batch` made of the schema, as if it had never been known.
+pub async fn forget_schemas(client: &impl GenericClient, batch: i64) -> Result<()> {
+    let forget = "UPDATE pgbelay.ledger SET fingerprint_before = NULL, fingerprint_after = NULL, \
+                  change = NULL WHERE batch = $1";
+    let forgotten = client.execute(forget, &[&batch]).await;
+    forgotten.pg("could not write to the ledger").map(drop)
+}
+
 /// Takes `revision` out. It must be there.
 pub async fn remove(client: &impl GenericClient, revision: &Revision) -> Result<()> {
     let removed = client

@@ -199,7 +199,7 @@ impl Catalog {
             let made_up = named && normal::is_made_up(&key.name);
             let mut definition = normal::spelling(&object.definition);
             if made_up {
-                definition = definition.replace(&key.name, "?");
+                definition = definition.replace(&key.name, "?").into();
             }
             let name = if made_up { "?" } else { &key.name };
             let mut line = String::new();

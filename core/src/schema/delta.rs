@@ -1,6 +1,8 @@
 //! What a migration did to the schema, small enough to be kept with it: enough to tell what the
 //! schema has to be once it is taken back.
 
+use std::cmp::Ordering;
+
 use super::{Catalog, Object, ObjectKey};
 
 /// Objects that differ, each with what it was before (`None`: not there) and after.
@@ -13,18 +15,25 @@ pub struct Delta {
 impl Delta {
     /// What leads from `before` to `after`.
     pub fn between(before: &Catalog, after: &Catalog) -> Self {
-        let was = before.objects().iter();
-        let gone_or_other = was.filter_map(|(key, object)| {
-            let now = after.get(key);
-            (now != Some(object)).then(|| (key.clone(), Some(object.clone()), now.cloned()))
-        });
-        let is = after.objects().iter();
-        let new = is
-            .filter(|(key, _)| before.get(key).is_none())
-            .map(|(key, object)| (key.clone(), None, Some(object.clone())));
-        Self {
-            changes: gone_or_other.chain(new).collect(),
+        // Both are sorted: one walk along them, since a large schema changes little at a time.
+        let mut was = before.objects().iter().peekable();
+        let mut is = after.objects().iter().peekable();
+        let mut changes = Vec::new();
+        loop {
+            let order = match (was.peek(), is.peek()) {
+                (None, None) => break,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((old, _)), Some((new, _))) => old.cmp(new),
+            };
+            let old = was.next_if(|_| order.is_le());
+            let new = is.next_if(|_| order.is_ge());
+            let (old_object, new_object) = (old.map(|(_, o)| o), new.map(|(_, o)| o));
+            if let Some((key, _)) = old.or(new).filter(|_| old_object != new_object) {
+                changes.push((key.clone(), old_object.cloned(), new_object.cloned()));
+            }
         }
+        Self { changes }
     }
 
     /// Takes the change out of `catalog`.

@@ -1,5 +1,7 @@
 //! Spellings of one definition that the server writes before and after a dump.
 
+use std::borrow::Cow;
+
 /// `definition` with `(ARRAY[a, b])::t[]` written as `ARRAY[(a)::t, (b)::t]`.
 ///
 /// A condition such as `status IN ('a', 'b')` on a varchar column is written the first way; read
@@ -23,7 +25,10 @@ pub(super) fn definition(definition: &str) -> String {
 }
 
 /// `definition` with one spelling for what is one thing: `CURRENT_TIMESTAMP` is `now()`.
-pub(super) fn spelling(definition: &str) -> String {
+pub(super) fn spelling(definition: &str) -> Cow<'_, str> {
+    if !definition.contains("CURRENT_TIMESTAMP") {
+        return Cow::Borrowed(definition);
+    }
     // What stands in quotes stays: only every other piece lies outside of them.
     let pieces: Vec<String> = definition
         .split('\'')
@@ -36,7 +41,7 @@ pub(super) fn spelling(definition: &str) -> String {
             }
         })
         .collect();
-    pieces.join("'")
+    Cow::Owned(pieces.join("'"))
 }
 
 /// True for names such as the server gives to constraints and indexes that get none.

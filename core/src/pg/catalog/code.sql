@@ -57,7 +57,7 @@ SELECT 'type', n.nspname::text, NULL::text, y.typname::text,
            'modifiers ' || y.typmodin::text || ' ' || y.typmodout::text,
            'analyze ' || y.typanalyze::text)
        END,
-       NULL::int4
+       NULL::int4, NULL::oid
 FROM pg_catalog.pg_type y
 JOIN pg_catalog.pg_namespace n ON n.oid = y.typnamespace
 LEFT JOIN pg_catalog.pg_class c ON c.oid = y.typrelid
@@ -96,7 +96,7 @@ SELECT CASE p.prokind WHEN 'a' THEN 'aggregate' WHEN 'p' THEN 'procedure' ELSE '
                           || coalesce(' initial ' || pg_catalog.quote_literal(a.aggminitval), ''),
                       'sort operator ' || nullif(a.aggsortop, 0)::pg_catalog.regoperator::text)
            FROM pg_catalog.pg_aggregate a WHERE a.aggfnoid = p.oid) END,
-       NULL
+       NULL, NULL
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE {user_schema}
   -- The constructors that come with a range are parts of it.

@@ -27,13 +27,15 @@ SELECT 'column', n.nspname::text, c.relname::text, a.attname::text,
                        FROM pg_catalog.unnest(a.attoptions) o),
            'options ' || (SELECT pg_catalog.string_agg(o, ', ' ORDER BY o COLLATE "C")
                           FROM pg_catalog.unnest(a.attfdwoptions) o)),
-       (pg_catalog.row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum))::int4
+       (pg_catalog.row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum))::int4,
+       c.oid
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {user_schema}
+  AND {within c.oid}
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
                   WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                     AND e.objid = c.oid AND e.objsubid = 0 AND e.deptype = 'e')

@@ -3,7 +3,7 @@
 WITH t AS (
     SELECT c.oid, c.relname, c.relkind, n.nspname
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND {user_schema}
+    WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND {user_schema} AND {within c.oid}
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
                       WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                         AND e.objid = c.oid AND e.deptype = 'e')
@@ -34,13 +34,13 @@ SELECT 'constraint', t.nspname::text, t.relname::text, k.conname::text,
            -- A primary key since 18 may say so in a column's NOT NULL alone.
            CASE WHEN NOT k.convalidated THEN 'not validated' END,
            x.definition),
-       NULL::int4
+       NULL::int4, t.oid
 FROM pg_catalog.pg_constraint k
 JOIN t ON t.oid = k.conrelid
 LEFT JOIN x ON x.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')
 WHERE k.contype IN ('c', 'p', 'u', 'x') OR k.contype = 'f' AND k.conparentid = 0
 UNION ALL
-SELECT 'index', t.nspname::text, t.relname::text, x.relname::text, x.definition, NULL
+SELECT 'index', t.nspname::text, t.relname::text, x.relname::text, x.definition, NULL, t.oid
 FROM x JOIN t ON t.oid = x.indrelid
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k
                   WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x'))
@@ -50,7 +50,7 @@ SELECT 'trigger', t.nspname::text, t.relname::text, g.tgname::text,
            CASE g.tgenabled WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'enabled on replica'
                             WHEN 'A' THEN 'enabled always' END,
            CASE WHEN g.tgparentid <> 0 THEN 'inherited' END),
-       NULL
+       NULL, t.oid
 FROM pg_catalog.pg_trigger g JOIN t ON t.oid = g.tgrelid
 WHERE NOT g.tgisinternal
 UNION ALL
@@ -58,7 +58,7 @@ SELECT 'rule', t.nspname::text, t.relname::text, r.rulename::text,
        pg_catalog.concat_ws(E'\n', pg_catalog.pg_get_ruledef(r.oid),
            CASE r.ev_enabled WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'enabled on replica'
                              WHEN 'A' THEN 'enabled always' END),
-       NULL
+       NULL, t.oid
 FROM pg_catalog.pg_rewrite r JOIN t ON t.oid = r.ev_class
 WHERE r.rulename <> '_RETURN'
 UNION ALL
@@ -74,7 +74,7 @@ SELECT 'policy', t.nspname::text, t.relname::text, p.polname::text,
                      FROM pg_catalog.unnest(p.polroles) o),
            'using ' || pg_catalog.pg_get_expr(p.polqual, p.polrelid),
            'with check ' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)),
-       NULL
+       NULL, t.oid
 FROM pg_catalog.pg_policy p JOIN t ON t.oid = p.polrelid
 UNION ALL
 SELECT 'statistics', n.nspname::text, NULL, s.stxname::text,
@@ -90,9 +90,9 @@ SELECT 'statistics', n.nspname::text, NULL, s.stxname::text,
            'expressions ' || pg_catalog.array_to_string( -- since 14
                pg_catalog.pg_get_statisticsobjdef_expressions(s.oid), ', '), -- since 14
            'statistics ' || nullif(s.stxstattarget, -1)),
-       NULL
+       NULL, c.oid
 FROM pg_catalog.pg_statistic_ext s
 JOIN pg_catalog.pg_class c ON c.oid = s.stxrelid
 JOIN pg_catalog.pg_namespace tn ON tn.oid = c.relnamespace
 JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace
-WHERE {user_schema}
+WHERE {user_schema} AND {within s.stxrelid}

@@ -1,7 +1,7 @@
 -- Operators, casts, collations, text search, foreign servers, publications, event triggers,
 -- default privileges. The cast that comes with a range is part of it. System rows have oids below 16384.
 WITH member AS (SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype IN ('e', 'i'))
-SELECT r.kind, r.schema, NULL::text, r.name, r.definition, NULL::int4
+SELECT r.kind, r.schema, NULL::text, r.name, r.definition, NULL::int4, NULL::oid
 FROM (
     SELECT 'operator' AS kind, n.nspname::text AS schema,
            o.oprname || '(' || coalesce(pg_catalog.format_type(nullif(o.oprleft, 0), NULL), 'NONE')

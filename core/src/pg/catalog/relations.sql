@@ -1,14 +1,17 @@
 -- Schemas, extensions, tables, views, materialized views, sequences.
-SELECT 'schema', n.nspname::text, NULL::text, n.nspname::text, ''::text, NULL::int4
+SELECT 'schema', n.nspname::text, NULL::text, n.nspname::text, ''::text, NULL::int4,
+       NULL::oid
 FROM pg_catalog.pg_namespace n
-WHERE {user_schema}
+WHERE {user_schema} AND {within NULL::oid}
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
                   WHERE e.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
                     AND e.objid = n.oid AND e.deptype = 'e')
 UNION ALL
 SELECT 'extension', '', NULL, x.extname::text,
-       'version ' || x.extversion || E'\nschema ' || pg_catalog.quote_ident(n.nspname), NULL
+       'version ' || x.extversion || E'\nschema ' || pg_catalog.quote_ident(n.nspname), NULL,
+       NULL
 FROM pg_catalog.pg_extension x JOIN pg_catalog.pg_namespace n ON n.oid = x.extnamespace
+WHERE {within NULL::oid}
 UNION ALL
 SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
                       WHEN 'S' THEN 'sequence' ELSE 'table' END,
@@ -56,7 +59,7 @@ SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
                 WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                   AND d.objid = c.oid AND d.deptype IN ('a', 'i')
                   AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass)) END),
-       NULL
+       NULL, c.oid
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_inherits h ON c.relispartition AND h.inhrelid = c.oid
@@ -90,7 +93,7 @@ LATERAL (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ',
          LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
          WHERE a.attrelid = c.oid AND c.relkind IN ('v', 'm')
            AND a.attnum > 0 AND NOT a.attisdropped) columns
-WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND {user_schema}
+WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND {user_schema} AND {within c.oid}
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
                   WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                     AND e.objid = c.oid AND e.deptype = 'e')
