@@ -57,7 +57,12 @@ pub struct Context {
 impl Context {
     /// The migrations of the folder, in the order in which they are applied.
     pub fn read_migrations(&self) -> Result<Vec<Migration>> {
-        source::read_as(&self.migrations, Some(self.find_layout()?))
+        let known = self.layout.or_else(|| self.found_layout.get().copied());
+        let (layout, migrations) = source::read_as(&self.migrations, known)?;
+        if known.is_none() {
+            self.found_layout.get_or_init(|| layout);
+        }
+        Ok(migrations)
     }
 
     /// How the folder is laid out.

@@ -105,8 +105,12 @@ pub struct Outcome {
 pub fn plan<'a>(ctx: &'a Context, request: &'a Request) -> Task<'a, UpgradePlan> {
     Box::pin(async move {
         ctx.observer.observe(Event::Phase(Phase::Plan));
+        // Files are read while the server gets ready.
+        let options = ctx.database.clone();
+        let connecting = tokio::spawn(async move { connect::connect(&options, APPLICATION).await });
         let migrations = ctx.read_migrations()?;
-        let session = connect::connect(&ctx.database, APPLICATION).await?;
+        let session = connecting.await;
+        let session = session.map_err(|e| Error::failed("could not connect").caused_by(e))??;
         let database = session.database().to_owned();
         let Glance { entries, beside } = glance::look(&session, ctx.lock_timeout).await?;
         if let Some(foreign) = beside {

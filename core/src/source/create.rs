@@ -109,7 +109,7 @@ pub fn create(
 /// alone, so that a mistake elsewhere stands in nobody's way.
 fn newest(folder: &Path, layout: Layout) -> Result<Option<Revision>> {
     if matches!(layout, Layout::Diesel | Layout::Flyway | Layout::Alembic) {
-        let migrations = folder::read_as(folder, Some(layout))?;
+        let (_, migrations) = folder::read_as(folder, Some(layout))?;
         return Ok(migrations.into_iter().map(|m| m.revision).max());
     }
     let names = folder::files(folder)?;

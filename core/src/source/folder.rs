@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::model::layout::Layout;
 use crate::model::migration::Migration;
 use crate::source::layout;
+use crate::source::layout::Texts;
 use crate::source::order;
 use crate::source::reading::Reading;
 
@@ -21,15 +22,16 @@ use crate::source::reading::Reading;
 /// revision, a rollback without its migration, text that isn't UTF-8, what only the tool that the
 /// layout is of can run, dependencies that are unknown or circular.
 pub fn read(folder: &Path) -> Result<Vec<Migration>> {
-    read_as(folder, None)
+    read_as(folder, None).map(|(_, migrations)| migrations)
 }
 
-/// As [`read`], in the layout given; `None` finds it by looking.
-pub fn read_as(folder: &Path, layout: Option<Layout>) -> Result<Vec<Migration>> {
-    let layout = layout.map_or_else(|| layout::look(folder), Ok)?;
+/// As [`read`], in the layout given; `None` finds it by looking. Says which it is, too.
+pub fn read_as(folder: &Path, layout: Option<Layout>) -> Result<(Layout, Vec<Migration>)> {
+    let mut texts = Texts::default();
+    let layout = layout.map_or_else(|| layout::look_into(folder, &mut texts), Ok)?;
     let mut reading = Reading::new(layout);
     for path in layout::files(folder, layout)? {
-        reading.take(&path);
+        reading.take(&path, texts.take(&path));
     }
     reading.take_together();
     if layout == Layout::Goose {
@@ -41,7 +43,7 @@ pub fn read_as(folder: &Path, layout: Option<Layout>) -> Result<Vec<Migration>> 
         reading.problems = order::sort(&mut migrations);
     }
     match reading.problems.as_slice() {
-        [] => Ok(migrations),
+        [] => Ok((layout, migrations)),
         [one] => Err(Error::usage(one.clone())),
         many => Err(Error::usage(format!(
             "{} problems in '{}':\n  {}",

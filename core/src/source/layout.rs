@@ -1,6 +1,8 @@
 //! Finds out how a folder is laid out, by looking; and which of its files belong to migrations.
 
+use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -8,8 +10,33 @@ use crate::model::layout::Layout;
 use crate::source::folder;
 use crate::source::{alembic, flyway, one_file};
 
+/// Files that were read to find out how they are laid out, so that none is read twice.
+#[derive(Default)]
+pub(super) struct Texts(HashMap<PathBuf, Vec<u8>>);
+
+impl Texts {
+    /// What the file at `path` holds; nothing when it can't be read, which is complained of when
+    /// it is taken.
+    fn look(&mut self, path: &Path) -> &[u8] {
+        if let Ok(read) = fs::read(path) {
+            self.0.insert(path.to_owned(), read);
+        }
+        self.0.get(path).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Takes what the file at `path` holds.
+    pub(super) fn take(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        self.0.remove(path).map_or_else(|| fs::read(path), Ok)
+    }
+}
+
 /// The layout of `folder`. Signs of several are a usage error that names them.
 pub fn look(folder: &Path) -> Result<Layout> {
+    look_into(folder, &mut Texts::default())
+}
+
+/// As [`look`]; what was read for it is left in `texts`.
+pub(super) fn look_into(folder: &Path, texts: &mut Texts) -> Result<Layout> {
     let mut signs: Vec<(Layout, String)> = Vec::new();
     let mut sign = |layout: Layout, path: &Path| {
         if !signs.iter().any(|(seen, _)| *seen == layout) {
@@ -26,9 +53,7 @@ pub fn look(folder: &Path) -> Result<Layout> {
     }
     let mut suffixed = None;
     for path in folder::files(folder)? {
-        // What can't be read is complained of when it is read in earnest.
-        let text = fs::read(&path).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
+        let text = String::from_utf8_lossy(texts.look(&path));
         for layout in [Layout::Dbmate, Layout::Goose, Layout::Tern] {
             if one_file::is(layout, &text) {
                 sign(layout, &path);

@@ -1,7 +1,7 @@
 //! From files to migrations: each file's parts, and the way back of each migration.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -44,22 +44,22 @@ impl Reading {
         }
     }
 
-    /// Reads the file at `path`.
-    pub fn take(&mut self, path: &Path) {
-        match self.parts(path) {
+    /// Takes the file at `path`, of which `read` came.
+    pub fn take(&mut self, path: &Path, read: io::Result<Vec<u8>>) {
+        match self.parts(path, read) {
             Ok(parts) => self.add_all(parts),
             Err(problem) => self.problems.push(problem),
         }
     }
 
     /// The parts in the file at `path`; a problem in words.
-    fn parts(&mut self, path: &Path) -> Result<Vec<Part>, String> {
+    fn parts(&mut self, path: &Path, read: io::Result<Vec<u8>>) -> Result<Vec<Part>, String> {
         let shown = path.display().to_string();
         let file = path
             .file_name()
             .and_then(|name| name.to_str())
             .unwrap_or_default();
-        let text = match fs::read(path).map(String::from_utf8) {
+        let text = match read.map(String::from_utf8) {
             Ok(Ok(text)) => text,
             Ok(Err(_)) => return Err(format!("'{shown}' is not text in UTF-8")),
             Err(e) => return Err(format!("'{shown}' can't be read: {e}")),
