@@ -12,10 +12,11 @@ use crate::model::trip::{Grade, Trip};
 use crate::ops::context::Context;
 use crate::ops::task::Task;
 use crate::ops::trial::Trial;
+use crate::pg::catalog::Reading;
 use crate::pg::scratch::Scratch;
 use crate::pg::session::{Client, Session};
 use crate::pg::{catalog, connect, rehearsal, server, transaction};
-use crate::schema::{Catalog, diff};
+use crate::schema::diff;
 use crate::source;
 use crate::sql::parse;
 
@@ -83,6 +84,7 @@ async fn all(ctx: &Context, scratch: &Scratch, migrations: &[Migration]) -> Resu
     catalog::ready(session.client()).await?;
     let total = migrations.len();
     let mut trips = Vec::new();
+    let mut last = None;
     // By table, whether it ever held rows before a script ran.
     let mut held: BTreeMap<String, bool> = BTreeMap::new();
     for migration in migrations {
@@ -98,11 +100,12 @@ async fn all(ctx: &Context, scratch: &Scratch, migrations: &[Migration]) -> Resu
             migration,
         };
         rehearsal::fill(session.client()).await?;
-        let before = traveller.look().await?;
+        let before = traveller.look(last.as_ref()).await?;
         for (table, rows) in &before.content.tables {
             *held.entry(table.clone()).or_default() |= rows.count > 0;
         }
-        let (trip, goes_on) = traveller.travel(before).await?;
+        let (trip, goes_on) = traveller.travel(&before).await?;
+        last = Some(before.schema);
         trips.push(trip);
         if !goes_on {
             break;
@@ -119,7 +122,7 @@ async fn all(ctx: &Context, scratch: &Scratch, migrations: &[Migration]) -> Resu
 
 /// Schema and rows at one moment.
 struct State {
-    catalog: Catalog,
+    schema: Reading,
     content: Content,
 }
 
@@ -136,7 +139,7 @@ impl Traveller<'_> {
     }
 
     /// The trip from `before`, and whether the migration is applied after it.
-    async fn travel(&self, before: State) -> Result<(Trip, bool)> {
+    async fn travel(&self, before: &State) -> Result<(Trip, bool)> {
         let client = self.client();
         if let Err(error) = self
             .commit(&self.migration.up, self.migration.transactional)
@@ -145,7 +148,7 @@ impl Traveller<'_> {
             let trip = self.trip(Grade::UpFailed, false, Some(self.script_failure(error)?));
             return Ok((trip, false));
         }
-        let applied = self.look().await?.catalog;
+        let applied = self.look(Some(&before.schema)).await?.schema;
         let Some(down) = self.migration.down.as_ref() else {
             return Ok((self.trip(Grade::Missing, false, None), true));
         };
@@ -153,26 +156,26 @@ impl Traveller<'_> {
             return Ok((self.trip(Grade::Missing, false, None), true));
         }
         if self.migration.transactional && self.migration.down_transactional {
-            let trip = self.there_and_back(down, &before, &applied).await;
+            let trip = self.there_and_back(down, before, &applied).await;
             transaction::abandon(client).await;
             return Ok((trip?, true));
         }
-        self.step_by_step(down, &before, &applied).await
+        self.step_by_step(down, before, &applied).await
     }
 
     /// Back and there again in a transaction that is taken back: whatever happens, the migration
     /// stays applied.
-    async fn there_and_back(&self, down: &File, before: &State, applied: &Catalog) -> Result<Trip> {
+    async fn there_and_back(&self, down: &File, before: &State, applied: &Reading) -> Result<Trip> {
         let client = self.client();
         self.begin().await?;
         if let Err(error) = self.within(down).await {
             let why = self.script_failure(error)?;
             return Ok(self.trip(Grade::Broken, false, Some(why)));
         }
-        let (grade, difference) = judge(before, &self.state().await?);
+        let (grade, difference) = judge(before, &self.state(Some(applied)).await?);
         let reapplies = match self.within(&self.migration.up).await {
             Ok(()) => {
-                let again = catalog::read_aside(client).await?;
+                let again = Reading::aside(client, Some(applied)).await?;
                 again.fingerprint() == applied.fingerprint()
             }
             Err(error) => {
@@ -188,16 +191,17 @@ impl Traveller<'_> {
         &self,
         down: &File,
         before: &State,
-        applied: &Catalog,
+        applied: &Reading,
     ) -> Result<(Trip, bool)> {
         let back = self.commit(down, self.migration.down_transactional).await;
         if let Err(error) = back {
             let why = self.script_failure(error)?;
             // Some of it may have happened.
-            let whole = self.look().await?.catalog.fingerprint() == applied.fingerprint();
+            let now = self.look(Some(applied)).await?.schema;
+            let whole = now.fingerprint() == applied.fingerprint();
             return Ok((self.trip(Grade::Broken, false, Some(why)), whole));
         }
-        let (grade, difference) = judge(before, &self.look().await?);
+        let (grade, difference) = judge(before, &self.look(Some(applied)).await?);
         let again = self.commit(&self.migration.up, self.migration.transactional);
         let goes_on = match again.await {
             Ok(()) => true,
@@ -206,7 +210,8 @@ impl Traveller<'_> {
                 false
             }
         };
-        let same = self.look().await?.catalog.fingerprint() == applied.fingerprint();
+        let now = self.look(Some(applied)).await?.schema;
+        let same = now.fingerprint() == applied.fingerprint();
         Ok((self.trip(grade, goes_on && same, difference), goes_on))
     }
 
@@ -250,18 +255,18 @@ impl Traveller<'_> {
         self.trial().within(file).await
     }
 
-    /// Schema and rows as they are between transactions.
-    async fn look(&self) -> Result<State> {
+    /// Schema and rows as they are between transactions; `last` is what was read before.
+    async fn look(&self, last: Option<&Reading>) -> Result<State> {
         self.begin().await?;
-        let state = self.state().await;
+        let state = self.state(last).await;
         transaction::abandon(self.client()).await;
         state
     }
 
     /// Schema and rows in the open transaction.
-    async fn state(&self) -> Result<State> {
+    async fn state(&self, last: Option<&Reading>) -> Result<State> {
         Ok(State {
-            catalog: catalog::read_aside(self.client()).await?,
+            schema: Reading::aside(self.client(), last).await?,
             content: rehearsal::content(self.client()).await?,
         })
     }
@@ -269,8 +274,8 @@ impl Traveller<'_> {
 
 /// Compares what was there before with what the way back led to.
 fn judge(before: &State, after: &State) -> (Grade, Option<String>) {
-    let diff = diff(&before.catalog, &after.catalog);
-    if before.catalog.fingerprint() != after.catalog.fingerprint() {
+    let diff = diff(before.schema.catalog(), after.schema.catalog());
+    if before.schema.fingerprint() != after.schema.fingerprint() {
         return (Grade::Differs, Some(diff.render()));
     }
     let lost = lost(&before.content, &after.content);

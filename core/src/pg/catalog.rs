@@ -32,16 +32,21 @@ pub async fn read(client: &Client) -> Result<Catalog> {
 
 /// As [`read`], within a transaction whose settings it leaves as they were.
 pub async fn read_aside(client: &Client) -> Result<Catalog> {
+    aside(client, read(client)).await
+}
+
+/// What `reading` gives, within a transaction whose settings it leaves as they were.
+async fn aside<T>(client: &Client, reading: impl Future<Output = Result<T>>) -> Result<T> {
     query::run(client, "SAVEPOINT pgbelay_read").await?;
     query::run(client, inspect::SETTINGS).await?;
-    let catalog = read(client).await?;
+    let read = reading.await?;
     // Nothing was written: this only takes the settings back.
     query::run(
         client,
         "ROLLBACK TO SAVEPOINT pgbelay_read; RELEASE SAVEPOINT pgbelay_read",
     )
     .await?;
-    Ok(catalog)
+    Ok(read)
 }
 
 fn object(row: &Row) -> Result<(ObjectKey, Object)> {

@@ -83,6 +83,18 @@ impl Reading {
         }
     }
 
+    /// As [`again`](Self::again), or [`whole`](Self::whole) where there is none before; within a
+    /// transaction whose settings it leaves as they were.
+    pub async fn aside(client: &Client, last: Option<&Self>) -> Result<Self> {
+        super::aside(client, async {
+            match last {
+                Some(last) => last.again(client).await,
+                None => Self::whole(client).await,
+            }
+        })
+        .await
+    }
+
     async fn all(client: &Client, known: &Known, marks: Marks) -> Result<Self> {
         let mut catalog = Catalog::default();
         let mut units = marks.without_objects();
