@@ -44,6 +44,11 @@ const SCRIPTS: &[(&str, &str, &str)] = &[
     ),
     ("broken", "select 1", "select lo_export(1, '__HERE__/escaped_by_function')"),
     ("broken", "select set_config('search_path', '', false)", "create foreign data wrapper elsewhere"),
+    (
+        "exact",
+        "alter table u add constraint all_zero check (n = 0), alter at set default now()",
+        "alter table u drop constraint all_zero, alter at drop default",
+    ),
     ("up_failed", "select 1 / 0", "select 1"),
     ("untried", "select 1", "select 1"),
 ];
@@ -92,7 +97,8 @@ fn every_grade_is_told_and_nothing_is_left() {
         "0013 broken false",
         "0014 broken false",
         "0015 broken false",
-        "0016 up_failed false",
+        "0016 exact true",
+        "0017 up_failed false",
     ];
     assert_eq!(told, expected, "{output}");
     let difference = |place: usize| lines[place]["difference"].as_str().unwrap_or_default();
@@ -116,9 +122,11 @@ fn every_grade_is_told_and_nothing_is_left() {
     for escaped in ["escaped_by_copy", "escaped_by_function"] {
         assert!(!sandbox.folder.join(escaped).exists(), "{escaped}");
     }
-    assert!(difference(15).contains("division by zero"));
+    assert!(difference(16).contains("division by zero"));
+    let fewer = |place: usize| lines[place]["fewer_rows"] == true;
+    assert!((0..15).all(|place| !fewer(place)) && fewer(15), "{output}");
     let done = output.last();
-    assert_eq!(done["grades"]["exact"], 5);
+    assert_eq!(done["grades"]["exact"], 6);
     assert_eq!(done["untried"], 1);
     assert_eq!(
         done["tables_without_rows"],

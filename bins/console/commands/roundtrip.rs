@@ -66,6 +66,7 @@ fn wire(trip: &Trip) -> Value {
         "name": trip.name,
         "grade": trip.grade.as_str(),
         "reapplies": trip.reapplies,
+        "fewer_rows": trip.fewer_rows,
         "difference": trip.difference,
     })
 }
@@ -108,6 +109,16 @@ fn human(outcome: &Trips, paint: Paint) -> String {
         .map(|(grade, number)| format!("{number} {}", grade.as_str()))
         .collect();
     let _ = writeln!(text, "{}", counts.join(", "));
+    let fewer: Vec<&str> = (trips.iter().filter(|trip| trip.fewer_rows))
+        .map(|trip| trip.revision.as_str())
+        .collect();
+    if !fewer.is_empty() {
+        let revisions = safe(&fewer.join(", "));
+        let _ = writeln!(
+            text,
+            "made-up rows were in the way of {revisions}: tried once they were gone"
+        );
+    }
     if *untried > 0 {
         let untried = many(*untried as u64, "migration", "migrations");
         let _ = writeln!(text, "{untried} not tried");

@@ -63,6 +63,9 @@ pub struct Trip {
     pub grade: Grade,
     /// True when it could be applied again after that, and led to the same schema.
     pub reapplies: bool,
+    /// True when it could be applied only once rows were taken away, since made-up ones don't know
+    /// what an application promises.
+    pub fewer_rows: bool,
     /// What differs, or why a script failed.
     pub difference: Option<String>,
 }

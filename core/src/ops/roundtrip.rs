@@ -13,6 +13,8 @@ use crate::ops::context::Context;
 use crate::ops::task::Task;
 use crate::ops::trial::Trial;
 use crate::pg::catalog::Reading;
+use crate::pg::error::sqlstate;
+use crate::pg::rehearsal::MadeUp;
 use crate::pg::scratch::Scratch;
 use crate::pg::session::{Client, Session};
 use crate::pg::{catalog, connect, rehearsal, server, transaction};
@@ -85,6 +87,7 @@ async fn all(ctx: &Context, scratch: &Scratch, migrations: &[Migration]) -> Resu
     let total = migrations.len();
     let mut trips = Vec::new();
     let mut last = None;
+    let mut made_up = Vec::new();
     // By table, whether it ever held rows before a script ran.
     let mut held: BTreeMap<String, bool> = BTreeMap::new();
     for migration in migrations {
@@ -99,12 +102,17 @@ async fn all(ctx: &Context, scratch: &Scratch, migrations: &[Migration]) -> Resu
             session: &session,
             migration,
         };
-        rehearsal::fill(session.client()).await?;
-        let before = traveller.look(last.as_ref()).await?;
+        made_up.push(rehearsal::fill(session.client()).await?);
+        let mut before = traveller.look(last.as_ref()).await?;
         for (table, rows) in &before.content.tables {
             *held.entry(table.clone()).or_default() |= rows.count > 0;
         }
-        let (trip, goes_on) = traveller.travel(&before).await?;
+        let (applied, fewer_rows) = traveller.apply(&mut before, &made_up).await?;
+        let (mut trip, goes_on) = match applied {
+            Ok(()) => traveller.travel(&before).await?,
+            Err(error) => (traveller.failed(error)?, false),
+        };
+        trip.fewer_rows = fewer_rows;
         last = Some(before.schema);
         trips.push(trip);
         if !goes_on {
@@ -138,16 +146,33 @@ impl Traveller<'_> {
         self.session.client()
     }
 
-    /// The trip from `before`, and whether the migration is applied after it.
+    /// Applies the migration. Where rows are in its way, those that were made up are taken away,
+    /// then all; says whether that was done, and then `before` is what was there after it.
+    async fn apply(&self, before: &mut State, made_up: &[MadeUp]) -> Result<(Result<()>, bool)> {
+        let (up, transactional) = (&self.migration.up, self.migration.transactional);
+        let mut outcome = self.commit(up, transactional).await;
+        let mut fewer_rows = false;
+        for which in [Some(made_up), None] {
+            if !transactional || !outcome.as_ref().is_err_and(is_about_rows) {
+                break;
+            }
+            rehearsal::clear(self.client(), which).await?;
+            fewer_rows = true;
+            *before = self.look(Some(&before.schema)).await?;
+            outcome = self.commit(up, transactional).await;
+        }
+        Ok((outcome, fewer_rows))
+    }
+
+    /// The trip of a migration that could not be applied.
+    fn failed(&self, error: Error) -> Result<Trip> {
+        let why = self.script_failure(error)?;
+        Ok(self.trip(Grade::UpFailed, false, Some(why)))
+    }
+
+    /// The trip from `before`, once the migration is applied, and whether it is after it.
     async fn travel(&self, before: &State) -> Result<(Trip, bool)> {
         let client = self.client();
-        if let Err(error) = self
-            .commit(&self.migration.up, self.migration.transactional)
-            .await
-        {
-            let trip = self.trip(Grade::UpFailed, false, Some(self.script_failure(error)?));
-            return Ok((trip, false));
-        }
         let applied = self.look(Some(&before.schema)).await?.schema;
         let Some(down) = self.migration.down.as_ref() else {
             return Ok((self.trip(Grade::Missing, false, None), true));
@@ -221,6 +246,7 @@ impl Traveller<'_> {
             name: self.migration.name.clone(),
             grade,
             reapplies,
+            fewer_rows: false,
             difference,
         }
     }
@@ -270,6 +296,12 @@ impl Traveller<'_> {
             content: rehearsal::content(self.client()).await?,
         })
     }
+}
+
+/// True for what would not have failed on other rows: integrity constraints, and values that are out
+/// of range or of the wrong form.
+fn is_about_rows(error: &Error) -> bool {
+    sqlstate(error).is_some_and(|state| state.starts_with("23") || state.starts_with("22"))
 }
 
 /// Compares what was there before with what the way back led to.

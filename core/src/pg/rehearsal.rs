@@ -12,14 +12,53 @@ use crate::sql::quote;
 /// Puts a few rows into every table, where types and constraints let it.
 const ROWS: &str = include_str!("rehearsal/rows.sql");
 
+/// Takes rows of every table away again.
+const CLEAR: &str = include_str!("rehearsal/clear.sql");
+
+/// The numbers of the transactions that made rows up: none but these wrote to the database between
+/// the first and the one before the last.
+#[derive(Debug, Clone, Copy)]
+pub struct MadeUp {
+    first: i64,
+    end: i64,
+}
+
 /// Puts a few made-up rows into every table of a database that is there for nothing else, in a
 /// transaction of its own. Tables whose constraints ask for more than types say may stay empty.
-pub async fn fill(client: &Client) -> Result<()> {
-    query::run(
-        client,
-        &format!("BEGIN; SELECT setseed(0.5); {ROWS} COMMIT"),
-    )
-    .await
+pub async fn fill(client: &Client) -> Result<MadeUp> {
+    let begin = "BEGIN; SELECT setseed(0.5)";
+    query::run(client, begin).await?;
+    let first = number(client, "pg_catalog.pg_current_xact_id()::xid").await?;
+    query::run(client, &format!("{ROWS} COMMIT")).await?;
+    let end = "pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::xid";
+    Ok(MadeUp {
+        first,
+        end: number(client, end).await?,
+    })
+}
+
+async fn number(client: &Client, what: &str) -> Result<i64> {
+    let sql = format!("SELECT ({what})::text::int8");
+    let rows = query::rows(client, "the number of a transaction", &sql, &[]).await?;
+    Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
+}
+
+/// Takes away the rows that were `made_up`, where nothing refers to them; all rows for `None`. In a
+/// transaction of its own.
+pub async fn clear(client: &Client, made_up: Option<&[MadeUp]>) -> Result<()> {
+    let which = made_up.map_or_else(
+        || "true".to_owned(),
+        |all| {
+            let one = |m: &MadeUp| {
+                format!(
+                    "xmin::text::int8 >= {} AND xmin::text::int8 < {}",
+                    m.first, m.end
+                )
+            };
+            all.iter().map(one).collect::<Vec<_>>().join(" OR ")
+        },
+    );
+    query::run(client, &CLEAR.replace("{which}", &which)).await
 }
 
 /// What each table and sequence holds. The server reads every row. Within a transaction, whose
