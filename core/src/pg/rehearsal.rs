@@ -15,6 +15,15 @@ const ROWS: &str = include_str!("rehearsal/rows.sql");
 /// Takes rows of every table away again.
 const CLEAR: &str = include_str!("rehearsal/clear.sql");
 
+/// Empties every table at once, since they may refer to each other in a circle.
+const EMPTY: &str = "DO $$ DECLARE names text; BEGIN \
+    SELECT string_agg(k.oid::regclass::text, ', ') INTO names \
+    FROM pg_class k JOIN pg_namespace s ON s.oid = k.relnamespace \
+    WHERE k.relkind IN ('r', 'p') AND NOT k.relispartition \
+      AND s.nspname NOT IN ('pg_catalog', 'information_schema', 'pgbelay'); \
+    IF names IS NOT NULL THEN EXECUTE 'TRUNCATE ' || names || ' CASCADE'; END IF; \
+    END $$";
+
 /// The numbers of the transactions that made rows up: none but these wrote to the database between
 /// the first and the one before the last.
 #[derive(Debug, Clone, Copy)]
@@ -43,22 +52,20 @@ async fn number(client: &Client, what: &str) -> Result<i64> {
     Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
 }
 
-/// Takes away the rows that were `made_up`, where nothing refers to them; all rows for `None`. In a
-/// transaction of its own.
+/// Takes away the rows that were `made_up`, where nothing else refers to them; all rows for `None`.
+/// In a transaction of its own.
 pub async fn clear(client: &Client, made_up: Option<&[MadeUp]>) -> Result<()> {
-    let which = made_up.map_or_else(
-        || "true".to_owned(),
-        |all| {
-            let one = |m: &MadeUp| {
-                format!(
-                    "xmin::text::int8 >= {} AND xmin::text::int8 < {}",
-                    m.first, m.end
-                )
-            };
-            all.iter().map(one).collect::<Vec<_>>().join(" OR ")
-        },
-    );
-    query::run(client, &CLEAR.replace("{which}", &which)).await
+    let Some(made_up) = made_up else {
+        return query::run(client, EMPTY).await;
+    };
+    let one = |m: &MadeUp| {
+        format!(
+            "xmin::text::int8 >= {} AND xmin::text::int8 < {}",
+            m.first, m.end
+        )
+    };
+    let which: Vec<String> = made_up.iter().map(one).collect();
+    query::run(client, &CLEAR.replace("{which}", &which.join(" OR "))).await
 }
 
 /// What each table and sequence holds. The server reads every row. Within a transaction, whose
