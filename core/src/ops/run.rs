@@ -91,8 +91,8 @@ impl<'a> Run<'a> {
         }
         ledger::forget_schemas(transaction, self.batch).await?;
         self.ctx.observer.observe(Event::Warning(
-            "something else changed the schema during this run, so what it was after each \
-             migration is not on record: a rollback asks for --accept-drift"
+            "the schema is not what the migrations of this run were seen to make of it, so what it \
+             was after each is not on record: a rollback asks for --accept-drift"
                 .to_owned(),
         ));
         Ok(())

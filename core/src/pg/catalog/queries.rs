@@ -18,44 +18,36 @@ pub(super) struct Query {
 /// Each gives kind, schema, table, name, definition, position, and the oid of the relation that it
 /// belongs to, if any. A line that ends in `-- since N` is for servers of major version N and later.
 pub(super) const OBJECTS: [Query; 6] = [
-    Query {
-        name: "relations",
-        what: "the relations",
-        sql: include_str!("relations.sql"),
-    },
-    Query {
-        name: "columns",
-        what: "the columns",
-        sql: include_str!("columns.sql"),
-    },
-    Query {
-        name: "parts",
-        what: "constraints, indexes and triggers",
-        sql: include_str!("parts.sql"),
-    },
-    Query {
-        name: "about",
-        what: "owners, privileges and comments",
-        sql: include_str!("about.sql"),
-    },
-    Query {
-        name: "code",
-        what: "types and functions",
-        sql: include_str!("code.sql"),
-    },
-    Query {
-        name: "rare",
-        what: "operators, servers and publications",
-        sql: include_str!("rare.sql"),
-    },
+    named("relations", "the relations", include_str!("relations.sql")),
+    named("columns", "the columns", include_str!("columns.sql")),
+    named(
+        "parts",
+        "constraints, indexes and triggers",
+        include_str!("parts.sql"),
+    ),
+    named(
+        "about",
+        "owners, privileges and comments",
+        include_str!("about.sql"),
+    ),
+    named("code", "types and functions", include_str!("code.sql")),
+    named(
+        "rare",
+        "operators, servers and publications",
+        include_str!("rare.sql"),
+    ),
 ];
 
 /// Gives a mark for each relation, and one for all that belongs to none.
-pub(super) const MARKS: Query = Query {
-    name: "marks",
-    what: "what was changed in the schema",
-    sql: include_str!("marks.sql"),
-};
+pub(super) const MARKS: Query = named(
+    "marks",
+    "what was changed in the schema",
+    include_str!("marks.sql"),
+);
+
+const fn named(name: &'static str, what: &'static str, sql: &'static str) -> Query {
+    Query { name, what, sql }
+}
 
 impl Query {
     /// True for those that can be asked about some relations alone.
