@@ -209,9 +209,9 @@ fn a_backup_comes_first_or_nothing_does() {
 const CHANGES: &str = "
 create table a (id int primary key, v text); create table b (id serial primary key, a_id int references a)
 create table c (id int primary key)
-create index on a (v)
 alter table a rename to first
 alter table first rename to a
+create index on a (v)
 create view va as select a.id, a.v, b.id as other from a join b on b.a_id = a.id
 alter table b add note text not null default 'x'
 alter table b rename note to remark
