@@ -17,16 +17,17 @@ use crate::pg::record::{ColumnRecord, Saved, TableRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::snapshot as instant;
-use crate::pg::{lookup, replaced};
+use crate::pg::{copy, lookup, replaced};
 use crate::sql::quote;
 use crate::store::{Store, Writer};
 
-/// The second backup, begun only when there is something to keep.
+/// The second backup. It comes to nothing when there was nothing to keep.
 pub struct Continuation<'a> {
     ctx: &'a Context,
     client: &'a Client,
     purpose: Purpose,
     writer: Option<Writer>,
+    parts: usize,
 }
 
 impl<'a> Continuation<'a> {
@@ -37,23 +38,51 @@ impl<'a> Continuation<'a> {
             client,
             purpose,
             writer: None,
+            parts: 0,
         }
     }
 
     async fn keep(&mut self, part: &Part, query: String) -> Result<u64> {
-        if self.writer.is_none() {
-            let store = Store::open(&self.ctx.backups)?;
-            self.writer = Some(store.begin(self.purpose.new.clone())?);
-        }
-        let Some(writer) = &mut self.writer else {
-            return Err(Error::failed("the second backup could not be begun"));
+        let (ctx, client) = (self.ctx, self.client);
+        let writer = self.writer()?;
+        let rows = snapshot::save(ctx, client, writer, part, &[query], 0).await?;
+        self.parts += 1;
+        Ok(rows)
+    }
+
+    /// Keeps what `query` finds, if it finds anything: looking first would read the table twice,
+    /// and writers wait for it.
+    async fn keep_found(&mut self, part: &Part, query: &str) -> Result<u64> {
+        let client = self.client;
+        let mut writer = Some(self.writer()?);
+        let mut out = None;
+        let mut sink = |rows: &[u8]| {
+            if let Some(writer) = writer.take() {
+                out = Some(writer.part(part.clone())?);
+            }
+            out.as_mut().map_or(Ok(()), |out| out.rows(rows))
         };
-        snapshot::save(self.ctx, self.client, writer, part, &[query], 0).await
+        let read = copy::out(client, query, &mut sink).await;
+        read.map_err(|e| e.wrap(format!("could not save {}", part.table)))?;
+        let Some(out) = out else {
+            return Ok(0);
+        };
+        let rows = out.finish()?;
+        self.parts += 1;
+        Ok(rows)
+    }
+
+    fn writer(&mut self) -> Result<&mut Writer> {
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => Store::open(&self.ctx.backups)?.begin(self.purpose.new.clone())?,
+        };
+        Ok(self.writer.insert(writer))
     }
 
     /// Makes what was kept durable. `None` when there was nothing to keep.
     pub fn commit(self, server: &Server, taken: Option<&Taken>) -> Result<Option<BackupFacts>> {
-        let Some(writer) = self.writer else {
+        let Some(writer) = self.writer.filter(|_| self.parts > 0) else {
             return Ok(None);
         };
         let mut facts = snapshot::commit_facts(server, &self.purpose, None);
@@ -93,30 +122,29 @@ impl<'a> Continuation<'a> {
             if coverage.fate == Fate::Kept && !reshaped && !truncated {
                 continue;
             }
-            let since = instant::since(self.client, &part.table, taken.xmin).await?;
             let saved = taken.rows.get(oid).copied().unwrap_or_default();
-            if since.written.is_none() && since.rows == saved {
-                continue;
-            }
             let columns = quote::idents(part.columns.iter().map(|c| c.name.as_str()));
-            let table = quote::table(&part.table);
+            let all = format!("SELECT {columns} FROM ONLY {}", quote::table(&part.table));
             if part.key.is_empty() {
                 // Without a key a changed row can't be told from another: all are saved again.
-                self.keep(part, format!("SELECT {columns} FROM ONLY {table}"))
-                    .await?;
+                if instant::changed(self.client, &part.table, taken.xmin, saved).await? {
+                    self.keep(part, all).await?;
+                }
                 continue;
             }
-            if let Some(condition) = since.written {
-                let changed = Part {
-                    role: PartRole::Changed,
-                    ..part.clone()
-                };
-                let query = format!("SELECT {columns} FROM ONLY {table} WHERE {condition}");
-                self.keep(&changed, query).await?;
-            }
+            let changed = Part {
+                role: PartRole::Changed,
+                ..part.clone()
+            };
+            let written = instant::written_since(taken.xmin);
+            let query = format!("{all} WHERE {written}");
+            let written = self.keep_found(&changed, &query).await?;
             // Of a table that stays, an undo looks at the rows that are there by then.
             let goes = coverage.fate != Fate::Kept || truncated;
-            if goes && world.relations.contains_key(oid) {
+            if goes
+                && world.relations.contains_key(oid)
+                && (written > 0 || instant::count(self.client, &part.table).await? != saved)
+            {
                 self.keys(part).await?;
             }
         }

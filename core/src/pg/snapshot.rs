@@ -106,45 +106,38 @@ pub async fn rows(
         .context(format!("read {table}"))
 }
 
-/// What happened to a table's rows since a snapshot, as far as cheap signs tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Since {
-    /// Rows there now.
-    pub rows: u64,
-    /// A condition that holds for every row written since (and perhaps for some that were not);
-    /// `None`: no row was.
-    pub written: Option<String>,
-}
-
 /// A condition that holds for every row written since the snapshot whose `xmin` is given.
 ///
 /// `xmin` of the row against that of the snapshot: a test of visibility would miss rows written
 /// in a savepoint of a transaction that was running. Rows that were not written since may match
 /// too, never the other way round. The snapshot's age is a subquery, which is asked once and not
 /// for every row.
-fn written_since(xmin: u64) -> String {
+pub fn written_since(xmin: u64) -> String {
     let low = xmin % (1 << 32);
     format!("pg_catalog.age(xmin) <= (SELECT pg_catalog.age('{low}'::pg_catalog.xid))")
 }
 
-/// Looks at `table` under a lock that keeps writers away.
-pub async fn since(client: &Client, table: &TableName, xmin: u64) -> Result<Since> {
-    let written = written_since(xmin);
+/// How many rows `table` itself holds.
+pub async fn count(client: &Client, table: &TableName) -> Result<u64> {
+    let sql = format!("SELECT pg_catalog.count(*) FROM ONLY {}", quote::table(table));
+    let row = client.query_one(&sql, &[]).await;
+    let row = row.pg(format!("could not count the rows of {table}"))?;
+    Ok(row.get::<_, i64>(0).unsigned_abs())
+}
+
+/// True when a row of `table` itself may have been written since the snapshot whose `xmin` is
+/// given, or when it doesn't hold `rows` rows any more.
+pub async fn changed(client: &Client, table: &TableName, xmin: u64, rows: u64) -> Result<bool> {
     // One look at each row, as cheap as can be: writers wait for it.
     let sql = format!(
-        "SELECT pg_catalog.count(*), pg_catalog.min(ctid) FILTER (WHERE {written})::text \
-         FROM ONLY {}",
+        "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {}) FROM ONLY {}",
+        written_since(xmin),
         quote::table(table)
     );
     let row = client.query_one(&sql, &[]).await;
     let row = row.pg(format!("could not look for changes in {table}"))?;
-    let (rows, first): (i64, Option<String>) = (row.get(0), row.get(1));
-    // New rows are apt to lie at the table's end: only there they are looked for again.
-    let behind = |first| format!("{written} AND ctid >= '{first}'");
-    Ok(Since {
-        rows: rows.unsigned_abs(),
-        written: first.map(behind),
-    })
+    let (now, written): (i64, i64) = (row.get(0), row.get(1));
+    Ok(now.unsigned_abs() != rows || written > 0)
 }
 
 /// The files that hold the tables' rows now: another number means that all rows were rewritten or
