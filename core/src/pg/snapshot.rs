@@ -119,7 +119,10 @@ pub fn written_since(xmin: u64) -> String {
 
 /// How many rows `table` itself holds.
 pub async fn count(client: &Client, table: &TableName) -> Result<u64> {
-    let sql = format!("SELECT pg_catalog.count(*) FROM ONLY {}", quote::table(table));
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM ONLY {}",
+        quote::table(table)
+    );
     let row = client.query_one(&sql, &[]).await;
     let row = row.pg(format!("could not count the rows of {table}"))?;
     Ok(row.get::<_, i64>(0).unsigned_abs())
