@@ -25,5 +25,8 @@ mod since;
 // Tables whose columns somebody changed in between.
 mod reshaped;
 
+// Some tables alone, and what has no place laid aside.
+mod part;
+
 // Combinations nobody thought of.
 mod random;

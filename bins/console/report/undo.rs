@@ -1,6 +1,7 @@
 //! An undo: what it is about to do, and what it amounted to.
 
 use pgbelay_core::ident::{BackupId, Revision};
+use pgbelay_core::ops::undo::part::{Aside, PartPlan, PartTable};
 use pgbelay_core::ops::undo::{Outcome, UndoPlan};
 use serde::Serialize;
 
@@ -31,6 +32,7 @@ struct DoneWire<'a> {
     rows: u64,
     tables: Vec<TableWire>,
     conflicts: Vec<ConflictWire<'a>>,
+    rescued: Vec<RescuedWire>,
     made: &'a [String],
     reordered: &'a [String],
     drift: Option<&'a str>,
@@ -51,6 +53,77 @@ struct ConflictWire<'a> {
     table: String,
     rows: u64,
     reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct RescuedWire {
+    table: String,
+    into: String,
+    rows: u64,
+}
+
+#[derive(Serialize)]
+struct PartWire<'a> {
+    database: &'a str,
+    revision: Option<&'a str>,
+    tables: Vec<PartTableWire<'a>>,
+    backup: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct PartTableWire<'a> {
+    table: String,
+    back: bool,
+    aside: Option<AsideWire<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum AsideWire<'a> {
+    Table,
+    Columns(&'a [String]),
+}
+
+/// The plan of an undo of some tables, for machines.
+pub fn part_wire(plan: &PartPlan) -> impl Serialize + '_ {
+    let tables = plan.tables.iter().map(|table| PartTableWire {
+        table: table.table.to_string(),
+        back: table.back,
+        aside: table.aside.as_ref().map(|aside| match aside {
+            Aside::Table => AsideWire::Table,
+            Aside::Columns(names) => AsideWire::Columns(names),
+        }),
+    });
+    PartWire {
+        database: &plan.database,
+        revision: plan.at.as_ref().map(Revision::as_str),
+        tables: tables.collect(),
+        backup: plan.record.backups.first().map(BackupId::as_str),
+    }
+}
+
+/// The plan of an undo of some tables, for people.
+pub fn part_human(plan: &PartPlan) -> String {
+    let mut text = format!(
+        "undo of a part of the rollback from {} to {}; schema and revision stay as they are\n\n",
+        base(plan.record.from.as_ref()),
+        base(plan.record.to.as_ref())
+    );
+    let mut shown = Table::new(&["table", "rows", "laid aside"]);
+    for table in &plan.tables {
+        let rows = if table.back { "put back" } else { "" };
+        shown.row([table.table.to_string(), rows.to_owned(), aside(table)]);
+    }
+    text.push_str(&format!("{}\n", shown.render()));
+    text
+}
+
+fn aside(table: &PartTable) -> String {
+    match &table.aside {
+        None => String::new(),
+        Some(Aside::Table) => "all that was saved".to_owned(),
+        Some(Aside::Columns(names)) => safe(&names.join(", ")),
+    }
 }
 
 /// The plan for machines. An undo goes from where the rollback ended to where it began.
@@ -97,12 +170,18 @@ pub fn wire(outcome: &Outcome) -> impl Serialize + '_ {
         rows: conflict.rows,
         reason: &conflict.reason,
     });
+    let rescued = outcome.rescued.iter().map(|rescued| RescuedWire {
+        table: rescued.table.to_string(),
+        into: rescued.into.to_string(),
+        rows: rescued.rows,
+    });
     DoneWire {
         revision: outcome.to.as_ref().map(Revision::as_str),
         applied: outcome.applied.iter().map(Revision::as_str).collect(),
         rows: rows(outcome),
         tables: tables.collect(),
         conflicts: conflicts.collect(),
+        rescued: rescued.collect(),
         made: &outcome.made,
         reordered: &outcome.reordered,
         drift: outcome.drift.as_deref(),
@@ -139,11 +218,20 @@ pub fn human(outcome: &Outcome, paint: Paint) -> String {
         let (table, reason) = (conflict.table.to_string(), safe(&conflict.reason));
         text.push_str(&format!("{label} {number} of {table}: {reason}\n"));
     }
+    for rescued in &outcome.rescued {
+        let number = many(rescued.rows, "row", "rows");
+        let (table, into) = (rescued.table.to_string(), rescued.into.to_string());
+        text.push_str(&format!("laid aside: {number} of {table}, in {into}\n"));
+    }
     for backup in &outcome.backups {
         text.push_str(&format!("saved first: {}\n", backup.id));
     }
     let at = base(outcome.to.as_ref());
-    text.push_str(&format!("undone; now at {at}\n"));
+    if outcome.applied.is_empty() {
+        text.push_str(&format!("undone for these tables; still at {at}\n"));
+    } else {
+        text.push_str(&format!("undone; now at {at}\n"));
+    }
     text
 }
 

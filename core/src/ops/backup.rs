@@ -7,7 +7,6 @@ mod large_objects;
 mod matviews;
 mod merge;
 pub(super) mod open;
-mod patterns;
 pub mod prune;
 mod reading;
 pub mod rekey;

@@ -16,6 +16,7 @@ mod loading;
 pub mod lock;
 pub mod marking;
 pub mod offline;
+mod patterns;
 pub mod preview;
 mod provisional;
 pub mod rehearse;

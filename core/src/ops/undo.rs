@@ -6,11 +6,15 @@ mod apply;
 mod follow;
 mod inside;
 mod labels;
+pub mod part;
 mod plan;
 mod record;
 mod renames;
 mod repair;
+mod rescue;
+mod rows;
 mod staging;
 
 pub use apply::{Options, Outcome, apply};
 pub use plan::{UndoPlan, plan};
+pub use rescue::Rescued;

@@ -36,6 +36,7 @@ pub mod reconcile;
 pub mod record;
 pub mod rehearsal;
 pub mod replaced;
+pub mod rescue;
 pub mod restore;
 pub mod resume;
 pub mod retry;

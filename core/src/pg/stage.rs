@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 
 use crate::error::{Context as _, Result};
 use crate::ident::TableName;
+use crate::model::backup::PartColumn;
 use crate::pg::copy;
 use crate::pg::error::PgContext as _;
 use crate::sql::quote;
@@ -67,6 +68,26 @@ impl Stage {
         Self::create(client, name, &sql).await
     }
 
+    /// Makes `name` with `columns` of the types that they had, or text for types that are gone.
+    pub async fn as_saved(client: &Client, name: &str, columns: &[PartColumn]) -> Result<Self> {
+        let types: Vec<&str> = columns.iter().map(|c| c.type_name.as_str()).collect();
+        let known = known_types(client, &types).await?;
+        let columns: Vec<String> = columns
+            .iter()
+            .zip(known)
+            .map(|(c, known)| {
+                let type_name = if known { c.type_name.as_str() } else { "text" };
+                format!("{} {type_name}", quote::ident(&c.name))
+            })
+            .collect();
+        let sql = format!(
+            "CREATE TEMP TABLE {} ({})",
+            quote::ident(name),
+            columns.join(", ")
+        );
+        Self::create(client, name, &sql).await
+    }
+
     /// Makes `name` with `columns` of type text; those named in `flags` are boolean.
     pub async fn text(
         client: &Client,
@@ -112,6 +133,14 @@ impl Stage {
         copy::In::start(client, &format!("{} ({columns})", self.table)).await
     }
 
+    /// Drops it: it has served.
+    pub async fn discard(&self, client: &Client) -> Result<()> {
+        client
+            .batch_execute(&format!("DROP TABLE {}", self.table))
+            .await
+            .pg("could not drop a temporary table")
+    }
+
     /// Gathers statistics: the rows are about to be joined.
     pub async fn analyze(&self, client: &Client) -> Result<()> {
         client
@@ -119,6 +148,20 @@ impl Stage {
             .await
             .pg("could not analyze saved rows")
     }
+}
+
+/// Whether each of `types`, as `format_type` writes them, is still there.
+pub async fn known_types(client: &Client, types: &[&str]) -> Result<Vec<bool>> {
+    let rows = client
+        .query(
+            "SELECT pg_catalog.to_regtype(name) IS NOT NULL \
+             FROM pg_catalog.unnest($1::pg_catalog.text[]) WITH ORDINALITY AS t (name, place) \
+             ORDER BY place",
+            &[&types],
+        )
+        .await
+        .pg("could not look for the types of saved rows")?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Loads everything that arrives on `rows`.

@@ -11,7 +11,7 @@ use crate::ident::{Revision, TableName};
 use crate::model::backup::{BackupFacts, BackupKind, VerifyLevel};
 use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
-use crate::model::ledger::Verb;
+use crate::model::ledger::{Record, Verb};
 use crate::model::plan::Coverage;
 use crate::model::relation::Oid;
 use crate::ops::analysis::Analysis;
@@ -24,6 +24,7 @@ use crate::ops::task::Task;
 use crate::ops::undo::inside::{Attempt, attempt};
 use crate::ops::undo::labels;
 use crate::ops::undo::plan::{self, UndoPlan};
+use crate::ops::undo::rescue::Rescued;
 use crate::ops::undo::staging::Backups;
 use crate::pg::lock::{self, Locked};
 use crate::pg::reconcile::apply::Applied;
@@ -66,6 +67,8 @@ pub struct Outcome {
     pub changed: Vec<Changed>,
     /// What was not put back, and why.
     pub conflicts: Vec<Conflict>,
+    /// Where that lies now.
+    pub rescued: Vec<Rescued>,
     /// Definitions made again that the scripts don't make.
     pub made: Vec<String>,
     /// Tables whose columns stand in another order than before.
@@ -115,15 +118,9 @@ async fn carry_out(
     consent: Consent,
     mut options: Options,
 ) -> Result<Outcome> {
-    if consent.database() != plan.database {
-        return Err(Error::refused(format!(
-            "consent was given for database '{}', and this is '{}'",
-            consent.database(),
-            plan.database
-        )));
-    }
+    consent.check(&plan.database)?;
     consent.by().clone_into(&mut options.consent);
-    let backups = open(ctx, &plan).map_err(|e| e.hint("nothing was changed"))?;
+    let backups = open(ctx, &plan.record).map_err(|e| e.hint("nothing was changed"))?;
     let observer = ctx.observer.as_ref();
     let mut locked = lock::connect(&ctx.database, "pgbelay undo", ctx.wait, observer).await?;
     let selector = plan.record.backups.first().map(ToString::to_string);
@@ -187,9 +184,9 @@ async fn tries(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {
 }
 
 /// Finds and verifies every backup that the journal names; each must be the very one.
-fn open(ctx: &Context, plan: &UndoPlan) -> Result<Backups> {
+pub fn open(ctx: &Context, rollback: &Record) -> Result<Backups> {
     ctx.observer.observe(Event::Phase(Phase::Verify));
-    if plan.record.backups.is_empty() {
+    if rollback.backups.is_empty() {
         return Err(Error::refused(
             "that rollback ran without a snapshot, so there is nothing to put back",
         )
@@ -198,9 +195,9 @@ fn open(ctx: &Context, plan: &UndoPlan) -> Result<Backups> {
     let store = Store::open(&ctx.backups)?;
     let identities = Identities::load(&ctx.identities, Arc::clone(&ctx.ask))?;
     let mut all = Vec::new();
-    for (place, id) in plan.record.backups.iter().enumerate() {
+    for (place, id) in rollback.backups.iter().enumerate() {
         let backup = store.find(id.as_str(), None).map_err(gone)?;
-        if backup.facts().manifest != plan.record.manifests.get(place).copied() {
+        if backup.facts().manifest != rollback.manifests.get(place).copied() {
             return Err(Error::damaged(format!(
                 "the backup {id} is not the one that the rollback wrote: its manifest differs \
                  from the journal's"

@@ -2,6 +2,7 @@
 //! goes where they are now, or stays in the backup.
 
 use crate::error::{Error, Result};
+use crate::ident::TableName;
 use crate::model::relation::{Relation, World};
 use crate::pg::reconcile::conflicts::Conflict;
 use crate::pg::record::{Details, TableRecord};
@@ -45,14 +46,59 @@ fn follow(record: &mut TableRecord, relation: &Relation) -> Result<()> {
                 "the column {left} of {} is gone since the rollback, and rows are told apart by it",
                 relation.name
             ))
-            .hint("its saved rows can be restored from the backup: `backup restore --table`"));
+            .hint(aside(&relation.name)));
         }
-        record.columns.retain(|c| c.number != number);
-        record.columns_after.retain(|c| c.0 != number);
-        record.effects.retain(|n| *n != number);
-        record.retyped.retain(|n| *n != number);
+        without(record, number);
     }
     Ok(())
+}
+
+/// How to get at what was saved of `table` where it has no place.
+pub fn aside(table: &TableName) -> String {
+    format!(
+        "`rollback undo --table {table}` lays what was saved of it aside, in a table of its own"
+    )
+}
+
+/// Leaves column `number` out: it is not there, or not as it was.
+fn without(record: &mut TableRecord, number: i16) {
+    record.columns.retain(|c| c.number != number);
+    record.columns_after.retain(|c| c.0 != number);
+    record.effects.retain(|n| *n != number);
+    record.retyped.retain(|n| *n != number);
+    record.dropped.retain(|n| *n != number);
+}
+
+/// `record` for rows that go into `now`, the very table that the rollback left, without applying
+/// the migrations again: what the rollback dropped or converted has no place there. `None`: nor
+/// has a row, since a column is missing by which rows are told apart.
+pub fn in_place(record: &TableRecord, now: &Relation) -> Option<TableRecord> {
+    let mut followed = record.clone();
+    for column in &record.columns {
+        let number = column.number;
+        let found = now.columns.iter().find(|c| c.number == number);
+        let found = found.filter(|_| !record.retyped.contains(&number));
+        let name = found.map(|c| c.name.clone());
+        if name.as_ref() != Some(&column.name) {
+            followed.since.insert(column.name.clone(), name.clone());
+        }
+        let Some(name) = name else {
+            if record.key.contains(&number) {
+                return None;
+            }
+            without(&mut followed, number);
+            continue;
+        };
+        let columns = followed.columns.iter_mut();
+        columns
+            .filter(|c| c.number == number)
+            .for_each(|c| c.name.clone_from(&name));
+        let after = followed.columns_after.iter_mut();
+        after
+            .filter(|c| c.0 == number)
+            .for_each(|c| c.1.clone_from(&name));
+    }
+    Some(followed)
 }
 
 /// True for a column that is not to be made again: somebody renamed or dropped it.
@@ -72,7 +118,7 @@ pub fn conflicts(details: &Details) -> Vec<Conflict> {
             table: record.name_before(),
             rows: 0,
             reason: format!(
-                "the column {name} was dropped since: what was saved of it stays in the backup"
+                "the column {name} was dropped since: what was saved of it was laid aside"
             ),
         };
         gone.map(|(name, _)| told(name)).collect()

@@ -81,7 +81,8 @@ async fn read(session: &Session, selector: Option<&str>, measure: bool) -> Resul
     })
 }
 
-fn choose(records: &[Record], selector: Option<&str>) -> Result<Record> {
+/// The rollback that `selector` means, or the newest that was not undone.
+pub fn choose(records: &[Record], selector: Option<&str>) -> Result<Record> {
     let undone = |r: &Record| {
         records
             .iter()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::ident::TableName;
-use crate::model::backup::PartRole;
+use crate::model::backup::{Part, PartRole};
 use crate::model::event::{Event, Phase};
 use crate::ops::context::Context;
 use crate::ops::stream;
@@ -25,6 +25,12 @@ struct Found {
     backup: Arc<Verified>,
     part: usize,
     columns: Vec<String>,
+}
+
+impl Found {
+    fn part(&self) -> Option<&Part> {
+        self.backup.parts().get(self.part).map(|p| &p.part)
+    }
 }
 
 impl Backups {
@@ -74,16 +80,22 @@ pub async fn effects(
     index: usize,
     record: &TableRecord,
 ) -> Result<()> {
-    text(
-        ctx,
-        client,
-        backups,
-        index,
-        record,
-        PartRole::Effects,
-        "effects",
-    )
-    .await
+    let name = stage_name("effects", index);
+    text(ctx, client, backups, name, record, PartRole::Effects)
+        .await
+        .map(drop)
+}
+
+/// Loads them once more, whether or not they are loaded.
+pub async fn effects_again(
+    ctx: &Context,
+    client: &Client,
+    backups: &Backups,
+    index: usize,
+    record: &TableRecord,
+) -> Result<Stage> {
+    let name = stage_name("effects again", index);
+    text(ctx, client, backups, name, record, PartRole::Effects).await
 }
 
 /// Loads the converted values as the rollback left them, as text.
@@ -94,26 +106,28 @@ pub async fn left(
     index: usize,
     record: &TableRecord,
 ) -> Result<()> {
-    text(ctx, client, backups, index, record, PartRole::Left, "left").await
+    let name = stage_name("left", index);
+    text(ctx, client, backups, name, record, PartRole::Left)
+        .await
+        .map(drop)
 }
 
 async fn text(
     ctx: &Context,
     client: &Client,
     backups: &Backups,
-    index: usize,
+    name: String,
     record: &TableRecord,
     role: PartRole,
-    what: &str,
-) -> Result<()> {
+) -> Result<Stage> {
     let table = record.name_before();
     let found = backups
         .newest(&table, &[role])
         .ok_or_else(|| missing(&table))?;
-    let name = stage_name(what, index);
     let stage = Stage::text(client, &name, &found.columns, &["had", "has"]).await?;
     load(ctx, client, &stage, found, &table).await?;
-    stage.analyze(client).await
+    stage.analyze(client).await?;
+    Ok(stage)
 }
 
 /// Loads the rows that were there before the rollback, with the types that `table` has now, and
@@ -147,6 +161,51 @@ pub async fn saved(
         stage.keep_only(client, &there, &key).await?;
     }
     stage.analyze(client).await
+}
+
+/// Loads the rows that were there before the rollback under the names and types that their columns
+/// had then, whatever became of the table, and brings them up to the moment of the lock. Returns
+/// the names; `None`: no rows were saved.
+pub async fn as_saved(
+    ctx: &Context,
+    client: &Client,
+    backups: &Backups,
+    index: usize,
+    table: &TableName,
+) -> Result<Option<(Stage, Vec<String>)>> {
+    let Some(found) = backups.newest(table, &[PartRole::Rows, PartRole::Values]) else {
+        return Ok(None);
+    };
+    let columns = found.columns.clone();
+    let key = found.part().map(|part| part.key.clone());
+    let key = key.unwrap_or_default();
+    let stage = typed(ctx, client, found, stage_name("as saved", index), table).await?;
+    if let Some(changed) = backups.newest(table, &[PartRole::Changed]) {
+        let name = stage_name("changed as saved", index);
+        let newer = typed(ctx, client, changed, name, table).await?;
+        stage.overlay(client, &newer, &key, &columns).await?;
+        newer.discard(client).await?;
+    }
+    if let Some(keys) = backups.newest(table, &[PartRole::Keys]) {
+        let name = stage_name("keys as saved", index);
+        let there = typed(ctx, client, keys, name, table).await?;
+        stage.keep_only(client, &there, &key).await?;
+        there.discard(client).await?;
+    }
+    Ok(Some((stage, columns)))
+}
+
+async fn typed(
+    ctx: &Context,
+    client: &Client,
+    found: Found,
+    name: String,
+    table: &TableName,
+) -> Result<Stage> {
+    let part = found.part().ok_or_else(|| missing(table))?;
+    let stage = Stage::as_saved(client, &name, &part.columns).await?;
+    load(ctx, client, &stage, found, table).await?;
+    Ok(stage)
 }
 
 /// Loads a part into a table called `name`, whose columns are called as those of the table are

@@ -1,0 +1,252 @@
+//! Rows as they were before a rollback, into tables as they are now: what an undo of all and one of a
+//! part have in common.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+use crate::ident::TableName;
+use crate::model::relation::{Oid, Relation, RelationKind, World};
+use crate::ops::context::Context;
+use crate::ops::undo::apply::Changed;
+use crate::ops::undo::follow;
+use crate::ops::undo::staging::{self, Backups};
+use crate::pg::capture::Captured;
+use crate::pg::net::Net;
+use crate::pg::reconcile::conflicts::{self, Conflict};
+use crate::pg::reconcile::{
+    Target, Way, absent, apply, before, derived, references, room, values, wanted,
+};
+use crate::pg::record::{Details, Saved, TableRecord};
+use crate::pg::session::Client;
+use crate::pg::{extent, retry, transaction};
+
+/// Where the rows come from.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// The surroundings.
+    pub ctx: &'a Context,
+    /// What the rollback recorded.
+    pub details: &'a Details,
+    /// The verified backups.
+    pub backups: &'a Backups,
+}
+
+/// What must be known of the rows before scripts change them.
+pub async fn look(
+    source: Source<'_>,
+    client: &Client,
+    earlier: &World,
+    empty: &BTreeSet<Oid>,
+) -> Result<()> {
+    let Source {
+        ctx,
+        details,
+        backups,
+    } = source;
+    for (index, record) in details.tables.iter().enumerate() {
+        let Some(name) = record.name_after() else {
+            let name = record.name_before();
+            let found = earlier.find(&name.schema, &name.name);
+            if found.is_some_and(|r| r.kind != RelationKind::View) {
+                return Err(Error::refused(format!(
+                    "the rollback dropped {name}, and there is a table of that name now"
+                ))
+                .hint(format!("rename it; or {}", follow::aside(&name))));
+            }
+            continue;
+        };
+        let found = earlier.find(&name.schema, &name.name);
+        let relation = found.ok_or_else(|| {
+            Error::refused(format!("{name} is gone since the rollback")).hint(follow::aside(&name))
+        })?;
+        if empty.contains(&relation.oid) && holds_nothing(backups, record) {
+            continue;
+        }
+        if !record.effects.is_empty() {
+            staging::effects(ctx, client, backups, index, record).await?;
+            before::seen(client, index, record, relation).await?;
+        }
+        if record.has_left() {
+            staging::left(ctx, client, backups, index, record).await?;
+            before::left(client, index, record, &name).await?;
+        }
+        if record.truncated {
+            before::there(client, index, record, &name).await?;
+        }
+    }
+    Ok(())
+}
+
+/// True when nothing was saved of a table's rows, and the scripts did nothing to them. Where the
+/// table is empty, too, it is left alone: temporary tables take locks, of which a server has only
+/// so many.
+fn holds_nothing(backups: &Backups, record: &TableRecord) -> bool {
+    record.effects.is_empty() && !backups.hold_rows_of(&record.name_before())
+}
+
+/// Every table that must be compared with what it should hold.
+pub async fn targets<'a>(
+    source: Source<'a>,
+    client: &Client,
+    earlier: &'a World,
+    live: &'a World,
+    captured: &Captured,
+    empty: &BTreeSet<Oid>,
+) -> Result<Vec<Target<'a>>> {
+    let Source {
+        ctx,
+        details,
+        backups,
+    } = source;
+    let was_there = |r: &&Relation| earlier.relations.contains_key(&r.oid);
+    let made = live.relations.values().filter(|r| !was_there(r));
+    let made: Vec<Oid> = made.map(|r| r.oid).collect();
+    let still_empty = extent::empty(client, &made).await?;
+    let mut targets = Vec::new();
+    let mut known: Vec<Oid> = Vec::new();
+    for (index, record) in details.tables.iter().enumerate() {
+        let name = record.name_before();
+        let Some(relation) = live.find(&name.schema, &name.name) else {
+            return Err(Error::refused(format!(
+                "{name} is not there after the migrations were applied again"
+            ))
+            .hint("nothing was changed"));
+        };
+        let was_empty = empty.contains(&relation.oid);
+        let is_empty = was_empty || still_empty.contains(&relation.oid);
+        if is_empty && holds_nothing(backups, record) {
+            continue;
+        }
+        known.push(relation.oid);
+        let before = earlier.relations.get(&relation.oid);
+        let wants_rows = before.is_none() || record.reshaped() || record.truncated;
+        let saved = wants_rows && record.saved != Saved::Nothing;
+        if saved {
+            staging::saved(ctx, client, backups, index, record).await?;
+        }
+        let key: Vec<String> = record
+            .key
+            .iter()
+            .filter_map(|n| record.column(*n))
+            .map(|c| c.name.clone())
+            .collect();
+        let up = net(captured, client, relation, &key).await?;
+        targets.push(Target {
+            index,
+            record: Some(record),
+            live: relation,
+            earlier: before,
+            was_empty,
+            saved,
+            up,
+            key,
+        });
+    }
+    let others = live.relations.values().filter(|r| {
+        let watched = captured.tables().any(|oid| oid == r.oid);
+        r.kind == RelationKind::Table && !known.contains(&r.oid) && watched
+    });
+    for (offset, relation) in others.enumerate() {
+        let before = earlier.relations.get(&relation.oid);
+        let key = relation.keys.first().cloned().unwrap_or_default();
+        let up = net(captured, client, relation, &key).await?;
+        if !up.is_empty() {
+            targets.push(Target {
+                index: details.tables.len() + offset,
+                record: None,
+                live: relation,
+                earlier: before,
+                was_empty: empty.contains(&relation.oid),
+                saved: false,
+                up,
+                key,
+            });
+        }
+    }
+    Ok(targets)
+}
+
+async fn net(
+    captured: &Captured,
+    client: &Client,
+    relation: &Relation,
+    key: &[String],
+) -> Result<Net> {
+    let numbers: Vec<i16> = key
+        .iter()
+        .filter_map(|k| relation.column(k))
+        .map(|c| c.number)
+        .collect();
+    captured.net(client, relation.oid, &numbers).await
+}
+
+/// Works out what every table must hold, and makes it so.
+pub async fn put_back(
+    source: Source<'_>,
+    client: &Client,
+    earlier: &World,
+    live: &World,
+    targets: &[Target<'_>],
+    empty: &BTreeSet<Oid>,
+    defaults: &[(TableName, String, String)],
+) -> Result<(Vec<Changed>, Vec<Conflict>)> {
+    let oids: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
+    let off = apply::switch_off(client, &oids).await?;
+    let mut conflicts = follow::conflicts(source.details);
+    for target in targets {
+        absent::leave_out(client, target).await?;
+        room::among_values(client, target).await?;
+    }
+    let xid = &source.details.transaction;
+    conflicts.extend(derived::find(client, earlier, live, targets, empty, xid).await?);
+    for target in targets {
+        wanted::work_out(client, target).await?;
+        values::into_wanted(client, target).await?;
+    }
+    conflicts::set_aside(client, live, targets, &mut conflicts).await?;
+    transaction::savepoint(client).await?;
+    let mut changed = match write(client, live, targets, Way::Update, &mut conflicts).await {
+        Err(error) if retry::is_clash(&error) && transaction::back_to_savepoint(client).await => {
+            let keys = references::drop_acting(client, &oids).await?;
+            let changed = write(client, live, targets, Way::Replace, &mut conflicts).await?;
+            keys.make_again(client).await?;
+            changed
+        }
+        other => other?,
+    };
+    for (table, column, default) in defaults {
+        for target in targets.iter().filter(|t| t.name() == table) {
+            values::default_for_newer(client, target, column, default).await?;
+        }
+    }
+    off.back_on(client).await?;
+    changed.retain(|c| c.values > 0 || c.rows != apply::Applied::default());
+    Ok((changed, conflicts))
+}
+
+/// Writes wanted rows and saved values.
+async fn write(
+    client: &Client,
+    live: &World,
+    targets: &[Target<'_>],
+    way: Way,
+    conflicts: &mut Vec<Conflict>,
+) -> Result<Vec<Changed>> {
+    let mut found = Vec::new();
+    let applied = apply::apply(client, targets, way).await?;
+    let mut changed = Vec::new();
+    for (target, applied) in targets.iter().zip(applied) {
+        room::without_parents(client, live, target, &mut found).await?;
+        let values = values::into_live(client, target, way).await?;
+        let newer = values::kept_newer(client, target).await?;
+        let reason = "somebody changed the converted value since; the newer one was kept";
+        conflicts::note(&mut found, target.name(), newer, reason.to_owned());
+        changed.push(Changed {
+            table: target.name().clone(),
+            rows: applied,
+            values,
+        });
+    }
+    conflicts.append(&mut found);
+    Ok(changed)
+}
