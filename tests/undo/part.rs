@@ -82,6 +82,20 @@ fn an_emptied_table() {
 }
 
 #[test]
+fn numbers_are_not_given_twice() {
+    let case = Case::new(
+        "create table a (id serial primary key, v text)",
+        &[("select 1", "truncate a restart identity")],
+        "insert into a (v) values ('one'), ('two'), ('three')",
+    );
+    case.back();
+    part(&case, &["a"]);
+    case.sandbox.sql("insert into a (v) values ('four')");
+    let rows = case.sandbox.query_text("select * from a order by 1");
+    assert_eq!(rows, "1|one\n2|two\n3|three\n4|four");
+}
+
+#[test]
 fn a_table_without_a_key() {
     let case = Case::new(
         "create table a (v text)",

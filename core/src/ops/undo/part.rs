@@ -20,10 +20,11 @@ use crate::ops::undo::rows::{self, Source};
 use crate::ops::undo::staging::Backups;
 use crate::pg::capture::Captured;
 use crate::pg::journal::{self, NewRecord};
-use crate::pg::record::{Details, TableRecord};
+use crate::pg::record::{Details, SequenceRecord, TableRecord};
 use crate::pg::session::{Client, Session};
 use crate::pg::{
-    connect, extent, inspect, ledger, lock, lookup, retry, session, snapshot, transaction,
+    connect, extent, inspect, ledger, lock, lookup, retry, sequences, session, snapshot,
+    transaction,
 };
 
 /// What an undo of some tables will do.
@@ -277,6 +278,14 @@ async fn inside(
     let targets = rows::targets(source, client, &world, &world, &nothing, &empty).await?;
     let (changed, conflicts) =
         rows::put_back(source, client, &world, &world, &targets, &empty, &[]).await?;
+    // Rows that came back may have numbers that their sequences would give again.
+    let stood: Vec<_> = plan
+        .details
+        .sequences_before
+        .iter()
+        .map(SequenceRecord::state)
+        .collect();
+    sequences::raise(client, &stood, &oids).await?;
     let mut rescued = lay_aside(source, client, plan).await?;
     let recorded: Vec<TableRecord> = plan
         .tables
