@@ -9,6 +9,8 @@ mod backups;
 mod escapes;
 // Settings of roles and servers that must change nothing.
 mod hostile;
+// Rows that would make a statement fail.
+mod promises;
 // Rights that are missing, and rows that a role may not see.
 mod rights;
 // Rollback scripts that can't be judged, can't run, or end elsewhere.

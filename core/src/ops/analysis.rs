@@ -4,6 +4,7 @@
 
 mod dependents;
 mod functions;
+mod promises;
 
 use std::collections::BTreeSet;
 
@@ -99,27 +100,7 @@ pub async fn analyse(
     for (place, reason) in &reach.failures {
         work.will_fail(*place, reason.clone());
     }
-    for (number, step) in steps.iter().enumerate() {
-        let all = written(step);
-        let changed = all.iter().enumerate();
-        for (index, statement) in
-            changed.filter(|(_, s)| concurrently::inside_transaction(s).is_some())
-        {
-            let place = Place {
-                step: number,
-                statement: index,
-                line: statement.line,
-            };
-            work.find(
-                "RB-NON-TX",
-                Severity::Warn,
-                place,
-                "runs without CONCURRENTLY, as part of the transaction: the table stays locked \
-                 until that ends"
-                    .to_owned(),
-            );
-        }
-    }
+    work.inside_transaction();
     let dependents = work.dependents(&reach.roots, &reach.touches).await?;
     let covered = coverage::cover(&world, &reach, &dependents, everything);
     if !everything && !reach.opaque {
@@ -152,6 +133,9 @@ pub async fn analyse(
     for measure in covered.measures.iter().filter(|_| measure) {
         let counted = work.measure(measure).await?;
         losses.extend(counted);
+    }
+    if measure {
+        work.promises(&reach).await?;
     }
     transaction::ours(client).await?;
     for oid in &covered.triggers {
@@ -236,6 +220,31 @@ impl Work<'_> {
     fn will_fail(&mut self, place: Place, reason: String) {
         self.fails = true;
         self.find("RB-WILL-FAIL", Severity::Block, place, reason);
+    }
+
+    /// Tells which statements run without CONCURRENTLY.
+    fn inside_transaction(&mut self) {
+        for (number, step) in self.steps.iter().enumerate() {
+            let all = written(step);
+            let changed = all.iter().enumerate();
+            for (index, statement) in
+                changed.filter(|(_, s)| concurrently::inside_transaction(s).is_some())
+            {
+                let place = Place {
+                    step: number,
+                    statement: index,
+                    line: statement.line,
+                };
+                self.find(
+                    "RB-NON-TX",
+                    Severity::Warn,
+                    place,
+                    "runs without CONCURRENTLY, as part of the transaction: the table stays \
+                     locked until that ends"
+                        .to_owned(),
+                );
+            }
+        }
     }
 
     /// Counts one loss.

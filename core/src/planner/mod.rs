@@ -8,5 +8,6 @@ pub mod count;
 pub mod coverage;
 mod extent;
 pub mod names;
+pub mod promises;
 pub mod reach;
 pub mod touch;

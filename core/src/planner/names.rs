@@ -131,6 +131,11 @@ impl<'w> Names<'w> {
         self.columns.is_empty()
     }
 
+    /// True when no column of `table` has another name or meaning than today.
+    pub fn columns_of_untouched(&self, table: Oid) -> bool {
+        self.columns.keys().all(|(of, _)| *of != table)
+    }
+
     /// Notes a new column.
     pub fn add_column(&mut self, table: Oid, column: &str) {
         self.columns.insert((table, column.to_owned()), None);

@@ -79,6 +79,7 @@ impl Walker<'_> {
         for function in &statement.functions {
             self.reach.functions.push((self.place, function.clone()));
         }
+        self.promised(statement);
         match &statement.kind {
             Kind::DropTable(drop) | Kind::DropMatview(drop) => self.drop_relations(drop),
             Kind::DropSchema(drop) => self.drop_schemas(drop),

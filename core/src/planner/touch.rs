@@ -2,6 +2,7 @@
 
 use crate::model::plan::Refusal;
 use crate::model::relation::Oid;
+use crate::sql::promise::Promise;
 use crate::sql::statement::{Dml, Name};
 
 /// Where a statement stands.
@@ -88,6 +89,19 @@ pub enum RootObject {
     Constraint(Oid, String),
 }
 
+/// A promise that today's rows can be asked about: nothing earlier touches them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// By which statement.
+    pub place: Place,
+    /// The table.
+    pub table: Oid,
+    /// The table that a reference is to.
+    pub to: Option<Oid>,
+    /// The promise.
+    pub promise: Promise,
+}
+
 /// All that a walk through the scripts finds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reach {
@@ -99,6 +113,8 @@ pub struct Reach {
     pub refusals: Vec<Refusal>,
     /// Statements that will fail, by place, with the reason.
     pub failures: Vec<(Place, String)>,
+    /// What statements promise of today's rows, with the table and, of a reference, the other one.
+    pub promises: Vec<Kept>,
     /// Functions called by the statements that need a look into the catalog.
     pub functions: Vec<(Place, Name)>,
     /// Tables in whose place another one stands in the end, under the same name.

@@ -12,6 +12,7 @@ pub mod mask;
 mod name;
 pub mod parse;
 pub mod position;
+pub mod promise;
 pub mod quote;
 mod segment;
 pub mod statement;

@@ -12,6 +12,7 @@ use squawk_syntax::SyntaxNode;
 use crate::sql::classify;
 use crate::sql::deep;
 use crate::sql::position::Lines;
+use crate::sql::promise;
 use crate::sql::segment;
 use crate::sql::segment::Segment;
 use crate::sql::statement::Kind;
@@ -132,6 +133,7 @@ fn known(lines: &Lines<'_>, text: &str, range: Range<usize>, node: &SyntaxNode) 
         kind: classify::kind(node),
         functions: uses::functions(node),
         reads: uses::reads(node),
+        promises: promise::promises(node),
         data: None,
     }
 }
@@ -147,6 +149,7 @@ fn unknown(lines: &Lines<'_>, text: &str, range: Range<usize>, why: &str) -> Sta
         },
         functions: Vec::new(),
         reads: Vec::new(),
+        promises: Vec::new(),
         data: None,
     }
 }

@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use crate::sql::promise::Promise;
+
 /// A name as written: an optional schema and the name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name {
@@ -31,6 +33,8 @@ pub struct Statement {
     /// Every table or view that it reads by name: FROM, JOIN, USING, sub-queries, and the targets
     /// of DML. Names of its own CTEs are left out.
     pub reads: Vec<Name>,
+    /// What it promises of the rows that are there, and fails where one breaks it.
+    pub promises: Vec<Promise>,
     /// The rows that follow a `COPY … FROM STDIN`, up to the line `\.`, which is left out.
     pub data: Option<String>,
 }

@@ -3,7 +3,8 @@
 use crate::model::relation::{ForeignKey, Oid, RelationKind};
 use crate::planner::names::Bound;
 use crate::planner::reach::Walker;
-use crate::planner::touch::{Action, Touch};
+use crate::planner::touch::{Action, Kept, Touch};
+use crate::sql::promise::Promised;
 use crate::sql::statement::{Dml, Name, Statement};
 
 impl Walker<'_> {
@@ -69,6 +70,45 @@ impl Walker<'_> {
             && untouched(&dml.table)
             && statement.reads.iter().all(untouched);
         known.then(|| Box::new(dml.clone()))
+    }
+
+    /// Notes the promises of `statement` that today's rows can be asked about.
+    pub(super) fn promised(&mut self, statement: &Statement) {
+        for promise in &statement.promises {
+            let Some(table) = self.as_today(&promise.table) else {
+                continue;
+            };
+            let to = match &promise.promised {
+                Promised::Refers { to, .. } => match self.as_today(to) {
+                    None => continue,
+                    to => to,
+                },
+                _ => None,
+            };
+            self.reach.promises.push(Kept {
+                place: self.place,
+                table,
+                to,
+                promise: promise.clone(),
+            });
+        }
+    }
+
+    /// The table that `name` means, if it holds the rows and columns that it holds today.
+    fn as_today(&self, name: &Name) -> Option<Oid> {
+        let (full, Bound::Existing(table)) = self.names.relation(name) else {
+            return None;
+        };
+        let same_name = self
+            .world
+            .relations
+            .get(&table)
+            .is_some_and(|r| r.name == full);
+        let known =
+            same_name && !self.reach.opaque && !self.meaning_changed && !self.changed(table);
+        let members = self.world.family(table);
+        let mut members = members.iter();
+        (known && members.all(|m| self.names.columns_of_untouched(*m))).then_some(table)
     }
 
     /// Earlier statements that change rows.

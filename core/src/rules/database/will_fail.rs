@@ -9,7 +9,7 @@ pub(in crate::rules) static RULE: Rule = Rule {
     id: "RB-WILL-FAIL",
     severity: Severity::Block,
     title: "the script will fail",
-    condition: "a statement can't work on this database: an object is not there, or something depends on it",
+    condition: "a statement can't work on this database: an object is not there, something depends on it, or rows that are there break what it adds (NOT NULL, CHECK, UNIQUE, a reference)",
     effect: "nothing is changed, and the rollback is of no use when it is needed",
     workaround: "correct the script; `validate roundtrip` tries it out",
     bad: "DROP TABLE no_such_table;",
