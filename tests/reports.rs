@@ -112,6 +112,29 @@ fn hostile_names_are_text_in_every_format() {
     assert!(message.contains("lose something: 1 "), "{message}");
 
     // Standard output has one format; a file may have another.
+    let github = report("github");
+    let loss = github.lines().next().unwrap();
+    assert!(
+        loss.starts_with(
+            "::error file=migrations/0002_note_rollback.sql,line=2,title=RB-DROP-COLUMN::"
+        ),
+        "{github}"
+    );
+    assert_eq!(github.lines().last(), Some("verdict: LOSS_RECOVERABLE"));
+
+    let junit = report("junit");
+    well_formed(&junit.replace("/>", ">").replacen("<?xml", "<meta", 1));
+    for part in [
+        r#"<testsuite name="rollback: LOSS_RECOVERABLE" tests="2" failures="1">"#,
+        r#"<testcase classname="rollback" name="0002 note">"#,
+        r#"<failure type="RB-DROP-COLUMN" message=""#,
+        "migrations/0002_note_rollback.sql:2: RB-DROP-COLUMN: ",
+        "x|y`&lt;img src=x",
+    ] {
+        assert!(junit.contains(part), "{part} is not in\n{junit}");
+    }
+    assert!(!junit.contains("<img"), "{junit}");
+
     let args = ["validate", "0001", "--json", "--format", "sarif"];
     sandbox
         .run("rollback", &args)

@@ -16,6 +16,25 @@ pub fn safe_lines(text: &str) -> String {
     text.chars().flat_map(|c| escape(c, true)).collect()
 }
 
+/// `text` as [`safe`] has it, with nothing in it that HTML or XML could take for markup, in elements
+/// and in attributes.
+pub fn markup(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in safe(text).chars() {
+        match c {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '"' => escaped += "&quot;",
+            '\'' => escaped += "&#39;",
+            // XML has no place for these (1.0, 2.2).
+            '\u{fffe}' | '\u{ffff}' => escaped.extend(c.escape_default()),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
 /// An SQL statement, on lines of its own, as it stands but for what could drive the terminal.
 pub fn statement(sql: &str) -> String {
     let sql = safe_lines(&sql.replace('\t', "    "));

@@ -11,7 +11,7 @@ use pgbelay_core::ops::rollback::{self, Ask, Request};
 use crate::args::value;
 use crate::paint::Paint;
 use crate::report::risk::RiskView;
-use crate::report::{html, lines, markdown, plan, risk, sarif};
+use crate::report::{github, html, junit, lines, markdown, plan, risk, sarif};
 use crate::shell::{Ending, Exit, Flow, Shell};
 
 /// Show what a rollback to REV would destroy, changing nothing
@@ -24,6 +24,7 @@ use crate::shell::{Ending, Exit, Flow, Shell};
   rollback validate 0041 --format markdown            for a pull request
   rollback validate 0041 --format html --output risk.html
   rollback validate 0041 --format sarif --output risk.sarif
+  rollback validate 0041 --format junit --output risk.xml
   rollback validate 0041 --rehearse clone             do the scripts run, and where do they end?
   rollback validate 0041 --rehearse latest            and what becomes of the rows?
   rollback validate -1 --fail-on LOSS_UNRECOVERABLE")]
@@ -74,15 +75,18 @@ pub enum Format {
     Html,
     /// For code scanning (SARIF 2.1.0): beside the lines.
     Sarif,
+    /// For GitHub Actions (workflow commands): beside the lines.
+    Github,
+    /// For CI systems (JUnit XML): a test for each migration.
+    Junit,
 }
 
 /// Validates a rollback.
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let format = match args.format {
         Format::Human if shell.json() => Format::Json,
-        Format::Markdown | Format::Html | Format::Sarif
-            if shell.json() && args.output.is_none() =>
-        {
+        Format::Human | Format::Json => args.format,
+        _ if shell.json() && args.output.is_none() => {
             return Err(
                 Error::usage("--json and this --format can't both have standard output")
                     .hint("leave out --json, or write the report to a file with --output"),
@@ -122,5 +126,7 @@ fn write(format: Format, view: &RiskView<'_>, paint: Paint) -> String {
         Format::Markdown => markdown::document(view),
         Format::Html => html::document(view),
         Format::Sarif => sarif::document(view),
+        Format::Github => github::document(view),
+        Format::Junit => junit::document(view),
     }
 }

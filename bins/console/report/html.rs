@@ -6,7 +6,7 @@ use pgbelay_core::model::loss::{Finding, Loss, Severity, Verdict};
 
 use crate::report::findings;
 use crate::report::risk::{self, RefusalView, RiskView};
-use crate::text::{safe, size};
+use crate::text::{markup, size};
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -28,7 +28,7 @@ const MODES: [(&str, &str); 8] = [
 
 /// The page.
 pub fn document(view: &RiskView<'_>) -> String {
-    let base = |revision: &Option<String>| revision.as_deref().map_or("base".to_owned(), escape);
+    let base = |revision: &Option<String>| revision.as_deref().map_or("base".to_owned(), markup);
     let (from, to) = (base(&view.from), base(&view.to));
     let (tone, sign) = match view.verdict {
         Verdict::NoLoss => ("good", "✓"),
@@ -43,7 +43,7 @@ pub fn document(view: &RiskView<'_>) -> String {
          <title>{verdict}: rollback from {from} to {to}</title>\n<style>\n{STYLE}</style>\n</head>\n\
          <body>\n<header class=\"verdict {tone}\">\n<p class=\"word\">{sign} {verdict}</p>\n\
          <h1>Rollback from {from} to {to}</h1>\n<p>{}</p>\n</header>\n",
-        escape(risk::meaning(view.verdict))
+        markup(risk::meaning(view.verdict))
     );
     let mut section = |title: &str, body: String| {
         if !body.is_empty() {
@@ -54,10 +54,10 @@ pub fn document(view: &RiskView<'_>) -> String {
     section("What goes", losses(view));
     section("In the way", list(view.refusals.iter().map(refusal)));
     section("Findings", list(view.untold().map(|f| finding(view, f))));
-    let dropped = view.definitions.iter().map(|name| escape(name));
+    let dropped = view.definitions.iter().map(|name| markup(name));
     section("Dropped along with it", list(dropped));
     section("Locks", locks(view));
-    let unknown = view.not_evaluated.iter().map(|what| escape(what));
+    let unknown = view.not_evaluated.iter().map(|what| markup(what));
     section("Not evaluated", list(unknown));
     section("Scripts", scripts(view));
     if let Some(hash) = &view.plan_hash {
@@ -72,7 +72,7 @@ fn chain(view: &RiskView<'_>, to: &str) -> String {
         return String::new();
     }
     let goes = |(revision, name): &(String, String)| {
-        let (revision, name) = (escape(revision), escape(name));
+        let (revision, name) = (markup(revision), markup(name));
         format!("<li class=\"goes bad\"><b>{revision}</b> {name}</li>\n")
     };
     let steps: String = view.steps.iter().map(goes).collect();
@@ -96,7 +96,7 @@ fn losses(view: &RiskView<'_>) -> String {
             number(&risk::rows(loss), loss.rows, rows),
             cell(loss.certainty.as_str()),
             number(&size(loss.bytes), loss.bytes, bytes),
-            cell(&escape(&loss.why)),
+            cell(&markup(&loss.why)),
             cell(&place(view, &loss.path, loss.line)),
         ]
     };
@@ -121,7 +121,7 @@ fn locks(view: &RiskView<'_>) -> String {
         let keeps = MODES.get(strength - 1).map_or("", |m| m.1);
         [
             cell(&code(&name.to_string())),
-            number(&escape(mode), strength as u64, MODES.len() as u64),
+            number(&markup(mode), strength as u64, MODES.len() as u64),
             cell(keeps),
         ]
     };
@@ -142,9 +142,9 @@ fn refusal(refusal: &RefusalView) -> String {
     format!(
         "{}: {} ({}; {})",
         code(&findings::place(&refusal.path, refusal.line)),
-        escape(&refusal.reason),
+        markup(&refusal.reason),
         code(&refusal.rule),
-        escape(risk::way(refusal.forceable))
+        markup(risk::way(refusal.forceable))
     )
 }
 
@@ -161,7 +161,7 @@ fn scripts(view: &RiskView<'_>) -> String {
                     " class=\"hit\""
                 };
                 let id = anchor(number, line);
-                format!("<li id=\"{id}\"{hit}>{}{notes}</li>\n", escape(text))
+                format!("<li id=\"{id}\"{hit}>{}{notes}</li>\n", markup(text))
             })
             .collect();
         let whole = notes(view, path, 0);
@@ -183,19 +183,19 @@ fn notes(view: &RiskView<'_>, path: &str, line: u32) -> String {
             "{} rows of {}: {} {}",
             risk::rows(loss),
             code(&loss.table.to_string()),
-            escape(&loss.why),
+            markup(&loss.why),
             code(loss.rule)
         );
         note("block", &text)
     });
     let found = view.untold().filter(|f| here(&f.path, f.line));
     let found = found.map(|f| {
-        let text = format!("{} {}", escape(&f.message), code(f.rule));
+        let text = format!("{} {}", markup(&f.message), code(f.rule));
         note(tone(f.severity), &text)
     });
     let refused = view.refusals.iter().filter(|r| here(&r.path, r.line));
     let refused =
-        refused.map(|r| note("block", &format!("{} {}", escape(&r.reason), code(&r.rule))));
+        refused.map(|r| note("block", &format!("{} {}", markup(&r.reason), code(&r.rule))));
     lost.chain(found).chain(refused).collect()
 }
 
@@ -208,7 +208,7 @@ const fn tone(severity: Severity) -> &'static str {
 }
 
 fn said(severity: &str, message: &str) -> String {
-    format!("<b>{severity}</b>: {}", escape(message))
+    format!("<b>{severity}</b>: {}", markup(message))
 }
 
 /// A place, linked to the line below where the script is shown.
@@ -262,21 +262,5 @@ fn number(shown: &str, value: u64, most: u64) -> String {
 }
 
 fn code(text: &str) -> String {
-    format!("<code>{}</code>", escape(text))
-}
-
-/// `text` with nothing in it that a page could take for markup, in elements and in attributes.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in safe(text).chars() {
-        match c {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\'' => escaped += "&#39;",
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    format!("<code>{}</code>", markup(text))
 }

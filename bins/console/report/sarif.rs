@@ -2,20 +2,18 @@
 //!
 //! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>; section numbers are its.
 
-use pgbelay_core::model::loss::{Finding, Loss, Severity};
+use pgbelay_core::model::loss::Severity;
 use pgbelay_core::rules;
 use serde_json::{Value, json};
 
-use crate::report::risk::{self, RefusalView, RiskView};
-use crate::text::{safe, size};
+use crate::report::notes::{self, Note};
+use crate::report::risk::{self, RiskView};
+use crate::text::safe;
 
 /// The report. What has no place in a file (locks, what was not evaluated) is in the properties of
 /// the run, where the whole report stands as `--format json` has it.
 pub fn document(view: &RiskView<'_>) -> String {
-    let losses = view.losses.iter().map(loss);
-    let findings = view.untold().map(finding);
-    let refusals = view.refusals.iter().map(refusal);
-    let results: Vec<Value> = losses.chain(findings).chain(refusals).collect();
+    let results: Vec<Value> = notes::of(view).iter().map(result).collect();
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -43,55 +41,16 @@ fn descriptor(rule: &rules::Rule) -> Value {
     })
 }
 
-fn loss(loss: &Loss) -> Value {
-    let columns = if loss.columns.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", loss.columns.join(", "))
-    };
-    let text = format!(
-        "{}{columns}: rows that lose something: {} (table size {}); {}",
-        loss.table,
-        risk::rows(loss),
-        size(loss.bytes),
-        loss.why
-    );
-    // Counted, and no row loses anything: worth knowing, and no more.
-    let severity = match rules::by_id(loss.rule) {
-        _ if !loss.is_real() => Severity::Info,
-        Some(rule) => rule.severity,
-        None => Severity::Warn,
-    };
-    result(loss.rule, severity, &text, &loss.path, loss.line)
-}
-
-fn finding(finding: &Finding) -> Value {
-    let Finding {
+fn result(note: &Note<'_>) -> Value {
+    let Note {
         rule,
         severity,
+        text,
         path,
         line,
-        message,
-    } = finding;
-    result(rule, *severity, message, path, *line)
-}
-
-fn refusal(refusal: &RefusalView) -> Value {
-    let RefusalView {
-        rule,
-        path,
-        line,
-        reason,
-        forceable,
-    } = refusal;
-    let way = risk::way(*forceable);
-    let text = format!("in the way: {reason} ({way})");
-    result(rule, Severity::Block, &text, path, *line)
-}
-
-fn result(rule: &str, severity: Severity, text: &str, path: &str, line: u32) -> Value {
+    } = note;
     let mut place = json!({"artifactLocation": {"uri": uri(path)}});
-    if line > 0 {
+    if *line > 0 {
         place["region"] = json!({"startLine": line});
     }
     // What is in no script has no place.
@@ -102,7 +61,7 @@ fn result(rule: &str, severity: Severity, text: &str, path: &str, line: u32) -> 
     };
     json!({
         "ruleId": rule,
-        "level": level(severity),
+        "level": level(*severity),
         "message": {"text": message(text)},
         "locations": locations,
     })
