@@ -21,6 +21,7 @@ pub fn run(shell: &Shell, args: &Args) -> Result<Ending> {
     })?;
     let document = json!({
         "id": rule.id,
+        "direction": rule.direction.as_str(),
         "severity": rule.severity.as_str(),
         "title": rule.title,
         "condition": rule.condition,

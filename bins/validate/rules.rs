@@ -13,9 +13,10 @@ pub struct Args {}
 pub fn run(shell: &Shell, _args: &Args) -> Ending {
     let rules: Vec<Value> = RULES.iter().map(|rule| wire(rule)).collect();
     shell.answer(Exit::Done, &json!({"rules": rules}), |_| {
-        let mut table = Table::new(&["rule", "severity", "finds"]);
+        let mut table = Table::new(&["rule", "script", "severity", "finds"]);
         for rule in RULES {
-            table.row([rule.id, rule.severity.as_str(), rule.title]);
+            let (way, severity) = (rule.direction.as_str(), rule.severity.as_str());
+            table.row([rule.id, way, severity, rule.title]);
         }
         table.render()
     })
@@ -24,6 +25,7 @@ pub fn run(shell: &Shell, _args: &Args) -> Ending {
 fn wire(rule: &Rule) -> Value {
     json!({
         "id": rule.id,
+        "direction": rule.direction.as_str(),
         "severity": rule.severity.as_str(),
         "title": rule.title,
         "condition": rule.condition,

@@ -77,7 +77,7 @@ pub enum Format {
     Sarif,
     /// For GitHub Actions (workflow commands): beside the lines.
     Github,
-    /// For CI systems (JUnit XML): a test for each migration.
+    /// For CI systems (XML of the `JUnit` kind): a test for each migration.
     Junit,
 }
 

@@ -1,4 +1,4 @@
-//! The risk report as JUnit XML, which CI systems show as tests: one for each migration to take back,
+//! The risk report as `JUnit` XML, which CI systems show as tests: one for each migration to take back,
 //! and one for what is in no script. What would be refused or lost is a failure.
 //!
 //! <https://github.com/testmoapp/junitxml> describes the format as it is in use.

@@ -2,7 +2,7 @@
 
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script;
 use crate::rules::script::Script;
 use crate::sql::statement::Kind;
@@ -10,6 +10,7 @@ use crate::sql::statement::Kind;
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-DELETE",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "deletes rows",
     condition: "DELETE with a condition",

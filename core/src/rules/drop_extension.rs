@@ -2,13 +2,14 @@
 
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::statement::Kind;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-DROP-EXTENSION",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "drops an extension",
     condition: "DROP EXTENSION",

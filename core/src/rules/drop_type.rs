@@ -2,13 +2,14 @@
 
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::statement::Kind;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-DROP-TYPE",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "drops a type with its columns",
     condition: "DROP TYPE or DROP DOMAIN with CASCADE",

@@ -2,7 +2,7 @@
 
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::statement::Kind;
 use crate::sql::statement::Name;
@@ -10,6 +10,7 @@ use crate::sql::statement::Name;
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-MERGE",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "changes rows in several ways at once",
     condition: "MERGE, or a statement with INSERT, UPDATE, DELETE or MERGE in a CTE, that updates or deletes",

@@ -3,12 +3,13 @@
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
 use crate::rules::rule;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-MISSING",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "no way back",
     condition: "a migration has no rollback file",

@@ -1,5 +1,6 @@
-//! One file per rule: what it finds in a rollback script, why that matters, and the way out.
+//! One file per rule: what it finds in a script, why that matters, and the way out.
 
+mod allow;
 mod database;
 mod delete;
 mod delete_all;
@@ -10,6 +11,7 @@ mod drop_sequence;
 mod drop_table;
 mod drop_type;
 mod empty;
+mod forward;
 mod merge;
 mod missing;
 mod narrow_type;
@@ -30,5 +32,6 @@ mod upsert;
 pub use registry::RULES;
 pub use registry::by_id;
 pub use registry::check_folder;
+pub use rule::Direction;
 pub use rule::Rule;
 pub use script::Script;

@@ -2,7 +2,7 @@
 
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::quote;
 use crate::sql::statement::Kind;
@@ -11,6 +11,7 @@ use crate::sql::statement::TableAction;
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-NARROW-TYPE",
+    direction: Direction::Back,
     severity: Severity::Warn,
     title: "changes the type of a column",
     condition: "ALTER COLUMN TYPE",

@@ -2,7 +2,7 @@
 
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::statement::Kind;
 use crate::sql::statement::TableAction;
@@ -10,6 +10,7 @@ use crate::sql::statement::TableAction;
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-NON-TX",
+    direction: Direction::Back,
     severity: Severity::Warn,
     title: "a statement that can't run in a transaction",
     condition: "CONCURRENTLY, VACUUM, ALTER SYSTEM, databases, tablespaces",

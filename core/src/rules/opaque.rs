@@ -2,7 +2,7 @@
 
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::builtin;
 use crate::sql::statement::Kind;
@@ -10,6 +10,7 @@ use crate::sql::statement::Kind;
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-OPAQUE",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "code that can't be judged from its text",
     condition: "DO, CALL, EXECUTE, PREPARE, or a call of a function that is not one of PostgreSQL's own",

@@ -2,7 +2,7 @@
 
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::rules::side_effect;
 use crate::sql::statement::Kind;
@@ -11,6 +11,7 @@ use crate::sql::statement::TableAction;
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-REFUSED",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "a statement that is not accepted",
     condition: "SET ROLE, DISABLE TRIGGER, SET UNLOGGED, DROP OWNED, cursors, and whatever concerns roles, replication or foreign servers",

@@ -2,6 +2,7 @@
 
 use crate::model::loss::Finding;
 use crate::model::migration::Migration;
+use crate::rules::allow;
 use crate::rules::database::{
     cascade_hidden, drift, edited, no_file, no_key, rehearsed, will_fail,
 };
@@ -14,13 +15,17 @@ use crate::rules::drop_sequence;
 use crate::rules::drop_table;
 use crate::rules::drop_type;
 use crate::rules::empty;
+use crate::rules::forward::{
+    check_scans, destroys, index_locks, no_default, not_null_scans, reference_scans, type_rewrites,
+    unique_locks,
+};
 use crate::rules::merge;
 use crate::rules::missing;
 use crate::rules::narrow_type;
 use crate::rules::non_tx;
 use crate::rules::opaque;
 use crate::rules::refused;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::rules::side_effect;
 use crate::rules::truncate;
@@ -61,6 +66,14 @@ pub static RULES: &[&Rule] = &[
     &no_file::RULE,
     &edited::RULE,
     &rehearsed::RULE,
+    &index_locks::RULE,
+    &unique_locks::RULE,
+    &not_null_scans::RULE,
+    &check_scans::RULE,
+    &reference_scans::RULE,
+    &type_rewrites::RULE,
+    &no_default::RULE,
+    &destroys::RULE,
 ];
 
 /// The rule with this id, such as `RB-DROP-COLUMN`; case doesn't matter.
@@ -71,19 +84,25 @@ pub fn by_id(id: &str) -> Option<&'static Rule> {
         .find(|rule| rule.id.eq_ignore_ascii_case(id))
 }
 
-/// What the rules find in the rollback scripts of `migrations`, without a database: in the order
-/// of the migrations, within a script by line.
+/// What the rules find in the scripts of `migrations`, without a database: in the order of the
+/// migrations, the way back before the way forward, within a script by line.
 pub fn check_folder(migrations: &[Migration]) -> Vec<Finding> {
-    migrations.iter().flat_map(check).collect()
+    let both = [Direction::Back, Direction::Forward];
+    migrations
+        .iter()
+        .flat_map(|migration| both.map(|direction| check(migration, direction)))
+        .flatten()
+        .collect()
 }
 
-fn check(migration: &Migration) -> Vec<Finding> {
-    let script = Script::of(migration);
+fn check(migration: &Migration, direction: Direction) -> Vec<Finding> {
+    let script = Script::of(migration, direction);
     let mut found = Vec::new();
-    for rule in RULES {
+    for rule in RULES.iter().filter(|rule| rule.direction == direction) {
         (rule.check)(&script, &mut found);
     }
     found.sort_by_key(|finding| finding.line);
+    allow::leave_out(script.text(), script.statements(), &mut found);
     found
 }
 
@@ -98,6 +117,14 @@ mod tests {
     use crate::rules::rule;
 
     fn ids(down: &str) -> Vec<&'static str> {
+        of(Direction::Back, down)
+    }
+
+    fn of(direction: Direction, sql: &str) -> Vec<&'static str> {
+        let (up, down) = match direction {
+            Direction::Back => ("", sql),
+            Direction::Forward => (sql, "DROP VIEW v"),
+        };
         let migration = Migration {
             revision: "1".parse().unwrap(),
             name: String::new(),
@@ -105,7 +132,7 @@ mod tests {
             depends_on: Vec::new(),
             transactional: true,
             down_transactional: true,
-            up: Text::new("1.sql", ""),
+            up: Text::new("1.sql", up),
             down: (down != rule::NO_SCRIPT).then(|| Text::new("1_rollback.sql", down)),
         };
         check_folder(&[migration]).iter().map(|f| f.rule).collect()
@@ -120,30 +147,32 @@ mod tests {
             .filter(|path| path.is_file())
             .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
             .filter(|name| {
-                !["mod", "registry", "rule", "script", "database"].contains(&name.as_str())
+                ![
+                    "mod", "registry", "rule", "script", "allow", "database", "forward",
+                ]
+                .contains(&name.as_str())
             })
             .collect()
     }
 
     fn file_of(rule: &Rule) -> String {
-        let name = rule.id.trim_start_matches("RB-");
+        let name = rule.id.trim_start_matches("RB-").trim_start_matches("FW-");
         name.to_lowercase().replace('-', "_")
     }
 
     fn from_files(rule: &Rule) -> bool {
-        files("src/rules").contains(&file_of(rule))
+        ["src/rules", "src/rules/forward"]
+            .iter()
+            .any(|folder| files(folder).contains(&file_of(rule)))
     }
 
     #[test]
     fn every_rule_finds_its_bad_case_and_not_its_good_one() {
         for rule in RULES.iter().filter(|rule| from_files(rule)) {
-            assert!(
-                ids(rule.bad).contains(&rule.id),
-                "{}: {:?}",
-                rule.id,
-                ids(rule.bad)
-            );
-            assert!(!ids(rule.good).contains(&rule.id), "{}", rule.id);
+            let bad = of(rule.direction, rule.bad);
+            assert!(bad.contains(&rule.id), "{}: {bad:?}", rule.id);
+            let good = of(rule.direction, rule.good);
+            assert!(!good.contains(&rule.id), "{}", rule.id);
         }
     }
 
@@ -151,6 +180,7 @@ mod tests {
     fn every_file_is_a_registered_rule() {
         let mut all = files("src/rules");
         all.append(&mut files("src/rules/database"));
+        all.append(&mut files("src/rules/forward"));
         let ids: BTreeSet<String> = RULES.iter().map(|rule| file_of(rule)).collect();
         assert_eq!(all, ids);
         assert_eq!(ids.len(), RULES.len());
@@ -187,6 +217,44 @@ mod tests {
         assert!(ids.len() > 10, "{ids:?}");
         for id in ids {
             assert!(by_id(&id).is_some(), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_comment_with_a_reason_allows_what_follows() {
+        let drop = "ALTER TABLE t DROP a;";
+        let cases = [
+            (
+                format!("-- pgbelay allow RB-DROP-COLUMN: unused\n{drop}"),
+                0,
+            ),
+            (format!("{drop} -- pgbelay allow rb-drop-column: unused"), 0),
+            (
+                format!("-- pgbelay allow RB-DROP-COLUMN: unused\n{drop}\n{drop}"),
+                1,
+            ),
+            (format!("-- pgbelay allow RB-DROP-COLUMN:\n{drop}"), 1),
+            (format!("-- pgbelay allow RB-DROP-COLUMN\n{drop}"), 1),
+            (format!("-- pgbelay allow RB-DROP-TABLE: unused\n{drop}"), 1),
+            (
+                format!("{drop}\n-- pgbelay allow RB-DROP-COLUMN: too late"),
+                1,
+            ),
+        ];
+        for (sql, expected) in cases {
+            assert_eq!(ids(&sql).len(), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn tables_that_the_script_made_are_nobodys() {
+        for sql in [
+            "CREATE TABLE t (a int); ALTER TABLE t ADD UNIQUE (a); CREATE INDEX ON t (a)",
+            "CREATE TABLE s.t (a int); CREATE INDEX ON s.t (a); DROP TABLE s.t",
+            "CREATE INDEX CONCURRENTLY i ON t (a)",
+            "ALTER TABLE t ADD note text NOT NULL DEFAULT ''",
+        ] {
+            assert_eq!(of(Direction::Forward, sql), [""; 0], "{sql}");
         }
     }
 

@@ -7,11 +7,32 @@ use crate::rules::script::Script;
 /// As the bad case of a rule: no rollback script at all.
 pub(super) const NO_SCRIPT: &str = "(no rollback file)";
 
-/// One check of rollback scripts, with what there is to say about it.
+/// Which script of a migration a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The one that takes it back.
+    Back,
+    /// The one that applies it.
+    Forward,
+}
+
+impl Direction {
+    /// The word in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Back => "back",
+            Self::Forward => "forward",
+        }
+    }
+}
+
+/// One check of scripts, with what there is to say about it.
 #[derive(Debug)]
 pub struct Rule {
-    /// Its name: `RB-DROP-COLUMN`. Public and stable.
+    /// Its name: `RB-DROP-COLUMN`, or `FW-…` for the way forward. Public and stable.
     pub id: &'static str,
+    /// The script that it is about.
+    pub direction: Direction,
     /// How bad a hit is.
     pub severity: Severity,
     /// A few words, as after "this script …".

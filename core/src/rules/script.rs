@@ -1,30 +1,41 @@
-//! A rollback script as the rules see it.
+//! A script as the rules see it.
 
 use crate::model::loss::Finding;
 use crate::model::migration::Migration;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::sql::created::Created;
 use crate::sql::parse;
 use crate::sql::statement::Dml;
 use crate::sql::statement::Statement;
 
-/// A migration's rollback script, parsed.
+/// One of the scripts of a migration, parsed.
 #[derive(Debug)]
 pub struct Script {
     /// The file, or the one that lacks a companion.
     path: String,
+    /// The text; empty when there is no script.
+    text: String,
     /// None when there is no script.
     statements: Option<Vec<Statement>>,
 }
 
 impl Script {
-    /// The rollback script of `migration`.
-    pub fn of(migration: &Migration) -> Self {
-        let script = migration.down.as_ref();
+    /// The script of `migration` for `direction`.
+    pub fn of(migration: &Migration, direction: Direction) -> Self {
+        let script = match direction {
+            Direction::Back => migration.down.as_ref(),
+            Direction::Forward => Some(&migration.up),
+        };
         Self {
             path: script.unwrap_or(&migration.up).path.clone(),
+            text: script.map_or_else(String::new, |script| script.text.clone()),
             statements: script.map(|script| parse::script(&script.text)),
         }
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whether there is none.

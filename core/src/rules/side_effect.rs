@@ -2,7 +2,7 @@
 
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::builtin;
 use crate::sql::statement::Kind;
@@ -10,6 +10,7 @@ use crate::sql::statement::Kind;
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-SIDE-EFFECT",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "an effect outside the transaction",
     condition: "a call of a function that acts on sequences, settings, locks, files, other servers or the server process; COPY to or from a program or file; NOTIFY, LISTEN, LOAD, CHECKPOINT",

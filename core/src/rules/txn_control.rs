@@ -2,13 +2,14 @@
 
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::statement::Kind;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-TXN-CONTROL",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "control of the transaction",
     condition: "BEGIN, COMMIT, ROLLBACK, SAVEPOINT or the like, other than one BEGIN and COMMIT around everything",

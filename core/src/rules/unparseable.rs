@@ -2,13 +2,14 @@
 
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::statement::Kind;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-UNPARSEABLE",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "a statement that is not understood",
     condition: "a statement has a syntax error, or a form outside the grammar",

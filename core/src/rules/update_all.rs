@@ -2,7 +2,7 @@
 
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script;
 use crate::rules::script::Script;
 use crate::sql::statement::Kind;
@@ -10,6 +10,7 @@ use crate::sql::statement::Kind;
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-UPDATE-ALL",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "overwrites values in every row",
     condition: "UPDATE without a condition, of columns that the script did not add",

@@ -2,13 +2,14 @@
 
 use crate::model::loss::Finding;
 use crate::model::loss::Severity;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::statement::Kind;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
     id: "RB-UPSERT",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "overwrites rows that are in the way",
     condition: "INSERT with ON CONFLICT DO UPDATE",

@@ -2,11 +2,12 @@
 
 use crate::model::loss::Severity;
 use crate::rules::database::not_from_files;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 
 /// The rule.
 pub(in crate::rules) static RULE: Rule = Rule {
     id: "RB-CASCADE-HIDDEN",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "CASCADE takes more than is named",
     condition: "a DROP … CASCADE takes tables, columns or rows with it that the script doesn't name",

@@ -2,11 +2,12 @@
 
 use crate::model::loss::Severity;
 use crate::rules::database::not_from_files;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 
 /// The rule.
 pub(in crate::rules) static RULE: Rule = Rule {
     id: "RB-DRIFT",
+    direction: Direction::Back,
     severity: Severity::Warn,
     title: "the schema or a file is not what it was",
     condition: "the schema was changed beside the migrations since the last one was applied, or the file of an applied migration was edited",

@@ -2,11 +2,12 @@
 
 use crate::model::loss::Severity;
 use crate::rules::database::not_from_files;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 
 /// The rule.
 pub(in crate::rules) static RULE: Rule = Rule {
     id: "RB-EDITED",
+    direction: Direction::Back,
     severity: Severity::Info,
     title: "the rollback script was edited",
     condition: "the rollback file is not the one that was there when the migration was applied",

@@ -2,11 +2,12 @@
 
 use crate::model::loss::Severity;
 use crate::rules::database::not_from_files;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 
 /// The rule.
 pub(in crate::rules) static RULE: Rule = Rule {
     id: "RB-NO-FILE",
+    direction: Direction::Back,
     severity: Severity::Warn,
     title: "the migration has no file here",
     condition: "an applied migration has no file in the folder",

@@ -2,11 +2,12 @@
 
 use crate::model::loss::Severity;
 use crate::rules::database::not_from_files;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 
 /// The rule.
 pub(in crate::rules) static RULE: Rule = Rule {
     id: "RB-NO-KEY",
+    direction: Direction::Back,
     severity: Severity::Block,
     title: "rows can't be told apart afterwards",
     condition: "both columns and rows of a table change, and no key survives",

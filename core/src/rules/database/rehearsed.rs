@@ -2,11 +2,12 @@
 
 use crate::model::loss::Severity;
 use crate::rules::database::not_from_files;
-use crate::rules::rule::Rule;
+use crate::rules::rule::{Direction, Rule};
 
 /// The rule.
 pub(in crate::rules) static RULE: Rule = Rule {
     id: "RB-REHEARSED",
+    direction: Direction::Back,
     severity: Severity::Warn,
     title: "what a rehearsal showed",
     condition: "the scripts were run on a copy of the definitions, or on a restored backup",
