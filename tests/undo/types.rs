@@ -252,3 +252,19 @@ fn label_that_the_migration_adds() {
         "insert into t select n, (array['sad', 'ok', 'meh', null])[n % 4 + 1]::mood, n from generate_series(1, 30) n",
     );
 }
+
+#[test]
+fn rows_that_change_before_their_column_is_converted() {
+    exact(
+        "create table t (id int primary key, v text, m int)",
+        &[
+            ("select 1", "alter table t alter v type text using upper(v)"),
+            (
+                "select 1",
+                "update t set v = 'lost', m = m + 1 where id < 3; insert into t values (9, 'new', 1);
+                 delete from t where id = 4",
+            ),
+        ],
+        "insert into t select i, 'v' || i, i from generate_series(1, 5) i",
+    );
+}

@@ -62,8 +62,9 @@ pub async fn seen(
     run(client, &format!("{sql}; ANALYZE {seen}")).await
 }
 
-/// Looks each converted value up: `left` gets the keys of rows and, for each converted column
-/// number n, `ok<n>`: the value is still the one that the rollback left.
+/// Looks each converted value up: `unchanged` gets the keys of rows and, for each converted column
+/// number n, `ok<n>`: the value is still the one that the rollback left. In `seen`, what a change
+/// of a row left becomes what the conversion made of it.
 pub async fn left(
     client: &Client,
     index: usize,
@@ -92,7 +93,8 @@ pub async fn left(
         .collect();
     let sql = format!(
         "CREATE TEMP TABLE {ok} AS SELECT {keys}{values} \
-         FROM {left} AS l JOIN ONLY {table} AS p ON {join}; ANALYZE {ok}",
+         FROM {left} AS l JOIN ONLY {table} AS p ON {join}; ANALYZE {ok}{then}",
+        then = converted(index, record),
         ok = stage("unchanged", index),
         keys = keys.join(", "),
         values = values.concat(),
@@ -101,6 +103,28 @@ pub async fn left(
         join = join.join(" AND "),
     );
     run(client, &sql).await
+}
+
+/// Where a changed value was converted afterwards and is still what that made of it, it counts as
+/// what the rollback left, and as something else where it isn't. Nothing for other columns.
+fn converted(index: usize, record: &TableRecord) -> String {
+    let both = |n: &&i16| record.effects.contains(n) && !record.key.contains(n);
+    let there = |n: &&i16| record.after(**n).is_some();
+    let set: Vec<String> = (record.retyped.iter().filter(both).filter(there))
+        .map(|n| format!("a{n} = CASE WHEN u.ok{n} THEN e.p{n} WHEN e.p{n} IS NULL THEN '' END"))
+        .collect();
+    if set.is_empty() {
+        return String::new();
+    }
+    let keys = record.key.iter();
+    let keys: Vec<String> = keys.map(|n| format!("e.a{n} = u.a{n}")).collect();
+    format!(
+        "; UPDATE {seen} AS e SET {set} FROM {ok} AS u WHERE e.has AND {keys}",
+        seen = stage("seen", index),
+        ok = stage("unchanged", index),
+        set = set.join(", "),
+        keys = keys.join(" AND "),
+    )
 }
 
 /// The keys that are in a table that the rollback emptied.

@@ -150,7 +150,11 @@ async fn changed_since(
         }
     };
     let differs = any(&|n| format!("e.p{n} IS DISTINCT FROM e.b{n}"));
+    // Converted values are judged with all others of their column.
     let changed = any(&|n| {
+        if record.retyped.contains(&n) {
+            return "false".to_owned();
+        }
         format!(
             "(e.b{n} IS DISTINCT FROM e.a{n} AND e.p{n} IS DISTINCT FROM e.a{n} \
              AND e.p{n} IS DISTINCT FROM e.b{n})"
