@@ -12,7 +12,7 @@ use crate::harness::cluster::nonce;
 /// How many backups are taken meanwhile; `scripts/race-test` asks for more.
 fn races() -> u32 {
     let asked = std::env::var("PGBELAY_TEST_RACES").ok();
-    asked.map_or(12, |races| {
+    asked.map_or(6, |races| {
         races.parse().expect("PGBELAY_TEST_RACES is a number")
     })
 }
