@@ -89,7 +89,7 @@ fn promises_that_are_kept_are_not_said_to_be_broken() {
     for down in [
         "alter table t alter id set not null",
         "alter table t add check (a > -9)",
-        "alter table only t add constraint up check (a > 0) no inherit",
+        "alter table t add constraint up check (a > 0) no inherit",
         "alter table t add check (a > 0) not valid",
         "alter table t add unique (b)",
         "create unique index on t (a) where b is not null",

@@ -182,7 +182,14 @@ fn added(column: &SyntaxNode) -> Option<Promised> {
 }
 
 fn constraint(node: &SyntaxNode) -> Option<Promised> {
-    if tree::has(node, SyntaxKind::NOT_VALID) || tree::has(node, SyntaxKind::USING_INDEX_NAME) {
+    // NO INHERIT is about fewer rows than the statement seems to be.
+    let unchecked = [
+        SyntaxKind::NOT_VALID,
+        SyntaxKind::NOT_ENFORCED,
+        SyntaxKind::NO_INHERIT,
+        SyntaxKind::USING_INDEX_NAME,
+    ];
+    if unchecked.iter().any(|kind| tree::has(node, *kind)) {
         return None;
     }
     match node.kind() {
@@ -278,6 +285,9 @@ mod tests {
                 "only t: CHECK a > 1",
             ),
             ("alter table t add check (a > 1) not valid", ""),
+            ("alter table t add check (a > 1) not enforced", ""),
+            ("alter table t add check (a > 1) no inherit", ""),
+            ("alter table t add unique (a, b without overlaps)", ""),
             ("alter table t add unique (a, \"B\")", "t: UNIQUE a, B"),
             (
                 "alter table t add unique nulls not distinct (a)",
