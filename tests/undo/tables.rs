@@ -310,6 +310,20 @@ fn replaced_by_a_copy_on_the_way_back() {
 }
 
 #[test]
+fn renamed_away_and_copied_into_a_table_that_is_ensured() {
+    exact(
+        "create table t (id int primary key, v text)",
+        &[(
+            "alter table t add n text default 'd'",
+            "alter table t rename to t_old;
+             create table if not exists t (id int primary key, v text);
+             insert into t select id, v from t_old; drop table t_old",
+        )],
+        "insert into t values (1, 'x', 'n1'), (2, null, null), (3, 'z', 'd')",
+    );
+}
+
+#[test]
 fn replaced_by_a_copy_on_the_way_there() {
     exact(
         "create table t (id int primary key, v text)",

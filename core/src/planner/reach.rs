@@ -211,6 +211,11 @@ impl Walker<'_> {
                 }
             }
             Kind::CreateTable(name) => self.names.create(name),
+            Kind::EnsureTable(name) => {
+                // Where nothing has the name any more, what has it then is the script's own.
+                self.meaning_changed = true;
+                self.names.create(name);
+            }
             Kind::CreateType(name) => {
                 self.meaning_changed = true;
                 self.names.create_type(name);

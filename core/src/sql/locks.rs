@@ -38,7 +38,9 @@ pub fn of(statement: &Statement) -> Vec<(String, &'static str)> {
         Kind::Rename { from: table, .. }
         | Kind::RenameColumn { table, .. }
         | Kind::SetSchema { from: table, .. } => each([table], ACCESS_EXCLUSIVE),
-        Kind::Definition { .. } | Kind::NonTransactional { .. } => defining(&words),
+        Kind::Definition { .. } | Kind::EnsureTable(_) | Kind::NonTransactional { .. } => {
+            defining(&words)
+        }
         _ => Vec::new(),
     };
     // A foreign key puts triggers on the table that it refers to.

@@ -152,9 +152,10 @@ pub enum Kind {
     },
     /// `ALTER SEQUENCE`: RESTART and the parameters; positions are saved with every snapshot.
     AlterSequence(Name),
-    /// `CREATE TABLE`, `CREATE TABLE AS`, `SELECT INTO`, `CREATE MATERIALIZED VIEW`. With IF NOT
-    /// EXISTS it is a [`Kind::Definition`]: what the name means may have been there before.
+    /// `CREATE TABLE`, `CREATE TABLE AS`, `SELECT INTO`, `CREATE MATERIALIZED VIEW`.
     CreateTable(Name),
+    /// The same with IF NOT EXISTS: what the name means may have been there before.
+    EnsureTable(Name),
     /// `CREATE TYPE` and `CREATE DOMAIN`.
     CreateType(Name),
     /// `CREATE SCHEMA` without further elements and without IF NOT EXISTS.

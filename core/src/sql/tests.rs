@@ -236,6 +236,7 @@ fn short_other(kind: &Kind) -> String {
         Kind::RenameSchema { from, to } => format!("rename schema {from} to {to}"),
         Kind::AlterSequence(n) => format!("alter sequence {}", name(n)),
         Kind::CreateTable(n) => format!("create table {}", name(n)),
+        Kind::EnsureTable(n) => format!("ensure table {}", name(n)),
         Kind::CreateType(n) => format!("create type {}", name(n)),
         Kind::CreateSchema(n) => format!("create schema {n}"),
         Kind::Definition { what } => what.clone(),

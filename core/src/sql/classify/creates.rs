@@ -85,14 +85,13 @@ fn table(statement: &SyntaxNode) -> Option<Kind> {
     if dml::changes_within(statement) {
         return None;
     }
-    if tree::has(statement, SyntaxKind::IF_NOT_EXISTS) {
-        return Some(Kind::Definition {
-            what: format!("{} IF NOT EXISTS", tree::words(statement)),
-        });
-    }
-    name::path_in(statement, SyntaxKind::TABLE_NAME)
-        .or_else(|| name::path_in(statement, SyntaxKind::VIEW))
-        .map(Kind::CreateTable)
+    let name = name::path_in(statement, SyntaxKind::TABLE_NAME)
+        .or_else(|| name::path_in(statement, SyntaxKind::VIEW))?;
+    Some(if tree::has(statement, SyntaxKind::IF_NOT_EXISTS) {
+        Kind::EnsureTable(name)
+    } else {
+        Kind::CreateTable(name)
+    })
 }
 
 fn schema(statement: &SyntaxNode) -> Option<Kind> {

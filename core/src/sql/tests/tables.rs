@@ -274,10 +274,7 @@ fn alter_table() {
 fn creates() {
     check(&[
         ("CREATE TABLE s.t (id int PRIMARY KEY)", "create table s|t"),
-        (
-            "CREATE TABLE IF NOT EXISTS t (id int)",
-            "CREATE TABLE IF NOT EXISTS",
-        ),
+        ("CREATE TABLE IF NOT EXISTS t (id int)", "ensure table t"),
         ("CREATE TEMP TABLE t AS SELECT 1 AS a", "create table t"),
         (
             "CREATE UNLOGGED TABLE t (LIKE u INCLUDING ALL)",
