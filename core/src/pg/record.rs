@@ -143,6 +143,12 @@ impl TableRecord {
         self.columns.iter().find(|c| c.number == number)
     }
 
+    /// The names of the columns that identify a row.
+    pub fn key_names(&self) -> Vec<String> {
+        let columns = self.key.iter().filter_map(|n| self.column(*n));
+        columns.map(|c| c.name.clone()).collect()
+    }
+
     /// The name that column `number` has after the rollback.
     pub fn after(&self, number: i16) -> Option<&str> {
         let found = self.columns_after.iter().find(|c| c.0 == number);

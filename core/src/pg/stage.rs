@@ -80,12 +80,7 @@ impl Stage {
                 format!("{} {type_name}", quote::ident(&c.name))
             })
             .collect();
-        let sql = format!(
-            "CREATE TEMP TABLE {} ({})",
-            quote::ident(name),
-            columns.join(", ")
-        );
-        Self::create(client, name, &sql).await
+        Self::with(client, name, &columns).await
     }
 
     /// Makes `name` with `columns` of type text; those named in `flags` are boolean.
@@ -106,11 +101,13 @@ impl Stage {
                 )
             })
             .collect();
-        let sql = format!(
-            "CREATE TEMP TABLE {} ({})",
-            quote::ident(name),
-            columns.join(", ")
-        );
+        Self::with(client, name, &columns).await
+    }
+
+    /// Makes `name` with `columns` (name and type, as SQL).
+    async fn with(client: &Client, name: &str, columns: &[String]) -> Result<Self> {
+        let columns = columns.join(", ");
+        let sql = format!("CREATE TEMP TABLE {} ({columns})", quote::ident(name));
         Self::create(client, name, &sql).await
     }
 

@@ -124,12 +124,7 @@ pub async fn targets<'a>(
         if saved {
             staging::saved(ctx, client, backups, index, record).await?;
         }
-        let key: Vec<String> = record
-            .key
-            .iter()
-            .filter_map(|n| record.column(*n))
-            .map(|c| c.name.clone())
-            .collect();
+        let key = record.key_names();
         let up = net(captured, client, relation, &key).await?;
         targets.push(Target {
             index,

@@ -144,12 +144,7 @@ pub async fn saved(
         .newest(&table, &[PartRole::Rows, PartRole::Values])
         .ok_or_else(|| missing(&table))?;
     let (stage, columns) = rows(ctx, client, found, stage_name("saved", index), record).await?;
-    let key: Vec<String> = record
-        .key
-        .iter()
-        .filter_map(|n| record.column(*n))
-        .map(|c| c.name.clone())
-        .collect();
+    let key = record.key_names();
     if let Some(changed) = backups.newest(&table, &[PartRole::Changed]) {
         let name = stage_name("changed", index);
         let (newer, _) = rows(ctx, client, changed, name, record).await?;

@@ -6,6 +6,7 @@ use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::locks;
 use crate::sql::statement::Kind;
+
 /// The rule.
 pub(in crate::rules) static RULE: Rule = Rule {
     id: "FW-INDEX-LOCKS",

@@ -4,6 +4,7 @@ use crate::model::loss::{Finding, Severity};
 use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::statement::{Kind, TableAction};
+
 /// The rule.
 pub(in crate::rules) static RULE: Rule = Rule {
     id: "FW-TYPE-REWRITES",

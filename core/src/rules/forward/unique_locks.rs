@@ -5,6 +5,7 @@ use crate::rules::forward::promises;
 use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::promise::Promised;
+
 /// The rule.
 pub(in crate::rules) static RULE: Rule = Rule {
     id: "FW-UNIQUE-LOCKS",
