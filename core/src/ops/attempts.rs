@@ -31,12 +31,25 @@ pub struct Attempted {
     pub consent: String,
 }
 
+/// Does `work`, and notes it in the journal if it fails.
+pub async fn noting<T>(
+    ctx: &Context,
+    attempted: Attempted,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let outcome = work.await;
+    if let Err(error) = &outcome {
+        note(ctx, attempted, error).await;
+    }
+    outcome
+}
+
 /// Notes in the journal that `attempted` came to nothing because of `error`, on a connection of its
 /// own. Where there is no journal, nothing is noted; that it can't be is told and is no failure.
 ///
 /// After an error that leaves open whether something was committed nothing is noted, either: if it
 /// was, the journal says so.
-pub async fn note(ctx: &Context, attempted: Attempted, error: &Error) {
+async fn note(ctx: &Context, attempted: Attempted, error: &Error) {
     if transaction::may_have_committed(error) {
         return;
     }

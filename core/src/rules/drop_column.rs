@@ -4,8 +4,10 @@ use crate::model::loss::Finding;
 use crate::model::loss::Severity;
 use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
+use crate::sql::created::Created;
 use crate::sql::quote;
 use crate::sql::statement::Kind;
+use crate::sql::statement::Statement;
 use crate::sql::statement::TableAction;
 
 /// The rule.
@@ -23,23 +25,22 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(script: &Script, found: &mut Vec<Finding>) {
-    script.each(
-        |statement, created| match &statement.kind {
-            Kind::AlterTable { table, actions, .. } => actions
-                .iter()
-                .filter_map(|action| match action {
-                    TableAction::DropColumn { column, .. }
-                        if !created.has_column(table, column) =>
-                    {
-                        let column = quote::ident(column);
-                        Some(format!("drops column {column} of {table} with its values"))
-                    }
-                    _ => None,
-                })
-                .collect(),
-            _ => Vec::new(),
-        },
-        &RULE,
-        found,
-    );
+    script.each(told, &RULE, found);
+}
+
+/// What there is to say of `statement`.
+pub(super) fn told(statement: &Statement, created: &Created) -> Vec<String> {
+    match &statement.kind {
+        Kind::AlterTable { table, actions, .. } => actions
+            .iter()
+            .filter_map(|action| match action {
+                TableAction::DropColumn { column, .. } if !created.has_column(table, column) => {
+                    let column = quote::ident(column);
+                    Some(format!("drops column {column} of {table} with its values"))
+                }
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
 }

@@ -4,7 +4,9 @@ use crate::model::loss::Finding;
 use crate::model::loss::Severity;
 use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
+use crate::sql::created::Created;
 use crate::sql::statement::Kind;
+use crate::sql::statement::Statement;
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -21,18 +23,19 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(script: &Script, found: &mut Vec<Finding>) {
-    script.each(
-        |statement, created| match &statement.kind {
-            Kind::Truncate {
-                tables, cascade, ..
-            } => tables
-                .iter()
-                .filter(|table| *cascade || !created.has_table(table))
-                .map(|table| format!("deletes every row of {table}"))
-                .collect(),
-            _ => Vec::new(),
-        },
-        &RULE,
-        found,
-    );
+    script.each(told, &RULE, found);
+}
+
+/// What there is to say of `statement`.
+pub(super) fn told(statement: &Statement, created: &Created) -> Vec<String> {
+    match &statement.kind {
+        Kind::Truncate {
+            tables, cascade, ..
+        } => tables
+            .iter()
+            .filter(|table| *cascade || !created.has_table(table))
+            .map(|table| format!("deletes every row of {table}"))
+            .collect(),
+        _ => Vec::new(),
+    }
 }

@@ -60,11 +60,12 @@ pub fn apply(
             reason: options.reason.clone(),
             consent: record::given(&planned, &consent, &options),
         };
-        let outcome = Box::pin(carry_out(ctx, planned, consent, options)).await;
-        if let Err(error) = &outcome {
-            attempts::note(ctx, attempted, error).await;
-        }
-        outcome
+        attempts::noting(
+            ctx,
+            attempted,
+            Box::pin(carry_out(ctx, planned, consent, options)),
+        )
+        .await
     })
 }
 

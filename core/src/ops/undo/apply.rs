@@ -104,11 +104,12 @@ pub fn apply(
             reason: options.reason.clone(),
             consent: consent.by().to_owned(),
         };
-        let outcome = Box::pin(carry_out(ctx, plan, consent, options)).await;
-        if let Err(error) = &outcome {
-            attempts::note(ctx, attempted, error).await;
-        }
-        outcome
+        attempts::noting(
+            ctx,
+            attempted,
+            Box::pin(carry_out(ctx, plan, consent, options)),
+        )
+        .await
     })
 }
 

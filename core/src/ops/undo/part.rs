@@ -187,11 +187,12 @@ pub fn apply<'a>(
             reason: options.reason.clone(),
             consent: consent.by().to_owned(),
         };
-        let outcome = carry_out(ctx, plan, patterns, &consent, options).await;
-        if let Err(error) = &outcome {
-            attempts::note(ctx, attempted, error).await;
-        }
-        outcome
+        attempts::noting(
+            ctx,
+            attempted,
+            Box::pin(carry_out(ctx, plan, patterns, &consent, options)),
+        )
+        .await
     })
 }
 

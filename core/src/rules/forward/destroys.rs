@@ -3,7 +3,7 @@
 use crate::model::loss::{Finding, Severity};
 use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
-use crate::sql::statement::{Kind, TableAction};
+use crate::rules::{drop_column, drop_table, truncate};
 
 /// The rule.
 pub(in crate::rules) static RULE: Rule = Rule {
@@ -20,31 +20,12 @@ pub(in crate::rules) static RULE: Rule = Rule {
 };
 
 fn check(script: &Script, found: &mut Vec<Finding>) {
+    let told = [drop_table::told, drop_column::told, truncate::told];
     script.each(
-        |statement, created| match &statement.kind {
-            Kind::DropTable(drop) => drop
-                .names
-                .iter()
-                .filter(|table| !created.has_table(table))
-                .map(|table| format!("drops {table} with its rows"))
-                .collect(),
-            Kind::Truncate { tables, .. } => tables
-                .iter()
-                .filter(|table| !created.has_table(table))
-                .map(|table| format!("empties {table}"))
-                .collect(),
-            Kind::AlterTable { table, actions, .. } => actions
-                .iter()
-                .filter_map(|action| match action {
-                    TableAction::DropColumn { column, .. }
-                        if !created.has_column(table, column) =>
-                    {
-                        Some(format!("drops column {column} of {table} with its values"))
-                    }
-                    _ => None,
-                })
-                .collect(),
-            _ => Vec::new(),
+        |statement, created| {
+            told.iter()
+                .flat_map(|told| told(statement, created))
+                .collect()
         },
         &RULE,
         found,
