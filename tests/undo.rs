@@ -4,6 +4,9 @@
 // What cases are written with.
 mod case;
 
+// What was foretold, against what went.
+mod foretold;
+
 // DROP COLUMN, on every kind of column and table.
 mod columns;
 

@@ -131,7 +131,7 @@ impl fmt::Display for TableName {
     }
 }
 
-/// `name`, in double quotes unless it is plain lower case.
+/// `name`, in double quotes unless it is plain lower case; what would break a line is escaped.
 fn readable(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name
@@ -140,7 +140,15 @@ fn readable(name: &str) -> String {
     if plain {
         name.to_owned()
     } else {
-        format!("\"{}\"", name.replace('"', "\"\"").escape_default())
+        let mut quoted = String::from("\"");
+        for c in name.chars() {
+            match c {
+                '"' => quoted += "\"\"",
+                c if c.is_control() => quoted.extend(c.escape_default()),
+                c => quoted.push(c),
+            }
+        }
+        quoted + "\""
     }
 }
 
@@ -229,6 +237,22 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn names_of_tables_are_written_as_sql_writes_them() {
+        for (schema, name, written) in [
+            ("public", "t_1", "public.t_1"),
+            ("public", "Größe", r#"public."Größe""#),
+            ("a b", r#"c"\d"#, r#""a b"."c""\d""#),
+            ("public", "line\nbreak", r#"public."line\nbreak""#),
+        ] {
+            let table = TableName {
+                schema: schema.to_owned(),
+                name: name.to_owned(),
+            };
+            assert_eq!(table.to_string(), written);
+        }
+    }
 
     #[test]
     fn revisions_are_ordered_as_numbers() {

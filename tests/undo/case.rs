@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::foretold::Held;
 use crate::harness::Sandbox;
 use crate::harness::binary::Output;
 use crate::harness::state::{Catalog, assert_same_content};
@@ -65,11 +66,19 @@ impl Case {
         output
     }
 
-    /// Rolls back to 0001, if that is allowed.
+    /// Rolls back to 0001, if that is allowed. What goes must have been foretold.
+    #[track_caller]
     pub fn try_back(&self) -> Output {
+        let held = Held::now(&self.sandbox);
         let database = self.sandbox.database.as_str();
-        self.sandbox
-            .run("rollback", &["to", "0001", "--confirm", database])
+        let args = ["to", "0001", "--confirm", database, "--json"];
+        let output = self.sandbox.run("rollback", &args);
+        if output.code == Some(0) {
+            let lines = output.json();
+            let plan = lines.iter().find(|line| line["type"] == "plan").unwrap();
+            held.assert_foretold(&self.sandbox, plan);
+        }
+        output
     }
 
     /// Undoes the rollback; returns the closing line.

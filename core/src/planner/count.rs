@@ -3,7 +3,7 @@
 //! Expressions of a script are used as written, so these run under the search path that the
 //! script would run under.
 
-use crate::model::relation::{ForeignKey, Relation};
+use crate::model::relation::{ForeignKey, Relation, RelationKind};
 use crate::sql::quote;
 use crate::sql::statement::Dml;
 
@@ -28,15 +28,62 @@ pub fn matching(table: &Relation, dml: &Dml) -> String {
 pub fn referring(child: &Relation, key: &ForeignKey, parents: &str) -> String {
     format!(
         "SELECT c.* FROM {child} AS c WHERE ({from}) IN (SELECT {to} FROM ({parents}\n) AS p)",
-        child = quote::table(&child.name),
+        child = stored(child),
         from = qualified("c", &key.from_columns),
         to = qualified("p", &key.to_columns),
     )
 }
 
-/// Selects all rows of `table`.
+/// Selects the rows of `table` that `rows` selects, and all that refer to them through `keys`,
+/// directly or not. The keys are of `table` to itself, all to the same columns.
+pub fn descendants(table: &Relation, keys: &[ForeignKey], rows: &str) -> String {
+    let to = keys.first().map_or(&[] as &[String], |k| &k.to_columns);
+    let refers = |key: &ForeignKey| {
+        let from = qualified("c", &key.from_columns);
+        format!("({from}) = ({})", qualified("gone", to))
+    };
+    let refers: Vec<String> = keys.iter().map(refers).collect();
+    let names: Vec<String> = to.iter().map(|column| quote::ident(column)).collect();
+    format!(
+        "SELECT t.* FROM {table} AS t WHERE ({of_t}) IN (WITH RECURSIVE gone ({names}) AS (\
+         SELECT {of_p} FROM ({rows}\n) AS p UNION \
+         SELECT {of_c} FROM {table} AS c JOIN gone ON {refers}) TABLE gone)",
+        table = stored(table),
+        of_t = qualified("t", to),
+        of_p = qualified("p", to),
+        of_c = qualified("c", to),
+        names = names.join(", "),
+        refers = refers.join(" OR "),
+    )
+}
+
+/// Selects the rows that `all` selects and `some` does not, told apart by the columns `key`.
+pub fn without(all: &str, some: &str, key: &[String]) -> String {
+    format!(
+        "SELECT a.* FROM ({all}\n) AS a WHERE NOT EXISTS (\
+         SELECT 1 FROM ({some}\n) AS s WHERE ({}) = ({}))",
+        qualified("s", key),
+        qualified("a", key),
+    )
+}
+
+/// Selects all rows of `table`, its partitions and children.
 pub fn all(table: &Relation) -> String {
     format!("SELECT t.* FROM {} AS t", quote::table(&table.name))
+}
+
+/// Selects the rows of `table` that are neither its partitions' nor its children's.
+pub fn own(table: &Relation) -> String {
+    format!("SELECT t.* FROM ONLY {} AS t", quote::table(&table.name))
+}
+
+/// `table` as foreign keys see it: rows of partitions are its own, rows of children are not.
+fn stored(table: &Relation) -> String {
+    let only = match table.kind {
+        RelationKind::Partitioned => "",
+        _ => "ONLY ",
+    };
+    format!("{only}{}", quote::table(&table.name))
 }
 
 /// Counts what `rows` selects.

@@ -1,15 +1,21 @@
 //! What must be saved, and what is lost: the walk's findings joined with what the catalog's
 //! dependencies and the foreign keys drag along.
 
+mod chain;
+mod earlier;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ident::TableName;
 use crate::model::loss::Certainty;
 use crate::model::plan::{Capture, Coverage, Fate};
-use crate::model::relation::{ForeignKey, Oid, Relation, RelationKind, World};
+use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::planner::count;
+use crate::planner::coverage::chain::{Path, Rows};
+use crate::planner::coverage::earlier::{Earlier, What};
 use crate::planner::extent::{self, Need};
 use crate::planner::touch::{Action, Place, Reach};
+use crate::sql::statement::Dml;
 
 /// Something that goes because it depends on what a script drops (or is it).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +75,8 @@ pub fn cover(world: &World, reach: &Reach, dependents: &[Dependent], everything:
         world,
         needs: BTreeMap::new(),
         measures: Vec::new(),
+        earlier: Earlier::default(),
     };
-    cover.drops(dependents);
     for touch in &reach.touches {
         let members = if touch.only {
             vec![touch.table]
@@ -79,6 +85,7 @@ pub fn cover(world: &World, reach: &Reach, dependents: &[Dependent], everything:
         };
         cover.touch(touch.table, &members, &touch.action, touch.place);
     }
+    cover.drops(dependents);
     for oid in &reach.replaced {
         cover.need(*oid).replaced = true;
     }
@@ -115,6 +122,7 @@ struct Cover<'w> {
     world: &'w World,
     needs: BTreeMap<Oid, Need>,
     measures: Vec<Measure>,
+    earlier: Earlier,
 }
 
 impl Cover<'_> {
@@ -133,7 +141,7 @@ impl Cover<'_> {
             let Some(relation) = dependent.relation.and_then(|oid| self.stores(oid)) else {
                 continue;
             };
-            let (oid, query) = (relation.oid, count::all(relation));
+            let (oid, query) = (relation.oid, count::own(relation));
             if gone.insert(oid) {
                 let need = self.need(oid);
                 need.dropped = true;
@@ -143,7 +151,9 @@ impl Cover<'_> {
                 } else {
                     ("RB-CASCADE-HIDDEN", "dropped by CASCADE")
                 };
-                self.measure(rule, oid, Vec::new(), why, dependent.place, Some(&query));
+                let complete = self.earlier.complete(oid, dependent.place);
+                self.measure(rule, oid, why, dependent.place, Some(&query));
+                self.sure(complete);
             }
         }
         for dependent in dependents.iter().filter(|d| d.column > 0) {
@@ -160,6 +170,7 @@ impl Cover<'_> {
             }
             let query = count::values(relation, &name);
             let generated = column.generated;
+            let complete = self.earlier.values_complete(oid, &name, dependent.place);
             let need = self.need(oid);
             need.redefined = true;
             if !need.dropped_columns.insert(name.clone()) || generated {
@@ -184,6 +195,7 @@ impl Cover<'_> {
                 certainty: Certainty::Exact,
                 conversion: false,
             });
+            self.sure(complete);
         }
     }
 
@@ -192,11 +204,14 @@ impl Cover<'_> {
             Action::Redefine => {
                 for member in members {
                     self.need(*member).redefined = true;
+                    self.earlier
+                        .note(self.world, *member, place, What::Definition);
                 }
             }
             Action::Insert => {
                 for member in members {
                     self.need(*member).rows_change = true;
+                    self.earlier.note(self.world, *member, place, What::Added);
                 }
             }
             Action::Truncate => {
@@ -204,46 +219,21 @@ impl Cover<'_> {
                     let need = self.need(*member);
                     need.full = true;
                     need.rows_change = true;
-                    if let Some(query) = self.stores(*member).map(count::all) {
-                        self.measure(
-                            "RB-TRUNCATE",
-                            *member,
-                            Vec::new(),
-                            "truncated",
-                            place,
-                            Some(&query),
-                        );
+                    if let Some(query) = self.stores(*member).map(count::own) {
+                        let complete = self.earlier.complete(*member, place);
+                        self.measure("RB-TRUNCATE", *member, "truncated", place, Some(&query));
+                        self.sure(complete);
                     }
+                    self.earlier.note(self.world, *member, place, What::Rows);
                 }
             }
             Action::Delete(countable) => {
-                let relation = self.world.relations.get(&table);
-                let rows = relation
-                    .zip(countable.as_deref())
-                    .map(|(relation, dml)| count::matching(relation, dml));
-                self.delete(
-                    table,
-                    members,
-                    rows.as_deref(),
-                    "deleted",
-                    place,
-                    &mut Vec::new(),
-                );
+                let rows = self.meant(table, members, countable.as_deref(), "deleted", place);
+                self.delete(&rows, &mut Path::default());
             }
             Action::Update { countable, columns } => {
-                let relation = self.world.relations.get(&table);
-                let rows = relation
-                    .zip(countable.as_deref())
-                    .map(|(relation, dml)| count::matching(relation, dml));
-                self.update(
-                    table,
-                    members,
-                    columns,
-                    rows.as_deref(),
-                    "updated",
-                    place,
-                    &mut Vec::new(),
-                );
+                let rows = self.meant(table, members, countable.as_deref(), "updated", place);
+                self.update(&rows, columns, &mut Path::default());
             }
             Action::Retype {
                 column,
@@ -257,6 +247,8 @@ impl Cover<'_> {
                     };
                     let query = first
                         .then(|| count::converted(relation, column, new_type, using.as_deref()));
+                    let assigned = What::Columns(vec![column.clone()]);
+                    self.earlier.note(self.world, *member, place, assigned);
                     let using_plain = using.is_none();
                     let need = self.need(*member);
                     need.redefined = true;
@@ -281,138 +273,37 @@ impl Cover<'_> {
         }
     }
 
-    /// Rows of `table` go (those that `rows` selects, if that is known), and with them what
-    /// foreign keys say.
-    fn delete(
-        &mut self,
+    /// The rows that a statement changes itself.
+    fn meant(
+        &self,
         table: Oid,
         members: &[Oid],
-        rows: Option<&str>,
+        countable: Option<&Dml>,
         why: &str,
         place: Place,
-        path: &mut Vec<String>,
-    ) {
-        self.rows_change(table, members, rows, None);
-        self.measure("RB-DELETE", table, Vec::new(), why, place, rows);
-        for key in self.keys_to(members, |key| key.on_delete) {
-            if path.contains(&key.name) {
-                continue; // a cycle of cascades: counted once, captured as it happens
-            }
-            path.push(key.name.clone());
-            let child_rows = self.referring(&key, rows);
-            let members = self.world.family(key.from);
-            if key.on_delete == 'c' {
-                let why = format!("deleted through {}", key.name);
-                self.delete(key.from, &members, child_rows.as_deref(), &why, place, path);
-            } else {
-                let why = format!("emptied through {}", key.name);
-                let columns = &key.from_columns;
-                self.update(
-                    key.from,
-                    &members,
-                    columns,
-                    child_rows.as_deref(),
-                    &why,
-                    place,
-                    path,
-                );
-            }
-            path.pop();
+    ) -> Rows {
+        let relation = self.world.relations.get(&table);
+        let countable = relation.zip(countable);
+        let certainty = if self.earlier.once(members, place) {
+            Certainty::Exact
+        } else {
+            Certainty::UpperBound
+        };
+        Rows {
+            table,
+            members: members.to_vec(),
+            query: countable.map(|(relation, dml)| count::matching(relation, dml)),
+            certainty,
+            why: why.to_owned(),
+            place,
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one recursive step, called from three places"
-    )]
-    fn update(
-        &mut self,
-        table: Oid,
-        members: &[Oid],
-        columns: &[String],
-        rows: Option<&str>,
-        why: &str,
-        place: Place,
-        path: &mut Vec<String>,
-    ) {
-        self.rows_change(table, members, rows, Some(columns));
-        self.measure("RB-UPDATE", table, columns.to_vec(), why, place, rows);
-        for key in self.keys_to(members, |key| key.on_update) {
-            let hit = columns.is_empty() || key.to_columns.iter().any(|c| columns.contains(c));
-            if !hit || path.contains(&key.name) {
-                continue;
-            }
-            path.push(key.name.clone());
-            let child_rows = self.referring(&key, rows);
-            let members = self.world.family(key.from);
-            let why = format!("updated through {}", key.name);
-            let columns = &key.from_columns;
-            self.update(
-                key.from,
-                &members,
-                columns,
-                child_rows.as_deref(),
-                &why,
-                place,
-                path,
-            );
-            path.pop();
-        }
-    }
-
-    /// Foreign keys to any of `members` whose action (`on_delete` or `on_update`) changes rows.
-    /// A key of a partitioned table stands for those of its partitions.
-    fn keys_to(&self, members: &[Oid], action: fn(&ForeignKey) -> char) -> Vec<ForeignKey> {
-        let mut keys: Vec<ForeignKey> = Vec::new();
-        for key in &self.world.foreign_keys {
-            let acts = members.contains(&key.to) && matches!(action(key), 'c' | 'n' | 'd');
-            if acts
-                && !keys
-                    .iter()
-                    .any(|k| self.world.family(k.from).contains(&key.from))
-            {
-                keys.retain(|k| !self.world.family(key.from).contains(&k.from));
-                keys.push(key.clone());
-            }
-        }
-        keys
-    }
-
-    fn referring(&self, key: &ForeignKey, parents: Option<&str>) -> Option<String> {
-        let child = self.world.relations.get(&key.from)?;
-        parents.map(|parents| count::referring(child, key, parents))
-    }
-
-    fn rows_change(
-        &mut self,
-        table: Oid,
-        members: &[Oid],
-        rows: Option<&str>,
-        columns: Option<&[String]>,
-    ) {
-        for member in members {
-            let alone = *member == table;
-            let triggers = self.world.relations.get(member).is_some_and(|r| r.triggers);
-            let need = self.need(*member);
-            need.rows_change = true;
-            match (rows, columns) {
-                // The query selects rows of the whole family, which have the parent's columns.
-                (Some(rows), _) if alone && members.len() == 1 => {
-                    need.matching.push(rows.to_owned());
-                }
-                (_, Some(columns)) if !triggers && !columns.is_empty() => {
-                    need.columns.extend(columns.iter().cloned());
-                }
-                _ => need.full = true,
-            }
-        }
-    }
-
+    /// Rows of `table` that are to be counted; all columns of them are meant.
     fn measure(
         &mut self,
         rule: &'static str,
         table: Oid,
-        columns: Vec<String>,
         why: &str,
         place: Place,
         rows: Option<&str>,
@@ -420,13 +311,20 @@ impl Cover<'_> {
         self.measures.push(Measure {
             rule,
             table,
-            columns,
+            columns: Vec::new(),
             why: why.to_owned(),
             place,
             query: rows.map(count::count),
             certainty: Certainty::Exact,
             conversion: false,
         });
+    }
+
+    /// The last measure counts what is lost, if `exact`; else no more than that is lost.
+    fn sure(&mut self, exact: bool) {
+        if let (false, Some(measure)) = (exact, self.measures.last_mut()) {
+            measure.certainty = Certainty::UpperBound;
+        }
     }
 
     fn finish(self, everything: bool) -> Covered {
