@@ -9,7 +9,7 @@ const BASE: &str = "create table parent (id int primary key, code text);
     create table parts (k int, v int) partition by range (k);
     create table parts_1 partition of parts for values from (0) to (10)";
 
-const ROWS: &str = "insert into parent values (1, 'x');
+const ROWS: &str = "insert into parent values (1, 'x'), (2, 'four  ');
     insert into t values (1, 1, 1, 1), (2, 1, null, 9), (3, null, null, null);
     insert into leaf values (4, -5, 7, 1);
     insert into parts values (1, 1), (2, 1)";
@@ -70,6 +70,14 @@ fn rows_that_break_what_a_script_promises() {
             "alter table t add c text not null",
             "public.t.c is added as NOT NULL without a default, and the table has 4 rows",
         ),
+        (
+            "alter table parent alter code type char",
+            "public.parent.code is to be char, and 1 row holds a longer text",
+        ),
+        (
+            "alter table parent alter code type character varying ( 3 ), drop id",
+            "public.parent.code is to be character varying ( 3 ), and 1 row holds a longer text",
+        ),
     ];
     let sandbox = filled();
     for (down, expected) in cases {
@@ -99,6 +107,9 @@ fn promises_that_are_kept_are_not_said_to_be_broken() {
         "create domain filled as text default 'x'; alter table t add c filled not null",
         "alter table t add foreign key (a) references parent not valid",
         "update t set p = null; alter table t add foreign key (p) references parent",
+        "alter table parent alter code type char(4)",
+        "alter table parent alter code type varchar(1) using left(code, 1)",
+        "update parent set code = 'y'; alter table parent alter code type char",
         "alter table t rename a to z; alter table t add z2 int; alter table t add unique (z2)",
     ] {
         let (verdict, messages, works) = validate(&sandbox, down);

@@ -309,6 +309,24 @@ fn values_of_a_column_that_the_migration_drops_are_saved_first() {
 }
 
 #[test]
+fn rows_of_a_table_that_was_replaced_are_saved_first() {
+    let (case, done) = since(
+        "create table nonce (nonce char(36) primary key)",
+        &[(
+            "drop table nonce; create table nonce (state text primary key, nonce text)",
+            "drop table nonce; create table nonce (nonce char(36) primary key)",
+        )],
+        "insert into nonce values ('a', 'x')",
+        "insert into nonce values ('written since')",
+    );
+    assert_rows(&case, "select * from nonce", "a|x");
+    let id = done["backups"][0].as_str().unwrap();
+    let shown = case.sandbox.run("backup", &["show", id]);
+    shown.assert_exit(0);
+    shown.assert_says("public.nonce");
+}
+
+#[test]
 fn rows_of_a_table_without_key() {
     let (case, done) = since(
         "create table t (v text, n int)",

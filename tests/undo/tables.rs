@@ -234,6 +234,32 @@ fn several_tables_over_several_migrations() {
     );
 }
 
+const NONCE: (&str, &str) = (
+    "drop table nonce; create table nonce (state text primary key, nonce text not null)",
+    "drop table nonce; create table nonce (nonce char(36) primary key, at timestamptz default now())",
+);
+
+#[test]
+fn replaced_by_an_empty_table_with_another_key() {
+    exact(
+        "create table nonce (nonce char(36) primary key, at timestamptz default now())",
+        &[NONCE],
+        "insert into nonce values ('a', 'x'), ('b', 'y')",
+    );
+}
+
+#[test]
+fn replaced_by_a_table_with_another_key_and_rows() {
+    let (up, down) = NONCE;
+    let down = format!("{down}; insert into nonce values ('new')");
+    let case = Case::new(
+        "create table nonce (nonce char(36) primary key, at timestamptz default now())",
+        &[(up, &down)],
+        "insert into nonce values ('a', 'x'), ('b', 'y')",
+    );
+    case.refused("old and new rows can't be matched");
+}
+
 #[test]
 fn plain_inheritance() {
     exact(

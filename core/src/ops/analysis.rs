@@ -104,19 +104,19 @@ pub async fn analyse(
     let dependents = work.dependents(&reach.roots, &reach.touches).await?;
     let covered = coverage::cover(&world, &reach, &dependents, everything);
     if !everything && !reach.opaque {
-        let blurred = coverage::blurred(&world, &reach, &covered);
-        reach
-            .refusals
-            .extend(blurred.into_iter().map(|(place, table)| Refusal {
+        for (place, tables) in coverage::blurred(&world, &reach, &covered) {
+            reach.refusals.push(Refusal {
                 rule: "RB-NO-KEY",
                 path: steps[place.step].script.path.clone(),
                 line: place.line,
                 reason: format!(
-                    "both columns and rows of {table} change, and no key survives by which its old \
-                 rows could be told apart: give it a primary key, or split the migration"
+                    "both columns and rows of {} change, and no key survives by which old rows \
+                     could be told apart: give a primary key, or split the migration",
+                    some(&tables)
                 ),
                 forceable: true,
-            }));
+            });
+        }
     }
     for dependent in dependents.iter().filter(|d| d.column == 0) {
         let relation = dependent.relation.and_then(|oid| world.relations.get(&oid));
@@ -167,6 +167,17 @@ pub async fn analyse(
         losses,
         world,
     })
+}
+
+/// The first of `tables` by name, and how many more there are.
+fn some(tables: &[TableName]) -> String {
+    const SHOWN: usize = 3;
+    let names: Vec<String> = tables.iter().take(SHOWN).map(ToString::to_string).collect();
+    let names = names.join(", ");
+    match tables.len().saturating_sub(SHOWN) {
+        0 => names,
+        more => format!("{names} and {more} more tables"),
+    }
 }
 
 fn statements_of(step: &Step) -> Vec<Statement> {

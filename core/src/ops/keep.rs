@@ -209,10 +209,18 @@ impl<'a> Continuation<'a> {
                 continue;
             }
             let saved = taken.and_then(|t| t.parts.get(&relation.oid));
-            let successor = successor(relation, after, covered);
-            let mut record = record(relation, successor, covered, saved);
+            let mut successor = successor(relation, after, covered);
+            let mut record = shape(relation, successor, covered, saved);
+            let had_key = covered.is_some_and(|c| !c.key.is_empty());
+            if let (Successor::Other(now), true, true) = (successor, had_key, record.key.is_empty())
+                && replaced::is_empty(self.client, &now.name).await?
+            {
+                // None of its rows went over: it is a table like any other that the scripts make.
+                successor = Successor::None;
+                record = shape(relation, successor, covered, saved);
+            }
             if let Successor::Other(now) = successor {
-                if record.key.is_empty() && covered.is_some_and(|c| !c.key.is_empty()) {
+                if record.key.is_empty() && had_key {
                     return Err(Error::refused(format!(
                         "{} was replaced by a table in which its key is another: old and new rows \
                          can't be matched",
@@ -369,7 +377,7 @@ fn successor<'a>(
 }
 
 /// One table's shape before and after.
-fn record(
+fn shape(
     relation: &Relation,
     now: Successor<'_>,
     covered: Option<&Coverage>,

@@ -102,9 +102,9 @@ pub fn cover(world: &World, reach: &Reach, dependents: &[Dependent], everything:
 }
 
 /// Tables whose columns and rows both change and that have no key by which an undo could tell
-/// their old rows apart, with the statement that changes the columns.
-pub fn blurred(world: &World, reach: &Reach, covered: &Covered) -> Vec<(Place, TableName)> {
-    let mut blurred = Vec::new();
+/// their old rows apart, by the statement that touches them first.
+pub fn blurred(world: &World, reach: &Reach, covered: &Covered) -> BTreeMap<Place, Vec<TableName>> {
+    let mut blurred: BTreeMap<Place, Vec<TableName>> = BTreeMap::new();
     for (oid, coverage) in &covered.coverage {
         let reshaped = !coverage.dropped.is_empty() || !coverage.retyped.is_empty();
         let kept = coverage.fate == Fate::Kept;
@@ -112,7 +112,10 @@ pub fn blurred(world: &World, reach: &Reach, covered: &Covered) -> Vec<(Place, T
             let touches = reach.touches.iter();
             let mut touches = touches.filter(|t| world.family(t.table).contains(oid));
             let place = touches.next().map_or_else(Place::default, |t| t.place);
-            blurred.push((place, coverage.table.clone()));
+            blurred
+                .entry(place)
+                .or_default()
+                .push(coverage.table.clone());
         }
     }
     blurred

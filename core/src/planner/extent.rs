@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::plan::{Coverage, Extent, Fate};
 use crate::model::relation::Relation;
+use crate::sql::promise;
 
 /// What the statements need of one table, gathered before it is decided how to save it.
 #[expect(
@@ -79,8 +80,7 @@ pub fn decide(relation: &Relation, need: &Need) -> Coverage {
 fn shortened(key: &[String], retyped: &BTreeMap<String, String>) -> Vec<(String, u32)> {
     let limit = |column: &String| {
         let new_type = retyped.get(column).filter(|t| is_text(t))?;
-        let (_, limit) = new_type.split_once('(')?;
-        limit.trim_end_matches([')', ' ']).trim().parse().ok()
+        promise::text_limit(new_type)
     };
     key.iter()
         .filter_map(|column| Some((column.clone(), limit(column)?)))

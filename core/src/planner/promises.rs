@@ -33,6 +33,11 @@ pub fn broken(promise: &Promise, table: &Relation, to: Option<&Relation>) -> Opt
             let name = quote::ident(&promise.table.name);
             count(format!("{all} AS {name} WHERE NOT ({condition}\n)"))
         }
+        Promised::Fits { column, limit, .. } if known(column) => count(format!(
+            "{all} AS t WHERE pg_catalog.char_length(pg_catalog.rtrim(t.{}::pg_catalog.text, ' ')) \
+             > {limit}",
+            quote::ident(column)
+        )),
         Promised::Filled { type_name, .. } => count(format!(
             "{all} AS t WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_type AS y \
              WHERE y.oid = pg_catalog.to_regtype({}) AND y.typtype = 'd')",
@@ -131,6 +136,12 @@ pub fn told(promise: &Promise, table: &Relation, rows: u64) -> String {
                 many("breaks", "break")
             )
         }
+        Promised::Fits {
+            column, type_name, ..
+        } => format!(
+            "{name}.{column} is to be {type_name}, and {number} {} a longer text",
+            many("holds", "hold")
+        ),
         Promised::Filled { column, .. } => format!(
             "{name}.{column} is added as NOT NULL without a default, and the table has {number}"
         ),

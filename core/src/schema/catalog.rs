@@ -188,7 +188,8 @@ impl Catalog {
 
     /// The digest of everything that matters. Left out are the order of columns, since a column
     /// that was dropped and added again comes last, the names that the server makes up for
-    /// constraints and indexes, and the spelling of `CURRENT_TIMESTAMP`.
+    /// constraints and indexes, the spelling of `CURRENT_TIMESTAMP`, and white space and comments
+    /// in the bodies of functions.
     ///
     /// Equal on a dumped and restored copy. Comparable between servers of one major version.
     pub fn fingerprint(&self) -> Digest {
@@ -197,7 +198,12 @@ impl Catalog {
             let table = key.table.as_deref().unwrap_or_default();
             let named = matches!(key.kind, ObjectKind::Constraint | ObjectKind::Index);
             let made_up = named && normal::is_made_up(&key.name);
-            let mut definition = normal::spelling(&object.definition);
+            let mut definition = match key.kind {
+                ObjectKind::Function | ObjectKind::Procedure => {
+                    normal::function(&object.definition)
+                }
+                _ => normal::spelling(&object.definition),
+            };
             if made_up {
                 definition = definition.replace(&key.name, "?").into();
             }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::sql::code;
+
 /// `definition` with `(ARRAY[a, b])::t[]` written as `ARRAY[(a)::t, (b)::t]`.
 ///
 /// A condition such as `status IN ('a', 'b')` on a varchar column is written the first way; read
@@ -42,6 +44,22 @@ pub(super) fn spelling(definition: &str) -> Cow<'_, str> {
         })
         .collect();
     Cow::Owned(pieces.join("'"))
+}
+
+/// The definition of a function without the white space and the comments in its body. In languages
+/// other than SQL and PL/pgSQL either may mean something.
+pub(super) fn function(definition: &str) -> Cow<'_, str> {
+    let spaced = |line: &str| matches!(line, " LANGUAGE plpgsql" | " LANGUAGE sql");
+    let body = || {
+        let start = definition.find("\nAS $")? + "\nAS ".len();
+        let tag_end = start + 1 + definition[start + 1..].find('$')? + 1;
+        let end = definition.rfind(&definition[start..tag_end])?;
+        let body = code::plain(definition.get(tag_end..end)?)?;
+        Some([&definition[..tag_end], &body, &definition[end..]].concat())
+    };
+    let known = definition.lines().any(spaced);
+    let plain = known.then(body).flatten();
+    plain.map_or(Cow::Borrowed(definition), Cow::Owned)
 }
 
 /// True for names such as the server gives to constraints and indexes that get none.
@@ -126,6 +144,30 @@ mod tests {
             ),
             "CHECK (((s)::text = ANY (ARRAY[('a,]'::character varying)::text, ('it''s'::character \
              varying)::text])))"
+        );
+    }
+
+    #[test]
+    fn white_space_and_comments_in_the_body_of_a_function_mean_nothing() {
+        let of = |language: &str, body: &str| {
+            function(&format!(
+                "CREATE OR REPLACE FUNCTION public.f()\n RETURNS trigger\n LANGUAGE {language}\nAS \
+                 $function${body}$function$\n"
+            ))
+            .into_owned()
+        };
+        let spread = "\nBEGIN -- why\n\n  x := 'a  b';\n  RETURN NULL;\nEND;\n";
+        let dense = "BEGIN x := 'a  b'; RETURN NULL; END;";
+        assert_eq!(of("plpgsql", spread), of("plpgsql", dense));
+        assert_ne!(of("plpgsql", spread), of("sql", dense));
+        assert_ne!(of("plpython3u", spread), of("plpython3u", dense));
+        assert_ne!(
+            of("plpgsql", dense),
+            of("plpgsql", &dense.replace("  b", " b"))
+        );
+        assert_ne!(
+            of("plpgsql", dense),
+            of("plpgsql", "BEGIN RETURN NULL; END;")
         );
     }
 

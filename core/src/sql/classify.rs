@@ -1,7 +1,7 @@
 //! What a statement does, by the kind of its node. What isn't listed is unknown.
 
 mod alters;
-mod columns;
+pub(super) mod columns;
 mod creates;
 mod dml;
 mod drops;

@@ -13,6 +13,12 @@ pub fn same(one: &str, other: &str) -> bool {
     }
 }
 
+/// `text` with comments left out and one blank between any two tokens; `None` where that can't be
+/// told, the text being nested too deep.
+pub fn plain(text: &str) -> Option<String> {
+    tokens(text).map(|tokens| tokens.join(" "))
+}
+
 fn tokens(text: &str) -> Option<Vec<String>> {
     deep::run(text, |text| {
         let parsed = SourceFile::parse(text).syntax_node();

@@ -5,8 +5,9 @@ use std::fmt;
 use squawk_syntax::SyntaxKind;
 use squawk_syntax::SyntaxNode;
 
+use crate::sql::classify::columns;
 use crate::sql::name;
-use crate::sql::statement::Name;
+use crate::sql::statement::{Name, TableAction};
 use crate::sql::tree;
 
 /// What a statement promises of the rows of a table.
@@ -52,6 +53,15 @@ pub enum Promised {
         to: Name,
         /// Its columns; empty: its primary key.
         to_columns: Vec<String>,
+    },
+    /// No text is longer: a conversion without USING cuts off nothing but blanks.
+    Fits {
+        /// The column.
+        column: String,
+        /// The new type, as written.
+        type_name: String,
+        /// How many characters it has room for.
+        limit: u32,
     },
     /// There is no row: a column is added that must hold a value, and has none to begin with.
     Filled {
@@ -99,6 +109,9 @@ impl fmt::Display for Promised {
                 columns.join(", "),
                 to_columns.join(", ")
             ),
+            Self::Fits {
+                column, type_name, ..
+            } => write!(f, "{column} in {type_name}"),
             Self::Filled { column, type_name } => {
                 write!(f, "{column} {type_name} NOT NULL in no row")
             }
@@ -131,7 +144,7 @@ fn altered(statement: &SyntaxNode) -> Vec<Promised> {
     // What another action of the same statement does to a column is not known here.
     let reshapes = [SyntaxKind::DROP_COLUMN, SyntaxKind::SET_TYPE];
     if tree::contains(statement, &reshapes) {
-        return Vec::new();
+        return statement.children().filter_map(|a| fits(&a)).collect();
     }
     statement
         .children()
@@ -146,6 +159,39 @@ fn altered(statement: &SyntaxNode) -> Vec<Promised> {
             _ => None,
         })
         .collect()
+}
+
+/// A conversion to a text of limited length, if `action` is one. It is made from the values that are
+/// there before the statement, whatever its other actions do.
+fn fits(action: &SyntaxNode) -> Option<Promised> {
+    let TableAction::AlterType {
+        column,
+        new_type,
+        using: None,
+    } = columns::action(action)?
+    else {
+        return None;
+    };
+    let limit = text_limit(&new_type)?;
+    Some(Promised::Fits {
+        column,
+        type_name: new_type,
+        limit,
+    })
+}
+
+/// How many characters a value of the type may have; `None`: it is no text, or has no limit.
+pub fn text_limit(type_name: &str) -> Option<u32> {
+    let lower = type_name.trim().to_ascii_lowercase();
+    let plain = lower.strip_prefix("pg_catalog.").unwrap_or(&lower);
+    let (name, limit) = plain.split_once('(').unwrap_or((plain, ""));
+    let digits = limit.trim_end().strip_suffix(')');
+    let limit = digits.and_then(|digits| digits.trim().parse().ok());
+    match name.trim() {
+        "char" | "character" if plain == name => Some(1),
+        "char" | "character" | "bpchar" | "varchar" | "character varying" | "char varying" => limit,
+        _ => None,
+    }
 }
 
 /// A column that no row would have a value for, and that must have one.

@@ -16,7 +16,7 @@ use crate::pg::capture::Captured;
 use crate::pg::guard::{self, State};
 use crate::pg::record::TableRecord;
 use crate::pg::session::Client;
-use crate::pg::{inspect, retry, session, transaction};
+use crate::pg::{inspect, replaced, retry, session, transaction};
 
 /// Runs the scripts of `plan` with capture triggers on the tables `watched`. `None`: the scripts
 /// could not run on what is there, and nothing of them is kept.
@@ -52,16 +52,30 @@ pub async fn apply(
 
 /// The table of `earlier` in whose place the scripts put another one. What they copied into that
 /// can't be told from what somebody wrote.
-fn remade<'a>(plan: &UndoPlan, earlier: &'a World, applied: &World) -> Option<&'a Relation> {
+async fn remade<'a>(
+    client: &Client,
+    plan: &UndoPlan,
+    earlier: &'a World,
+    applied: &World,
+) -> Result<Option<&'a Relation>> {
     let tables = earlier.relations.values();
-    let mut gone =
+    let gone =
         tables.filter(|r| r.kind == RelationKind::Table && !applied.relations.contains_key(&r.oid));
-    gone.find(|relation| {
+    for relation in gone {
         let mut records = plan.details.tables.iter();
         let record = records.find(|r| r.name_after().as_ref() == Some(&relation.name));
         let name = record.map_or_else(|| relation.name.clone(), TableRecord::name_before);
-        applied.find(&name.schema, &name.name).is_some()
-    })
+        if applied.find(&name.schema, &name.name).is_none() {
+            continue;
+        }
+        // The rollback dropped this one, and nothing was copied.
+        let mut records = plan.details.tables.iter();
+        let dropped = records.any(|r| r.name_after().is_none() && r.name_before() == name);
+        if !(dropped && replaced::is_empty(client, &name).await?) {
+            return Ok(Some(relation));
+        }
+    }
+    Ok(None)
 }
 
 fn reason(error: &Error) -> String {
@@ -104,7 +118,7 @@ async fn run(
     captured.remove(client).await?;
     let after_marks = guard::marks(client).await?;
     let applied = inspect::world(client, earlier.search_path.clone()).await?;
-    if let Some(table) = remade(plan, earlier, &applied) {
+    if let Some(table) = remade(client, plan, earlier, &applied).await? {
         return Err(Error::refused(format!(
             "they would put another table in the place of {}",
             table.name

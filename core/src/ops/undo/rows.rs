@@ -31,6 +31,25 @@ pub struct Source<'a> {
     pub backups: &'a Backups,
 }
 
+/// The names of the tables that the rollback dropped must be free again, or be those of tables that
+/// `goes` is true of: the migrations drop them.
+pub fn names_are_free(details: &Details, now: &World, goes: impl Fn(Oid) -> bool) -> Result<()> {
+    for record in &details.tables {
+        let name = record.name_before();
+        if record.name_after().is_some() {
+            continue;
+        }
+        let found = now.find(&name.schema, &name.name);
+        if found.is_some_and(|r| r.kind != RelationKind::View && !goes(r.oid)) {
+            return Err(Error::refused(format!(
+                "the rollback dropped {name}, and there is a table of that name now"
+            ))
+            .hint(format!("rename it; or {}", follow::aside(&name))));
+        }
+    }
+    Ok(())
+}
+
 /// What must be known of the rows before scripts change them.
 pub async fn look(
     source: Source<'_>,
@@ -45,14 +64,6 @@ pub async fn look(
     } = source;
     for (index, record) in details.tables.iter().enumerate() {
         let Some(name) = record.name_after() else {
-            let name = record.name_before();
-            let found = earlier.find(&name.schema, &name.name);
-            if found.is_some_and(|r| r.kind != RelationKind::View) {
-                return Err(Error::refused(format!(
-                    "the rollback dropped {name}, and there is a table of that name now"
-                ))
-                .hint(format!("rename it; or {}", follow::aside(&name))));
-            }
             continue;
         };
         let found = earlier.find(&name.schema, &name.name);

@@ -8,7 +8,7 @@ use crate::sql::statement::TableAction;
 use crate::sql::tree;
 
 /// What ALTER COLUMN does. `None` when that isn't known.
-pub(super) fn action(node: &SyntaxNode) -> Option<TableAction> {
+pub(in crate::sql) fn action(node: &SyntaxNode) -> Option<TableAction> {
     let column = name::simple_in(node, SyntaxKind::COLUMN_NAME_REF)?;
     let mut options = node
         .children()
