@@ -28,6 +28,9 @@ mod contract;
 // Reports of a validation: the same content in every format, and names that stay text.
 mod reports;
 
+// What only looks: it locks nothing that anybody would wait for, and can do without any right to write.
+mod looking;
+
 // The scripts of a rollback, run on a copy.
 mod rehearse;
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::database::Session;
-use super::installation::Installation;
+use super::installation::{Installation, copy};
 
 /// What every server gets: no network, nothing durable, room for many tests at once.
 const SETTINGS: &[(&str, &str)] = &[
@@ -64,6 +64,20 @@ impl Cluster {
         Self::with(installation, settings).unwrap_or_else(|message| panic!("{message}"))
     }
 
+    /// A hot standby of this server, which stops for a moment: all that it holds, to be read only.
+    /// It waits for changes that never come.
+    pub fn standby(&self) -> Arc<Self> {
+        self.stop();
+        let copied = |data: &Path| {
+            copy(&self.folder.join("data"), data)?;
+            File::create(data.join("standby.signal")).map_err(|error| error.to_string())?;
+            Ok(())
+        };
+        let standby = Self::holding(self.installation, &[], copied);
+        self.start_again();
+        standby.unwrap_or_else(|message| panic!("{message}"))
+    }
+
     fn start(settings: &[(&str, &str)]) -> Result<Arc<Self>, String> {
         Self::with(installation()?, settings)
     }
@@ -71,6 +85,17 @@ impl Cluster {
     fn with(
         installation: &'static Installation,
         settings: &[(&str, &str)],
+    ) -> Result<Arc<Self>, String> {
+        Self::holding(installation, settings, |data| {
+            installation.make_data_folder(data)
+        })
+    }
+
+    /// A server on a data folder that `fill` makes.
+    fn holding(
+        installation: &'static Installation,
+        settings: &[(&str, &str)],
+        fill: impl FnOnce(&Path) -> Result<(), String>,
     ) -> Result<Arc<Self>, String> {
         let folder = make_folder(installation)?;
         let watchdog = watch(&folder);
@@ -86,7 +111,7 @@ impl Cluster {
             databases: AtomicU32::new(0),
             folder,
         };
-        installation.make_data_folder(&cluster.folder.join("data"))?;
+        fill(&cluster.folder.join("data"))?;
         cluster.start_server()?;
         Ok(Arc::new(cluster))
     }

@@ -150,7 +150,7 @@ pub fn project() -> PathBuf {
 }
 
 /// Copies a folder with owners and modes.
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), String> {
     let output = Command::new("cp").arg("-a").arg(from).arg(to).output();
     match output {
         Ok(output) if output.status.success() => Ok(()),

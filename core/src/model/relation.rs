@@ -105,8 +105,6 @@ pub struct Relation {
     pub parents: Vec<Oid>,
     /// Has user triggers that are not disabled.
     pub triggers: bool,
-    /// Size of the table with TOAST, without indexes, in bytes.
-    pub bytes: i64,
     /// The planner's estimate of rows; negative when never analysed.
     pub estimated_rows: i64,
     /// The extension that owns it, if any.

@@ -6,13 +6,14 @@ mod dependents;
 mod functions;
 mod promises;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::ident::TableName;
 use crate::model::loss::{Certainty, Finding, Loss, Severity, Verdict};
 use crate::model::plan::{Refusal, Step};
-use crate::model::relation::{RelationKind, World};
+use crate::model::relation::{Oid, RelationKind, World};
+use crate::pg::extent::{self, Extent};
 use crate::pg::lookup::{self, Counted};
 use crate::pg::session::Client;
 use crate::pg::transaction;
@@ -96,6 +97,7 @@ pub async fn analyse(
         cascades: BTreeSet::new(),
         not_evaluated: Vec::new(),
         fails: false,
+        extents: BTreeMap::new(),
     };
     for (place, reason) in &reach.failures {
         work.will_fail(*place, reason.clone());
@@ -128,6 +130,10 @@ pub async fn analyse(
         }
     }
     let mut losses = Vec::new();
+    if measure {
+        let tables: Vec<Oid> = covered.measures.iter().map(|m| m.table).collect();
+        work.extents = extent::of(client, &tables).await?;
+    }
     // Expressions of a script mean what they would mean to the script.
     transaction::script(client).await?;
     for measure in covered.measures.iter().filter(|_| measure) {
@@ -215,6 +221,7 @@ struct Work<'a> {
     cascades: BTreeSet<String>,
     not_evaluated: Vec<String>,
     fails: bool,
+    extents: BTreeMap<Oid, Extent>,
 }
 
 impl Work<'_> {
@@ -272,7 +279,7 @@ impl Work<'_> {
             columns: measure.columns.clone(),
             rows: upper,
             certainty: Certainty::UpperBound,
-            bytes: relation.bytes.unsigned_abs(),
+            bytes: self.extents.get(&measure.table).map_or(0, |e| e.bytes),
             why: measure.why.clone(),
         };
         let counted = if let Some(query) = &measure.query {

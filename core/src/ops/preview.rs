@@ -7,7 +7,7 @@ use crate::ops::context::Context;
 use crate::ops::task::Task;
 use crate::ops::upgrade::UpgradePlan;
 use crate::pg::session::Client;
-use crate::pg::{connect, inspect, lookup, snapshot, transaction};
+use crate::pg::{connect, inspect, lookup, retry, snapshot, transaction};
 use crate::sql::locks;
 use crate::sql::parse;
 
@@ -47,8 +47,7 @@ pub fn of<'a>(ctx: &'a Context, plan: &'a UpgradePlan) -> Task<'a, Preview> {
         let client = session.client();
         snapshot::begin_reading(client, ctx.lock_timeout).await?;
         let preview = read(client, plan).await;
-        transaction::abandon(client).await;
-        preview
+        retry::end_reading(client, preview).await
     })
 }
 

@@ -1,6 +1,6 @@
 //! Who stands in the way of a table lock.
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -12,6 +12,26 @@ const MOST: usize = 3;
 
 /// What every answer of [`of`] holds.
 pub const SAYS: &str = " is locked by pid ";
+
+/// The tables of this database that somebody has locked against everybody, or wants to lock so.
+pub async fn exclusive(client: &Client) -> Result<Vec<TableName>> {
+    let rows = client
+        .query(
+            "SELECT DISTINCT n.nspname, c.relname \
+             FROM pg_catalog.pg_locks AS l \
+             JOIN pg_catalog.pg_class AS c ON c.oid = l.relation \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' \
+               AND l.database = (SELECT oid FROM pg_catalog.pg_database \
+                                 WHERE datname = pg_catalog.current_database()) \
+               AND l.pid <> pg_catalog.pg_backend_pid() ORDER BY 1, 2",
+            &[],
+        )
+        .await
+        .pg("could not read who holds locks")?;
+    let name = |row: &Row| TableName::new(row.get::<_, String>(0), row.get::<_, String>(1));
+    Ok(rows.iter().map(name).collect())
+}
 
 /// What others hold on `tables` at this moment: `public.orders is locked by pid 7 (report), in a
 /// transaction since …`. The longest transaction first.

@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::pg::error::PgContext as _;
 
 /// The rows of `sql`, in one round trip and without a named statement (poolers lose those).
 /// `what` completes "failed to read …".
@@ -19,7 +20,7 @@ pub(super) async fn rows(
     client
         .query_typed(sql, params)
         .await
-        .map_err(|e| Error::failed(format!("failed to read {what}")).caused_by(redacted(&e)))
+        .pg(format!("failed to read {what}"))
 }
 
 /// Runs `sql`, which prepares for reading.
@@ -27,15 +28,7 @@ pub(super) async fn run(client: &Client, sql: &str) -> Result<()> {
     client
         .batch_execute(sql)
         .await
-        .map_err(|e| Error::failed("failed to prepare for reading").caused_by(redacted(&e)))
-}
-
-/// What went wrong, without DETAIL and CONTEXT, which hold row values.
-fn redacted(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(
-        || error.to_string(),
-        |db| format!("{} (SQLSTATE {})", db.message(), db.code().code()),
-    )
+        .pg("failed to prepare for reading")
 }
 
 /// `server_version_num`: 150018 is 15.18.

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::ident::TableName;
 use crate::model::event::{Event, Observer};
 
 use super::blockers;
 use super::error;
+use super::transaction;
 
 /// How often a transaction is tried in all.
 pub const ATTEMPTS: u32 = 5;
@@ -41,6 +42,20 @@ pub async fn name_blockers(client: &Client, error: Error, tables: &[TableName]) 
     // It is help only: a failure to ask must not hide the failure itself.
     let blockers = blockers::of(client, tables).await.unwrap_or_default();
     blockers.into_iter().fold(error, Error::hint)
+}
+
+/// Ends a transaction that only read. Where a lock kept it from reading, the failure says whose: only
+/// what locks a table against everybody is in a reader's way, or waits for such a lock.
+pub async fn end_reading<T>(client: &Client, read: Result<T>) -> Result<T> {
+    transaction::abandon(client).await;
+    match read {
+        Err(error) if is_lock(&error) => {
+            let tables = blockers::exclusive(client).await.unwrap_or_default();
+            let error = name_blockers(client, error, &tables).await;
+            Err(error.hint("try again when they have ended, or allow more with --lock-timeout"))
+        }
+        read => read,
+    }
 }
 
 /// True when a value was not unique, or an exclusion constraint was violated.

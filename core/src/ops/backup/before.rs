@@ -11,7 +11,7 @@ use crate::ops::analysis;
 use crate::ops::context::Context;
 use crate::ops::upgrade;
 use crate::pg::session::Client;
-use crate::pg::{connect, inspect, lookup, snapshot, transaction};
+use crate::pg::{connect, inspect, lookup, retry, snapshot, transaction};
 use crate::planner::reach;
 use crate::planner::touch::RootObject;
 use crate::sql::statement::Statement;
@@ -45,11 +45,8 @@ pub async fn touched(ctx: &Context, revision: &str) -> Result<Touched> {
     let client = session.client();
     snapshot::begin_reading(client, ctx.lock_timeout).await?;
     let tables = read(ctx, client, &steps).await;
-    transaction::abandon(client).await;
-    Ok(Touched {
-        until,
-        tables: tables?,
-    })
+    let tables = retry::end_reading(client, tables).await?;
+    Ok(Touched { until, tables })
 }
 
 async fn read(

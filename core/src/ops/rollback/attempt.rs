@@ -257,7 +257,6 @@ async fn lock_tables(client: &Client, planned: &Planned) -> Result<()> {
 fn same_structure(planned: &World, now: &World) -> Result<()> {
     let shape = |world: &World| {
         let relations = world.relations.values().map(|r| Relation {
-            bytes: 0,
             estimated_rows: 0,
             ..r.clone()
         });

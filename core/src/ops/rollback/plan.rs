@@ -13,7 +13,7 @@ use crate::ops::context::Context;
 use crate::ops::stored_catalog;
 use crate::ops::task::Task;
 use crate::pg::session::Session;
-use crate::pg::{catalog, connect, inspect, ledger, lookup, snapshot, transaction};
+use crate::pg::{catalog, connect, inspect, ledger, lookup, retry, snapshot, transaction};
 use crate::schema::Catalog;
 use crate::source;
 use crate::sql::code;
@@ -76,9 +76,7 @@ pub async fn on(ctx: &Context, session: &Session, request: Request) -> Result<Pl
     let client = session.client();
     snapshot::begin_reading(client, ctx.lock_timeout).await?;
     let planned = read(ctx, session, request).await;
-    // Whatever happened, nothing was written; the transaction is over either way.
-    transaction::abandon(client).await;
-    planned
+    retry::end_reading(client, planned).await
 }
 
 async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Planned> {

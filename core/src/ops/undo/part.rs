@@ -90,8 +90,7 @@ async fn on(
     let client = session.client();
     snapshot::begin_reading(client, ctx.lock_timeout).await?;
     let planned = read(session, selector, patterns).await;
-    transaction::abandon(client).await;
-    planned
+    retry::end_reading(client, planned).await
 }
 
 async fn read(session: &Session, selector: Option<&str>, patterns: &[String]) -> Result<PartPlan> {

@@ -12,7 +12,7 @@ use crate::ops::task::Task;
 use crate::ops::undo::follow;
 use crate::pg::record::Details;
 use crate::pg::session::Session;
-use crate::pg::{connect, inspect, journal, ledger, lookup, snapshot, transaction};
+use crate::pg::{connect, inspect, journal, ledger, lookup, retry, snapshot, transaction};
 use crate::sql::concurrently;
 
 /// What an undo will do.
@@ -50,8 +50,7 @@ pub async fn on(
     let client = session.client();
     snapshot::begin_reading(client, ctx.lock_timeout).await?;
     let planned = read(session, selector, measure).await;
-    transaction::abandon(client).await;
-    planned
+    retry::end_reading(client, planned).await
 }
 
 async fn read(session: &Session, selector: Option<&str>, measure: bool) -> Result<UndoPlan> {

@@ -20,9 +20,9 @@ use crate::pg::query;
 
 use super::{Reach, within};
 
+// No sizes: asking for one locks the table, and waits for whoever holds it.
 const RELATIONS: &str = "
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.reltuples::int8,
-       coalesce(pg_catalog.pg_table_size(c.oid), 0),
        EXISTS (SELECT FROM pg_catalog.pg_trigger t
                WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'),
        (SELECT e.extname::text
@@ -240,10 +240,9 @@ fn relation(row: &Row) -> Relation {
         uniques: Vec::new(),
         conditional: Vec::new(),
         parents: Vec::new(),
-        triggers: row.get(6),
-        bytes: row.get(5),
+        triggers: row.get(5),
         estimated_rows: row.get(4),
-        extension: row.get(7),
+        extension: row.get(6),
     }
 }
 
