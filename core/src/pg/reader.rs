@@ -147,7 +147,6 @@ impl<K: RowSink + 'static> Reader<K> {
             .await
             .pg("could not share the instant that is read")?;
         session::pin_values(&self.client).await?;
-        session::without_jit(&self.client).await?;
         for some in tables.chunks(200) {
             let names: Vec<String> = some
                 .iter()

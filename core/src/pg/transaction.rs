@@ -57,8 +57,8 @@ pub async fn script(client: &Client) -> Result<()> {
              SET LOCAL synchronize_seqscans TO DEFAULT; \
              SET LOCAL quote_all_identifiers TO DEFAULT; \
              SET LOCAL standard_conforming_strings TO DEFAULT; \
-             SELECT pg_catalog.set_config('restrict_nonsystem_relation_kind', '', true) \
-             FROM pg_catalog.pg_settings WHERE name = 'restrict_nonsystem_relation_kind'",
+             SELECT pg_catalog.set_config(name, reset_val, true) FROM pg_catalog.pg_settings \
+             WHERE name IN ('restrict_nonsystem_relation_kind', 'jit')",
         )
         .await
         .pg("could not set the settings for the script")
