@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::ask::Ask;
 use crate::model::backup::Compression;
 use crate::model::event::Observer;
@@ -57,17 +57,34 @@ pub struct Context {
 impl Context {
     /// The migrations of the folder, in the order in which they are applied.
     pub fn read_migrations(&self) -> Result<Vec<Migration>> {
-        let known = self.layout.or_else(|| self.found_layout.get().copied());
-        let (layout, migrations) = source::read_as(&self.migrations, known)?;
-        if known.is_none() {
+        source::read_as(&self.migrations, self.known_layout()).map(|read| self.keep_layout(read))
+    }
+
+    /// As [`read_migrations`](Self::read_migrations), begun at once on a thread of its own.
+    pub fn reading_migrations(&self) -> impl Future<Output = Result<Vec<Migration>>> + Send + '_ {
+        let (folder, known) = (self.migrations.clone(), self.known_layout());
+        let reading = tokio::task::spawn_blocking(move || source::read_as(&folder, known));
+        async move {
+            let read = reading.await;
+            let stopped = |e| Error::failed("reading the migrations stopped").caused_by(e);
+            read.map_err(stopped)?.map(|read| self.keep_layout(read))
+        }
+    }
+
+    fn known_layout(&self) -> Option<Layout> {
+        self.layout.or_else(|| self.found_layout.get().copied())
+    }
+
+    fn keep_layout(&self, (layout, migrations): (Layout, Vec<Migration>)) -> Vec<Migration> {
+        if self.layout.is_none() {
             self.found_layout.get_or_init(|| layout);
         }
-        Ok(migrations)
+        migrations
     }
 
     /// How the folder is laid out.
     pub fn find_layout(&self) -> Result<Layout> {
-        if let Some(layout) = self.layout.or_else(|| self.found_layout.get().copied()) {
+        if let Some(layout) = self.known_layout() {
             return Ok(layout);
         }
         let layout = source::look(&self.migrations)?;

@@ -81,10 +81,18 @@ pub async fn on(ctx: &Context, session: &Session, request: Request) -> Result<Pl
 
 async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Planned> {
     let client = session.client();
+    // The folder is read while the server is asked.
+    let reading = ctx.reading_migrations();
     let path = lookup::search_path(client).await?;
     transaction::ours(client).await?;
     let all = ledger::read(client).await?;
-    let migrations = files(ctx, &all)?;
+    let world = inspect::world(client, path).await?;
+    let catalog = catalog::read(client).await?;
+    let migrations = if ctx.migrations.exists() || all.is_empty() {
+        reading.await?
+    } else {
+        Vec::new() // no obstacle as long as the ledger knows the scripts
+    };
     beside::check(client, &all, &migrations).await?;
     let target = resolve(&request.ask, &all, &migrations)?;
     let entries = undone(&all, target.as_ref());
@@ -117,8 +125,6 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
             );
         }
     }
-    let world = inspect::world(client, path).await?;
-    let catalog = catalog::read(client).await?;
     let mut analysis =
         analysis::analyse(client, world, &steps, request.force, request.measure).await?;
     refusals.append(&mut analysis.refusals);
@@ -127,15 +133,7 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
     let fingerprint = catalog.fingerprint();
     let recorded = all.last().and_then(|entry| entry.fingerprint_after);
     if recorded.is_some_and(|recorded| recorded != fingerprint) && !entries.is_empty() {
-        findings.push(Finding {
-            rule: "RB-DRIFT",
-            severity: Severity::Warn,
-            path: String::new(),
-            line: 0,
-            message: "the schema was changed outside of the migrations since the last one was \
-                      applied; the rollback may end in another schema than recorded"
-                .to_owned(),
-        });
+        findings.push(drifted());
     }
     let verdict = if missing {
         Verdict::Missing
@@ -176,6 +174,18 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
     })
 }
 
+fn drifted() -> Finding {
+    Finding {
+        rule: "RB-DRIFT",
+        severity: Severity::Warn,
+        path: String::new(),
+        line: 0,
+        message: "the schema was changed outside of the migrations since the last one was \
+                  applied; the rollback may end in another schema than recorded"
+            .to_owned(),
+    }
+}
+
 /// `catalog` without what `entries`, newest first, changed.
 fn target_schema(catalog: &Catalog, entries: &[Entry]) -> Result<Option<Catalog>> {
     let mut target = catalog.clone();
@@ -186,15 +196,6 @@ fn target_schema(catalog: &Catalog, entries: &[Entry]) -> Result<Option<Catalog>
         stored_catalog::delta_from_json(change)?.take_back(&mut target);
     }
     Ok(Some(target))
-}
-
-/// The migrations in files. A folder that is gone is no obstacle as long as the ledger knows the
-/// scripts.
-fn files(ctx: &Context, entries: &[Entry]) -> Result<Vec<Migration>> {
-    if !ctx.migrations.exists() && !entries.is_empty() {
-        return Ok(Vec::new());
-    }
-    ctx.read_migrations()
 }
 
 fn resolve(ask: &Ask, entries: &[Entry], migrations: &[Migration]) -> Result<Option<Revision>> {
