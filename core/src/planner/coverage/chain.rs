@@ -99,7 +99,10 @@ impl Cover<'_> {
         let (table, place) = (key.from, rows.place);
         let members = self.world.family(table);
         let circle = path.keys.contains(&key.name);
-        let known = !circle && self.earlier.untouched(&members, place);
+        let known = !circle
+            && self
+                .earlier
+                .no_others_hold(&members, &key.from_columns, place);
         let query = rows.query.as_deref().filter(|_| known);
         let query = query.zip(self.world.relations.get(&table));
         // A row that the statement reaches in two ways is changed once.

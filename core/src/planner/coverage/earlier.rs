@@ -37,10 +37,18 @@ impl Earlier {
         self.changes.entry(table).or_default().push((place, what));
     }
 
-    /// True when no statement before `place` changes rows of `tables`.
-    pub fn untouched(&self, tables: &[Oid], place: Place) -> bool {
+    /// True when no statement before `place` makes other rows of `tables` hold given values in
+    /// `columns` than those that hold them today, or fewer.
+    pub fn no_others_hold(&self, tables: &[Oid], columns: &[String], place: Place) -> bool {
         !self.any(tables, place, |at, what| {
-            at < place && *what != What::Definition
+            at < place
+                && match what {
+                    What::Added => true,
+                    What::Columns(assigned) => {
+                        assigned.is_empty() || assigned.iter().any(|c| columns.contains(c))
+                    }
+                    What::Definition | What::Rows => false,
+                }
         })
     }
 
