@@ -41,6 +41,7 @@ for (const { scheme, width } of looks) {
     text: document.body.innerText,
     background: getComputedStyle(document.body).backgroundColor,
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    hidden: [...document.querySelectorAll(".wide")].filter((box) => box.scrollWidth > box.clientWidth).length,
     active: document.querySelectorAll("script, img, iframe, object, link").length,
     cut: [...document.querySelectorAll("svg text")].filter((text) => {
       const [inner, outer] = [text.getBoundingClientRect(), text.ownerSVGElement.getBoundingClientRect()];
@@ -61,6 +62,7 @@ for (const { scheme, width } of looks) {
     if (!seen.text.includes(part)) faults.push(`${look}: '${part}' is not to be read`);
   }
   if (seen.overflow > 0) faults.push(`${look}: wider than the window by ${seen.overflow} px`);
+  if (seen.hidden > 0) faults.push(`${look}: ${seen.hidden} tables wider than the page`);
   if (seen.active > 0) faults.push(`${look}: ${seen.active} elements that load or run something`);
   if (seen.cut > 0) faults.push(`${look}: ${seen.cut} labels of drawings are cut off`);
   for (const id of seen.broken) faults.push(`${look}: a link to nowhere: #${id}`);

@@ -232,9 +232,23 @@ fn list(items: impl Iterator<Item = String>) -> String {
     format!("<ul>\n{items}</ul>\n")
 }
 
-fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+/// What stands in a cell of a table.
+struct Cell {
+    content: String,
+    number: bool,
+}
+
+/// A table; where there is no room for its columns, each cell stands on a line, named by its column.
+fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [Cell; N]>) -> String {
+    let cell = |(column, cell): (&&str, Cell)| {
+        let class = if cell.number { " class=\"number\"" } else { "" };
+        format!("<td{class} data-column=\"{column}\">{}</td>", cell.content)
+    };
     let rows: String = rows
-        .map(|row| format!("<tr>{}</tr>\n", row.concat()))
+        .map(|row| {
+            let cells: String = head.iter().zip(row).map(cell).collect();
+            format!("<tr>{cells}</tr>\n")
+        })
         .collect();
     if rows.is_empty() {
         return rows;
@@ -246,19 +260,25 @@ fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]
     format!("<div class=\"wide\"><table>\n<tr>{head}</tr>\n{rows}</table></div>\n")
 }
 
-fn cell(content: &str) -> String {
-    format!("<td>{content}</td>")
+fn cell(content: &str) -> Cell {
+    Cell {
+        content: content.to_owned(),
+        number: false,
+    }
 }
 
 /// A cell with a bar as long as `value` is of `most`.
-fn number(shown: &str, value: u64, most: u64) -> String {
+fn number(shown: &str, value: u64, most: u64) -> Cell {
     let percent = (value.saturating_mul(100))
         .checked_div(most)
         .unwrap_or(0)
         .min(100);
-    format!(
-        "<td class=\"number\">{shown}<span class=\"bar\"><span style=\"width:{percent}%\"></span></span></td>"
-    )
+    Cell {
+        content: format!(
+            "<span>{shown}</span><span class=\"bar\"><span style=\"width:{percent}%\"></span></span>"
+        ),
+        number: true,
+    }
 }
 
 fn code(text: &str) -> String {
