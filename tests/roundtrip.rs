@@ -164,3 +164,68 @@ fn a_good_beginning_is_good_and_production_is_left_alone() {
     let output = sandbox.run("migrate", &["test", "0099"]);
     output.assert_exit(2);
 }
+
+#[test]
+fn a_bad_grade_is_told_before_a_rollback_until_a_script_changes() {
+    let sandbox = Sandbox::new();
+    sandbox.migration(
+        "0001_base",
+        "create table t (id int, v text)",
+        "drop table t",
+    );
+    sandbox.migration(
+        "0002_good",
+        "alter table t add w text",
+        "alter table t drop w",
+    );
+    sandbox.migration("0003_bad", "alter table t drop v", "select 1");
+    // Without a ledger there is no place for it.
+    sandbox.run("validate", &["roundtrip"]).assert_exit(4);
+    assert_eq!(
+        sandbox.query_text("select to_regclass('pgbelay.grades')"),
+        ""
+    );
+
+    sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+    let graded = || {
+        let args = ["validate", "0001", "--json", "--fail-on", "MISSING"];
+        let output = sandbox.run("rollback", &args);
+        let report = output.assert_exit(0).json().pop().unwrap();
+        let findings = report["findings"].as_array().unwrap().clone();
+        let found = findings.into_iter().filter(|f| f["rule"] == "RB-GRADE");
+        let said = found.map(|f| {
+            let text = |field: &str| f[field].as_str().unwrap().to_owned();
+            format!("{} {}: {}", text("severity"), text("path"), text("message"))
+        });
+        said.collect::<Vec<_>>()
+    };
+    assert_eq!(graded(), Vec::<String>::new());
+
+    let before = sandbox.content();
+    sandbox.run("validate", &["roundtrip"]).assert_exit(4);
+    assert_eq!(before, sandbox.content());
+    let bad = "warn migrations/0003_bad_rollback.sql: its last round trip was graded differs: it led \
+               to another schema";
+    assert_eq!(graded(), [bad]);
+
+    // Whoever corrects it is believed, until it is tried again.
+    sandbox.migration(
+        "0003_bad",
+        "alter table t drop v",
+        "alter table t add v text",
+    );
+    assert_eq!(graded(), Vec::<String>::new());
+    sandbox.run("migrate", &["test"]).assert_exit(4);
+    assert!(graded()[0].contains("graded lossy"), "{:?}", graded());
+
+    // A role that may not write there has its grades all the same.
+    sandbox.sql("create role guest_of_grades createdb login; grant usage on schema pgbelay to guest_of_grades; grant select on all tables in schema pgbelay to guest_of_grades");
+    let output = sandbox
+        .tool("validate")
+        .args(&["roundtrip", "0002"])
+        .env("DATABASE_URL", sandbox.url_as("guest_of_grades"))
+        .run();
+    output.assert_exit(0);
+    output.assert_says("the grades are not kept in the database");
+    sandbox.sql("drop owned by guest_of_grades; drop role guest_of_grades");
+}

@@ -46,6 +46,11 @@ impl Grade {
         }
     }
 
+    /// The grade that `word` stands for.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grade| grade.as_str() == word)
+    }
+
     /// True when nothing is lost that counts.
     pub const fn is_good(self) -> bool {
         matches!(self, Self::Exact | Self::Order)

@@ -2,6 +2,7 @@
 
 mod apply;
 mod attempt;
+mod graded;
 mod plan;
 mod record;
 

@@ -14,10 +14,11 @@ use crate::ops::task::Task;
 use crate::ops::trial::Trial;
 use crate::pg::catalog::Reading;
 use crate::pg::error::sqlstate;
+use crate::pg::grades::{self, Graded};
 use crate::pg::rehearsal::MadeUp;
 use crate::pg::scratch::Scratch;
 use crate::pg::session::{Client, Session};
-use crate::pg::{catalog, connect, rehearsal, server, transaction};
+use crate::pg::{catalog, connect, ledger, rehearsal, server, transaction};
 use crate::schema::diff;
 use crate::source;
 use crate::sql::parse;
@@ -45,7 +46,7 @@ pub fn run<'a>(ctx: &'a Context, until: Option<&'a str>) -> Task<'a, Trips> {
             return Err(Error::refused(
                 "this database is production: scripts are not tried out beside it",
             )
-            .hint("name a server for development; the database itself is not touched"));
+            .hint("name a server for development"));
         }
         ctx.observer.observe(Event::Phase(Phase::Plan));
         let migrations = chosen(ctx, until)?;
@@ -58,8 +59,32 @@ pub fn run<'a>(ctx: &'a Context, until: Option<&'a str>) -> Task<'a, Trips> {
         let removed = scratch.remove().await;
         let trips = outcome?;
         removed?;
+        if let Err(error) = keep(ctx, &migrations, &trips.trips).await {
+            ctx.observer.observe(Event::Warning(format!(
+                "the grades are not kept in the database: {error}"
+            )));
+        }
         Ok(trips)
     })
+}
+
+/// Keeps the grades where a ledger is: plans of rollbacks tell of them.
+async fn keep(ctx: &Context, migrations: &[Migration], trips: &[Trip]) -> Result<()> {
+    let session = connect::connect(&ctx.database, APPLICATION).await?;
+    let client = session.client();
+    if !ledger::exists(client).await? {
+        return Ok(());
+    }
+    let graded = migrations
+        .iter()
+        .zip(trips)
+        .map(|(migration, trip)| Graded {
+            revision: migration.revision.clone(),
+            up: migration.up.checksum(),
+            down: migration.down.as_ref().map(File::checksum),
+            grade: trip.grade,
+        });
+    grades::keep(client, &graded.collect::<Vec<_>>(), &ctx.actor).await
 }
 
 fn chosen(ctx: &Context, until: Option<&str>) -> Result<Vec<Migration>> {

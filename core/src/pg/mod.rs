@@ -14,6 +14,7 @@ pub mod extent;
 pub mod feed;
 pub mod foreign;
 pub mod glance;
+pub mod grades;
 pub mod guard;
 pub mod health;
 pub mod inspect;

@@ -10,6 +10,7 @@ use crate::model::plan::{Refusal, RollbackPlan, Step};
 use crate::ops::analysis::{self, Analysis};
 use crate::ops::beside;
 use crate::ops::context::Context;
+use crate::ops::rollback::graded;
 use crate::ops::stored_catalog;
 use crate::ops::task::Task;
 use crate::pg::session::Session;
@@ -129,6 +130,7 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
         analysis::analyse(client, world, &steps, request.force, request.measure).await?;
     refusals.append(&mut analysis.refusals);
     findings.append(&mut analysis.findings);
+    findings.extend(graded::findings(client, &steps, &entries).await?);
     analysis.refusals.clone_from(&refusals);
     let fingerprint = catalog.fingerprint();
     let recorded = all.last().and_then(|entry| entry.fingerprint_after);
