@@ -485,7 +485,7 @@ fn whatever_a_seed_draws() {
             }
         }
     };
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
+    let threads = std::thread::available_parallelism().map_or(2, |n| 2 * n.get().min(4)); // they wait for servers, mostly
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(some);
