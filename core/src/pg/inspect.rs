@@ -27,11 +27,11 @@ pub use world::whole_world;
 pub use world::world;
 
 /// What a caller runs in its transaction before it calls anything here or reads a catalog: names
-/// with their schema, and constants spelled the same in every session.
+/// with their schema, constants spelled the same in every session, and no query compiled.
 pub const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off; \
      SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'; \
      SET LOCAL IntervalStyle = postgres; SET LOCAL extra_float_digits = 3; \
-     SET LOCAL bytea_output = hex; SET LOCAL row_security = off";
+     SET LOCAL bytea_output = hex; SET LOCAL row_security = off; SET LOCAL jit = off";
 
 /// True for a schema (`n` is its `pg_namespace` row) that is neither the system's nor temporary.
 const LASTING_SCHEMA: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') \

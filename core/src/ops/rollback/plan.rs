@@ -1,5 +1,7 @@
 //! Finding out what a rollback would do. Only reads.
 
+use futures_util::try_join;
+
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::ident::{Digest, Revision};
 use crate::model::event::{Event, Phase};
@@ -82,13 +84,15 @@ pub async fn on(ctx: &Context, session: &Session, request: Request) -> Result<Pl
 
 async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Planned> {
     let client = session.client();
-    // The folder is read while the server is asked.
+    // The folder is read while the server is asked, and it answers one while the other is read.
     let reading = ctx.reading_migrations();
     let path = lookup::search_path(client).await?;
     transaction::ours(client).await?;
-    let all = ledger::read(client).await?;
-    let world = inspect::world(client, path).await?;
-    let catalog = catalog::read(client).await?;
+    let (all, world, catalog) = try_join!(
+        ledger::read(client),
+        inspect::world(client, path),
+        catalog::read(client),
+    )?;
     let migrations = if ctx.migrations.exists() || all.is_empty() {
         reading.await?
     } else {
