@@ -84,14 +84,14 @@ pub async fn on(ctx: &Context, session: &Session, request: Request) -> Result<Pl
 
 async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Planned> {
     let client = session.client();
-    // The folder is read while the server is asked, and it answers one while the other is read.
+    // The folder is read while the server is asked, and two of its processes answer.
     let reading = ctx.reading_migrations();
     let path = lookup::search_path(client).await?;
     transaction::ours(client).await?;
     let (all, world, catalog) = try_join!(
         ledger::read(client),
         inspect::world(client, path),
-        catalog::read(client),
+        schema(ctx),
     )?;
     let migrations = if ctx.migrations.exists() || all.is_empty() {
         reading.await?
@@ -177,6 +177,18 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
         target: target_schema(&catalog, &entries)?,
         entries,
         catalog,
+    })
+}
+
+/// The schema, read on a session of its own.
+fn schema(ctx: &Context) -> Task<'_, Catalog> {
+    Box::pin(async move {
+        let session = connect::connect(&ctx.database, "pgbelay plan").await?;
+        let client = session.client();
+        snapshot::begin_reading(client, ctx.lock_timeout).await?;
+        transaction::ours(client).await?;
+        let read = catalog::read(client).await;
+        retry::end_reading(client, read).await
     })
 }
 
