@@ -3,7 +3,7 @@
 pub(super) mod cascade_hidden;
 pub(super) mod drift;
 pub(super) mod edited;
-pub(super) mod graded;
+pub(super) mod grade;
 pub(super) mod no_file;
 pub(super) mod no_key;
 pub(super) mod rehearsed;

@@ -4,7 +4,7 @@ use crate::model::loss::Finding;
 use crate::model::migration::Migration;
 use crate::rules::allow;
 use crate::rules::database::{
-    cascade_hidden, drift, edited, graded, no_file, no_key, rehearsed, will_fail,
+    cascade_hidden, drift, edited, grade, no_file, no_key, rehearsed, will_fail,
 };
 use crate::rules::delete;
 use crate::rules::delete_all;
@@ -65,7 +65,7 @@ pub static RULES: &[&Rule] = &[
     &drift::RULE,
     &no_file::RULE,
     &edited::RULE,
-    &graded::RULE,
+    &grade::RULE,
     &rehearsed::RULE,
     &index_locks::RULE,
     &unique_locks::RULE,
