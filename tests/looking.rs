@@ -159,4 +159,14 @@ fn a_role_that_may_only_read_is_enough() {
          alter role reader set default_transaction_read_only = on",
     );
     look(&sandbox, &sandbox.url_as("reader"));
+
+    // What came to the ledger since, nobody has granted.
+    sandbox.run("validate", &["roundtrip"]).assert_exit(4);
+    look(&sandbox, &sandbox.url_as("reader"));
+    let output = sandbox
+        .tool("rollback")
+        .args(&["validate", "0001"])
+        .env("DATABASE_URL", sandbox.url_as("reader"))
+        .run();
+    output.assert_says("the grades of round trips: no right to read them");
 }

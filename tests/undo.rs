@@ -31,5 +31,6 @@ mod reshaped;
 // Some tables alone, and what has no place laid aside.
 mod part;
 
-// Combinations nobody thought of.
+// Combinations nobody thought of: what is drawn, and what becomes of it.
+mod drawn;
 mod random;

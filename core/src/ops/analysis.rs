@@ -113,7 +113,7 @@ pub async fn analyse(
                 line: place.line,
                 reason: format!(
                     "both columns and rows of {} change, and no key survives by which old rows \
-                     could be told apart: give a primary key, or split the migration",
+                     could be told apart: add a primary key, or split the migration",
                     some(&tables)
                 ),
                 forceable: true,

@@ -17,7 +17,7 @@ use crate::pg::record::{ColumnRecord, Saved, TableRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::snapshot as instant;
-use crate::pg::{copy, lookup, replaced};
+use crate::pg::{copy, extent, lookup, replaced};
 use crate::sql::quote;
 use crate::store::{Store, Writer};
 
@@ -213,7 +213,7 @@ impl<'a> Continuation<'a> {
             let mut record = shape(relation, successor, covered, saved);
             let had_key = covered.is_some_and(|c| !c.key.is_empty());
             if let (Successor::Other(now), true, true) = (successor, had_key, record.key.is_empty())
-                && replaced::is_empty(self.client, &now.name).await?
+                && !extent::empty(self.client, &[now.oid]).await?.is_empty()
             {
                 // None of its rows went over: it is a table like any other that the scripts make.
                 successor = Successor::None;

@@ -25,10 +25,15 @@ pub struct Graded {
     pub grade: Grade,
 }
 
-/// All that are kept. Only reads.
-pub async fn read(client: &Client) -> Result<Vec<Graded>> {
+/// All that are kept; `None`: the role may not read them. Only reads.
+pub async fn read(client: &Client) -> Result<Option<Vec<Graded>>> {
     if !ledger::table_exists(client, "grades").await? {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
+    }
+    let sql = "SELECT pg_catalog.has_table_privilege('pgbelay.grades', 'SELECT')";
+    let row = client.query_one(sql, &[]).await;
+    if !row.pg("could not ask for a right")?.get::<_, bool>(0) {
+        return Ok(None);
     }
     let sql = "SELECT revision, up_checksum, down_checksum, grade FROM pgbelay.grades";
     let rows = client.query_typed(sql, &[]).await;
@@ -46,7 +51,7 @@ pub async fn read(client: &Client) -> Result<Vec<Graded>> {
             grade,
         });
     }
-    Ok(kept)
+    Ok(Some(kept))
 }
 
 /// Keeps `graded` in place of what was known of their migrations.

@@ -4,7 +4,6 @@
 use tokio_postgres::Client;
 
 use crate::error::Result;
-use crate::ident::TableName;
 use crate::model::relation::{Column, Oid, Relation};
 use crate::pg::error::PgContext as _;
 use crate::pg::net::{self, Net};
@@ -31,17 +30,6 @@ pub async fn remember(client: &Client, relation: &Relation) -> Result<()> {
         .batch_execute(&sql)
         .await
         .pg(format!("could not remember the rows of {}", relation.name))
-}
-
-/// True when `table` itself holds no row.
-pub async fn is_empty(client: &Client, table: &TableName) -> Result<bool> {
-    let sql = format!(
-        "SELECT NOT EXISTS (SELECT FROM ONLY {})",
-        quote::table(table)
-    );
-    let row = client.query_one(&sql, &[]).await;
-    let row = row.pg(format!("could not look into {table}"))?;
-    row.try_get(0).pg("could not read an answer of the server")
 }
 
 /// The column of `new` that stands for `column` of the table it replaced.

@@ -7,7 +7,6 @@
 
 use crate::error::{Error, Result};
 use crate::model::event::{Event, Phase};
-use crate::model::plan::Fate;
 use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
 use crate::ops::run_scripts;
@@ -16,7 +15,7 @@ use crate::pg::capture::Captured;
 use crate::pg::guard::{self, State};
 use crate::pg::record::TableRecord;
 use crate::pg::session::Client;
-use crate::pg::{inspect, replaced, retry, session, transaction};
+use crate::pg::{extent, inspect, retry, session, transaction};
 
 /// Runs the scripts of `plan` with capture triggers on the tables `watched`. `None`: the scripts
 /// could not run on what is there, and nothing of them is kept.
@@ -65,13 +64,13 @@ async fn remade<'a>(
         let mut records = plan.details.tables.iter();
         let record = records.find(|r| r.name_after().as_ref() == Some(&relation.name));
         let name = record.map_or_else(|| relation.name.clone(), TableRecord::name_before);
-        if applied.find(&name.schema, &name.name).is_none() {
+        let Some(remade) = applied.find(&name.schema, &name.name) else {
             continue;
-        }
+        };
         // The rollback dropped this one, and nothing was copied.
         let mut records = plan.details.tables.iter();
         let dropped = records.any(|r| r.name_after().is_none() && r.name_before() == name);
-        if !(dropped && replaced::is_empty(client, &name).await?) {
+        if !dropped || extent::empty(client, &[remade.oid]).await?.is_empty() {
             return Ok(Some(relation));
         }
     }
@@ -93,13 +92,9 @@ async fn run(
     earlier: &World,
     watched: &[Oid],
 ) -> Result<Captured> {
-    let goes = |oid: &Oid| {
-        let coverage = plan.analysis.covered.coverage.get(oid);
-        coverage.is_some_and(|c| c.fate == Fate::Dropped)
-    };
     let tables: Vec<(&Relation, bool)> = watched
         .iter()
-        .filter(|oid| !goes(oid))
+        .filter(|oid| !plan.drops(**oid))
         .filter_map(|oid| Some((earlier.relations.get(oid)?, false)))
         .collect();
     let mut captured = Captured::install(client, &tables).await?;

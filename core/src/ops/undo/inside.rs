@@ -88,9 +88,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     observer.observe(Event::Phase(Phase::Restore));
     let now = inspect::sequences(client).await?;
     let filled = matviews::all(client).await?;
-    let coverage = &plan.analysis.covered.coverage;
-    let goes = |oid: Oid| coverage.get(&oid).is_some_and(|c| c.fate == Fate::Dropped);
-    rows::names_are_free(&plan.details, &earlier, goes)?;
+    rows::names_are_free(&plan.details, &earlier, |oid| plan.drops(oid))?;
     look(context, client, &earlier, &watched, &empty).await?;
     let applied = again::apply(ctx, client, plan, &earlier, &watched).await?;
     let captured = if let Some(captured) = applied {

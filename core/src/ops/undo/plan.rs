@@ -5,7 +5,8 @@ use crate::ident::Revision;
 use crate::model::event::{Event, Phase};
 use crate::model::ledger::{Entry, Record, Verb};
 use crate::model::migration::Script;
-use crate::model::plan::Step;
+use crate::model::plan::{Fate, Step};
+use crate::model::relation::Oid;
 use crate::ops::analysis::{self, Analysis};
 use crate::ops::context::Context;
 use crate::ops::task::Task;
@@ -28,6 +29,14 @@ pub struct UndoPlan {
     pub steps: Vec<Step>,
     /// What applying them again would do.
     pub analysis: Analysis,
+}
+
+impl UndoPlan {
+    /// True when applying the migrations again drops the table `oid`.
+    pub fn drops(&self, oid: Oid) -> bool {
+        let coverage = self.analysis.covered.coverage.get(&oid);
+        coverage.is_some_and(|c| c.fate == Fate::Dropped)
+    }
 }
 
 /// Plans the undo of the newest rollback that was not undone, or of the one that `selector` (the

@@ -37,8 +37,8 @@ impl Earlier {
         self.changes.entry(table).or_default().push((place, what));
     }
 
-    /// True when no statement before `place` makes other rows of `tables` hold given values in
-    /// `columns` than those that hold them today, or fewer.
+    /// True when the rows of `tables` that hold some values in `columns` at `place` are among those
+    /// that hold them today.
     pub fn no_others_hold(&self, tables: &[Oid], columns: &[String], place: Place) -> bool {
         !self.any(tables, place, |at, what| {
             at < place
