@@ -58,6 +58,15 @@ fn look(sandbox: &Sandbox, url: &str) {
     }
 }
 
+/// Says to stop when it goes, in a failure too: who samples would be waited for forever.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn nobody_has_to_wait() {
     let cluster = Cluster::private(&[]);
@@ -94,8 +103,9 @@ fn nobody_has_to_wait() {
             }
             held
         });
+        let stopping = Stopping(&stop);
         look(&sandbox, &sandbox.url());
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         sampler.join().unwrap()
     });
     for writer in writers {
@@ -120,7 +130,10 @@ fn behind_somebody_who_waits_for_a_table_it_ends_and_says_who() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let waiter = sandbox.session();
-            waiter.run("begin; lock table p in access exclusive mode; rollback");
+            // Not for ever, should the test fail before the holder goes.
+            waiter.run(
+                "set lock_timeout = '30s'; begin; lock table p in access exclusive mode; rollback",
+            );
         });
         let deadline = Instant::now() + Duration::from_secs(20);
         while sandbox.query_text(waiting) == "0" {
