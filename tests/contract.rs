@@ -246,6 +246,36 @@ fn a_validation_changes_nothing_and_has_a_threshold() {
 }
 
 #[test]
+fn every_rule_has_its_page() {
+    let sandbox = Sandbox::new();
+    let validate = |args: &[&str]| sandbox.run("validate", args);
+    let listed = &validate(&["rules", "--json"]).json()[0];
+    let rules = listed["rules"].as_array().unwrap();
+    assert!(!rules.is_empty());
+    for rule in rules {
+        let id = rule["id"].as_str().unwrap();
+        let page = validate(&["explain", id, "--json"]);
+        let page = &page.assert_exit(0).json()[0];
+        let shown = validate(&["explain", id]);
+        for part in [
+            "id",
+            "title",
+            "condition",
+            "effect",
+            "workaround",
+            "bad",
+            "good",
+        ] {
+            let text = page[part].as_str().unwrap();
+            assert!(!text.is_empty(), "{id}: no {part}");
+            let line = text.lines().next().unwrap();
+            assert!(shown.stdout.contains(line), "{id}: its {part} is not shown");
+        }
+        assert_ne!(page["bad"], page["good"], "{id}");
+    }
+}
+
+#[test]
 fn backups_are_listed_shown_verified_and_pinned() {
     let sandbox = with_something_to_lose();
     let run = |args: &[&str]| sandbox.run("backup", args);

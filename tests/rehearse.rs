@@ -120,6 +120,135 @@ fn a_restored_backup_tells_what_becomes_of_the_rows() {
     }
 }
 
+/// Tables, partitions, references.
+const FAMILIES: &str = "
+    create table parent (id int primary key, v text);
+    create table child (id int primary key, parent int references parent);
+    create table other (id int primary key, w int, kept int);
+    create table split (id int primary key, v int) partition by range (id);
+    create table split_1 partition of split for values from (0) to (100);
+    create table heir (z int) inherits (other);
+    create view seen as select w from other;
+    create materialized view stored as select w from other;
+    create function f() returns trigger language plpgsql as 'begin return new; end';
+    create index other_w on other (w);
+    create table split_rest partition of split default;
+    create table kept (id int);
+    create trigger watch before update on kept execute function f()";
+
+/// Scripts that take them back, and a lock that each takes, on a table that it needn't name.
+const LOCKS: &[(&str, &str, &str)] = &[
+    ("drop table child", "parent", "ACCESS EXCLUSIVE"),
+    (
+        "alter table child drop constraint child_parent_fkey",
+        "parent",
+        "ACCESS EXCLUSIVE",
+    ),
+    (
+        "alter table child drop parent",
+        "parent",
+        "ACCESS EXCLUSIVE",
+    ),
+    ("drop table parent cascade", "child", "ACCESS EXCLUSIVE"),
+    (
+        "alter table child add foreign key (id) references other",
+        "other",
+        "SHARE ROW EXCLUSIVE",
+    ),
+    ("create index on other (w)", "other", "SHARE"),
+    (
+        "create trigger t before insert on other for each row execute function f()",
+        "other",
+        "SHARE ROW EXCLUSIVE",
+    ),
+    (
+        "alter table other drop w cascade",
+        "heir",
+        "ACCESS EXCLUSIVE",
+    ),
+    (
+        "alter table other alter kept set not null",
+        "heir",
+        "ACCESS EXCLUSIVE",
+    ),
+    ("alter table split drop v", "split_1", "ACCESS EXCLUSIVE"),
+    (
+        "alter table split detach partition split_1",
+        "split",
+        "ACCESS EXCLUSIVE",
+    ),
+    ("drop table split_1", "split", "ACCESS EXCLUSIVE"),
+    ("drop table split", "split_1", "ACCESS EXCLUSIVE"),
+    ("truncate parent cascade", "child", "ACCESS EXCLUSIVE"),
+    (
+        "create table t2 (id int references parent)",
+        "parent",
+        "SHARE ROW EXCLUSIVE",
+    ),
+    (
+        "create table split_2 partition of split for values from (100) to (200)",
+        "split",
+        "ACCESS EXCLUSIVE",
+    ),
+    ("drop table split_1", "split_rest", "ACCESS EXCLUSIVE"),
+    ("drop function f cascade", "kept", "ACCESS EXCLUSIVE"),
+    (
+        "alter table child alter parent type bigint",
+        "parent",
+        "ACCESS EXCLUSIVE",
+    ),
+    (
+        "alter table parent alter id type bigint",
+        "child",
+        "ACCESS EXCLUSIVE",
+    ),
+    (
+        "alter table parent drop constraint parent_pkey cascade",
+        "child",
+        "ACCESS EXCLUSIVE",
+    ),
+    (
+        "alter table parent rename to renamed; create index on renamed (v)",
+        "parent",
+        "ACCESS EXCLUSIVE",
+    ),
+    ("drop index other_w", "other", "ACCESS EXCLUSIVE"),
+    (
+        "refresh materialized view stored",
+        "stored",
+        "ACCESS EXCLUSIVE",
+    ),
+    ("lock table other in exclusive mode", "other", "EXCLUSIVE"),
+];
+
+#[test]
+fn locks_are_measured_and_compared_with_those_foretold() {
+    let sandbox = Sandbox::new();
+    sandbox.migration("0001_init", "create table x (id int)", "drop table x");
+    sandbox.migration("0002_more", FAMILIES, "select 1");
+    sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+    sandbox.sql(
+        "insert into parent values (1); insert into child values (1, 1); insert into other values (1, 1, 1)",
+    );
+    sandbox.run("backup", &["create"]).assert_exit(0);
+    for (down, table, mode) in LOCKS {
+        sandbox.migration("0002_more", FAMILIES, down);
+        let args = ["validate", "0001", "--rehearse", "latest", "--json"];
+        let report = &sandbox.run("rollback", &args).json()[0];
+        let findings = report["findings"].as_array().unwrap().iter();
+        let told = findings.filter_map(|finding| finding["message"].as_str());
+        let told: Vec<&str> = told.filter(|text| text.contains("rehearsed on")).collect();
+        let expected = format!(": {mode} on public.{table} for ");
+        let measured = told.iter().any(|text| text.contains(&expected));
+        let unforeseen = told.iter().any(|text| text.contains("not foreseen"));
+        assert!(
+            measured && !unforeseen,
+            "{down}: {told:#?} {:#}",
+            report["locks"]
+        );
+    }
+}
+
 #[test]
 fn what_cannot_be_rehearsed_is_refused() {
     let sandbox = with("drop index by_w; alter table t drop w");

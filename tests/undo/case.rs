@@ -66,6 +66,21 @@ impl Case {
         output
     }
 
+    /// Rehearses the way to 0001: whatever the scripts lock there, so that others wait, is in the
+    /// plan.
+    #[track_caller]
+    pub fn assert_locks_foretold(&self) {
+        let args = ["validate", "0001", "--rehearse", "clone", "--json"];
+        let report = &self.sandbox.run("rollback", &args).json()[0];
+        let findings = report["findings"].as_array().unwrap().iter();
+        let told = findings.filter_map(|finding| finding["message"].as_str());
+        let told: Vec<&str> = told.filter(|text| text.contains("rehearsed on")).collect();
+        let refused = report["verdict"] == "UNKNOWN";
+        assert!(refused || !told.is_empty(), "not rehearsed: {report:#}");
+        let unforeseen = told.iter().any(|text| text.contains("not foreseen"));
+        assert!(!unforeseen, "{told:#?}\n{:#}", report["locks"]);
+    }
+
     /// Rolls back to 0001, if that is allowed. What goes must have been foretold.
     #[track_caller]
     pub fn try_back(&self) -> Output {

@@ -30,7 +30,7 @@ pub fn view(plan: &RollbackPlan) -> RiskView<'_> {
         verdict: plan.verdict,
         definitions: plan.cascades.clone(),
         locks: locks
-            .map(|(table, mode)| (table.clone(), (*mode).to_owned()))
+            .map(|lock| (lock.table.clone(), lock.mode.as_str().to_owned()))
             .collect(),
         not_evaluated: plan.not_evaluated.clone(),
         plan_hash: Some(plan.hash.to_string()),

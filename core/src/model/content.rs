@@ -44,6 +44,17 @@ pub enum Became {
 }
 
 impl Content {
+    /// The same, with each table called as `names` has it, if it does.
+    #[must_use]
+    pub fn called(self, names: &BTreeMap<String, String>) -> Self {
+        let tables = self.tables.into_iter();
+        let called = tables.map(|(name, rows)| (names.get(&name).cloned().unwrap_or(name), rows));
+        Self {
+            tables: called.collect(),
+            ..self
+        }
+    }
+
     /// What became of each table that holds something else in `after`, by name. Tables that are
     /// only in `after` are left out: nothing of theirs was lost.
     pub fn became<'a>(&'a self, after: &Self) -> Vec<(&'a str, Became)> {

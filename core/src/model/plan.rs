@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ident::{Digest, Revision, TableName};
+use crate::model::lock::Lock;
 use crate::model::loss::{Finding, Loss, Verdict};
 use crate::model::migration::Script;
 use crate::model::relation::Oid;
@@ -115,7 +116,7 @@ pub struct RollbackPlan {
     /// Definitions that go without being named in a script: `view public.v`.
     pub cascades: Vec<String>,
     /// Locks that the scripts will take, strongest per table.
-    pub locks: Vec<(TableName, &'static str)>,
+    pub locks: Vec<Lock>,
     /// What could not be evaluated, and why.
     pub not_evaluated: Vec<String>,
     /// The first thing a reviewer needs.

@@ -107,6 +107,8 @@ pub struct Relation {
     pub triggers: bool,
     /// The planner's estimate of rows; negative when never analysed.
     pub estimated_rows: i64,
+    /// It takes the rows that no other partition of its parent takes.
+    pub default_partition: bool,
     /// The extension that owns it, if any.
     pub extension: Option<String>,
 }
@@ -144,6 +146,14 @@ impl World {
         self.relations
             .values()
             .find(|r| r.name.schema == schema && r.name.name == name)
+    }
+
+    /// The partition of `parent` that takes what no other does. The server locks it with `parent`
+    /// whenever partitions come or go, since it may hold other rows then.
+    pub fn default_partition(&self, parent: Oid) -> Option<Oid> {
+        let mut relations = self.relations.values();
+        let default = relations.find(|r| r.default_partition && r.parents.contains(&parent));
+        default.map(|r| r.oid)
     }
 
     /// `oid` and everything that inherits from it or is a partition of it, at any depth.

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::ident::TableName;
+use crate::model::lock::Lock;
 use crate::model::loss::{Certainty, Finding, Loss, Severity, Verdict};
 use crate::model::plan::{Refusal, Step};
 use crate::model::relation::{Oid, RelationKind, World};
@@ -18,6 +19,7 @@ use crate::pg::lookup::{self, Counted};
 use crate::pg::session::Client;
 use crate::pg::transaction;
 use crate::planner::coverage::{self, Covered, Measure};
+use crate::planner::locks;
 use crate::planner::reach;
 use crate::planner::touch::Place;
 use crate::sql::concurrently;
@@ -42,7 +44,7 @@ pub struct Analysis {
     /// Definitions that go without being named.
     pub cascades: Vec<String>,
     /// Locks that will be taken.
-    pub locks: Vec<(TableName, &'static str)>,
+    pub locks: Vec<Lock>,
     /// What could not be evaluated.
     pub not_evaluated: Vec<String>,
     /// True when a failure is foretold.
@@ -160,7 +162,7 @@ pub async fn analyse(
         fails,
         ..
     } = work;
-    let locks = locks(&world, &covered);
+    let locks = locks::of(&world, &reach, &dependents, &covered);
     Ok(Analysis {
         refusals: reach.refusals,
         locks,
@@ -188,29 +190,6 @@ fn some(tables: &[TableName]) -> String {
 
 fn statements_of(step: &Step) -> Vec<Statement> {
     statements(step)
-}
-
-/// The strongest lock that each table will be under.
-fn locks(world: &World, covered: &Covered) -> Vec<(TableName, &'static str)> {
-    let mut locks = Vec::new();
-    for (oid, coverage) in &covered.coverage {
-        let mode = if coverage.redefined {
-            "ACCESS EXCLUSIVE"
-        } else {
-            "SHARE ROW EXCLUSIVE"
-        };
-        if coverage.redefined || covered.capture.tables.contains(oid) {
-            locks.push((coverage.table.clone(), mode));
-        }
-    }
-    for oid in &covered.capture.tables {
-        if let (false, Some(relation)) =
-            (covered.coverage.contains_key(oid), world.relations.get(oid))
-        {
-            locks.push((relation.name.clone(), "SHARE ROW EXCLUSIVE"));
-        }
-    }
-    locks
 }
 
 struct Work<'a> {

@@ -1,6 +1,7 @@
 //! What pending migrations would do, told before they run: locks, what goes, what can't be judged.
 
 use crate::error::Result;
+use crate::model::lock::LockMode;
 use crate::model::loss::{Finding, Loss};
 use crate::ops::analysis;
 use crate::ops::context::Context;
@@ -10,6 +11,7 @@ use crate::pg::session::Client;
 use crate::pg::{connect, inspect, lookup, retry, snapshot, transaction};
 use crate::sql::locks;
 use crate::sql::parse;
+use crate::sql::statement::Name;
 
 /// A table lock that a statement takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +21,9 @@ pub struct Lock {
     /// One-based line of the statement.
     pub line: u32,
     /// The relation, as written there.
-    pub table: String,
-    /// The mode, in the manual's words.
-    pub mode: &'static str,
+    pub table: Name,
+    /// The mode.
+    pub mode: LockMode,
 }
 
 /// What an upgrade would do.

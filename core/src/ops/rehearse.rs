@@ -12,13 +12,14 @@ use crate::error::{Error, Result};
 use crate::model::content::{Became, Content};
 use crate::model::event::{Event, Phase};
 use crate::model::loss::{Finding, Severity, Verdict};
-use crate::model::plan::{Coverage, Fate};
+use crate::model::plan::{Coverage, Fate, Step};
 use crate::ops::backup::{open, verify};
 use crate::ops::context::Context;
 use crate::ops::loading::after;
 use crate::ops::rollback::Planned;
 use crate::ops::task::Task;
 use crate::ops::trial::Trial;
+use crate::pg::held::{Held, Watch};
 use crate::pg::restore::{self, Settings};
 use crate::pg::scratch::Scratch;
 use crate::pg::session::Client;
@@ -153,68 +154,52 @@ async fn rehearse(
 ) -> Result<()> {
     ctx.observer.observe(Event::Phase(Phase::Scripts));
     let before = look(ctx, client, rows).await?;
+    let mut watch = Watch::begin(client).await?;
     let began = Instant::now();
-    let mut failed = None;
-    for step in &planned.plan.steps {
-        let trial = Trial {
-            ctx,
-            client,
-            revision: &step.revision,
-        };
-        if let Err(error) = trial.commit(&step.script, step.transactional).await {
-            failed = Some((step.script.path.clone(), error.in_full()));
-            break;
-        }
-    }
-    let took = began.elapsed();
+    let ran = scripts(ctx, &planned.plan.steps, client, &mut watch).await;
+    let ended = Instant::now();
     if client.is_closed() {
         return Err(Error::failed(
             "the connection was lost during the rehearsal",
         ));
     }
     let plan = &mut planned.plan;
-    let mut tell = |severity, path: String, message: String| {
+    let mut tell = |severity, path: String, line, message: String| {
         plan.findings.push(Finding {
             rule: RULE,
             severity,
             path,
-            line: 0,
-            message,
+            line,
+            message: format!("rehearsed on {on}: {message}"),
         });
     };
-    if let Some((path, why)) = failed {
-        tell(
-            Severity::Block,
-            path,
-            format!("rehearsed on {on}, it fails: {why}"),
-        );
+    if let Err((path, error)) = ran {
+        let message = format!("it fails: {}", error.in_full());
+        tell(Severity::Block, path, 0, message);
         plan.verdict = plan.verdict.max(Verdict::WillFail);
         return Ok(());
     }
-    let seconds = took.as_secs_f64();
-    tell(
-        Severity::Info,
-        String::new(),
-        format!("rehearsed on {on}: the scripts run, in {seconds:.1} s"),
-    );
+    let seconds = ended.duration_since(began).as_secs_f64();
+    let message = format!("the scripts run, in {seconds:.1} s");
+    tell(Severity::Info, String::new(), 0, message);
+    let names = watch.former_names(client).await?;
+    for held in &watch.end() {
+        let mut foretold = plan.locks.iter();
+        let foreseen = foretold.any(|l| l.table == held.table && l.mode >= held.mode);
+        if let Some((severity, message)) = locked(held, ended, foreseen, rows) {
+            tell(severity, held.path.clone(), held.line, message);
+        }
+    }
     let after = look(ctx, client, rows).await?;
-    let end = after.catalog.fingerprint();
-    match (plan.expected, &planned.target) {
-        (Some(expected), _) if expected == end => {}
-        (Some(_), Some(target)) => tell(
-            Severity::Warn,
-            String::new(),
-            format!(
-                "rehearsed on {on}, the scripts end in another schema than the one before:\n{}",
-                diff(target, &after.catalog).render()
-            ),
-        ),
-        (Some(_), None) => tell(
-            Severity::Warn,
-            String::new(),
-            format!("rehearsed on {on}, the scripts end in another schema than the one before"),
-        ),
-        (None, _) => {}
+    let elsewhere = plan
+        .expected
+        .is_some_and(|expected| expected != after.catalog.fingerprint());
+    if elsewhere {
+        let difference = planned.target.as_ref().map_or_else(String::new, |target| {
+            format!(":\n{}", diff(target, &after.catalog).render())
+        });
+        let message = format!("the scripts end in another schema than the one before{difference}");
+        tell(Severity::Warn, String::new(), 0, message);
     }
     if !rows {
         return Ok(());
@@ -222,22 +207,53 @@ async fn rehearse(
     let moves = |coverage: &&Coverage| coverage.fate == Fate::Dropped || coverage.rows_change;
     let covered = plan.coverage.values().filter(moves);
     let covered: BTreeSet<String> = covered.map(|c| c.table.to_string()).collect();
-    let told = judged(before.content.became(&after.content), &covered);
-    if told
+    let after = after.content.called(&names);
+    let told = judged(before.content.became(&after), &covered);
+    let unforeseen = told
         .iter()
-        .any(|(severity, _)| *severity == Severity::Block)
-    {
+        .any(|(severity, _)| *severity == Severity::Block);
+    for (severity, effect) in told {
+        tell(severity, String::new(), 0, effect);
+    }
+    if unforeseen {
         plan.verdict = plan.verdict.max(Verdict::Unknown);
     }
-    plan.findings
-        .extend(told.into_iter().map(|(severity, effect)| Finding {
-            rule: RULE,
-            severity,
-            path: String::new(),
-            line: 0,
-            message: format!("rehearsed on {on}: {effect}"),
-        }));
     Ok(())
+}
+
+/// Runs the scripts of `steps` until one fails: its file, then.
+async fn scripts(
+    ctx: &Context,
+    steps: &[Step],
+    client: &Client,
+    watch: &mut Watch,
+) -> Result<(), (String, Error)> {
+    for step in steps {
+        let trial = Trial {
+            ctx,
+            client,
+            revision: &step.revision,
+        };
+        let ran = trial.watched(&step.script, step.transactional, watch).await;
+        ran.map_err(|error| (step.script.path.clone(), error))?;
+    }
+    Ok(())
+}
+
+/// What there is to say about a lock that the scripts held until they `ended`. How long is told
+/// only where tables have rows.
+fn locked(held: &Held, ended: Instant, foreseen: bool, rows: bool) -> Option<(Severity, String)> {
+    let lock = format!("{} on {}", held.mode.as_str(), held.table);
+    let seconds = ended.duration_since(held.since).as_secs_f64();
+    match (foreseen, rows) {
+        (true, false) => None,
+        (true, true) => Some((Severity::Info, format!("{lock} for {seconds:.2} s"))),
+        (false, false) => Some((Severity::Warn, format!("{lock}, which was not foreseen"))),
+        (false, true) => Some((
+            Severity::Warn,
+            format!("{lock} for {seconds:.2} s, which was not foreseen"),
+        )),
+    }
 }
 
 /// What there is to say about what became of tables, when the rows of those `covered` were known to

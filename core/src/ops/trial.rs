@@ -1,10 +1,13 @@
 //! Scripts that are tried out on a database made for it.
 
+use std::time::Instant;
+
 use crate::error::{Error, Result};
 use crate::ident::Revision;
 use crate::model::event::{Event, Observer};
 use crate::model::migration::Script as File;
 use crate::ops::context::Context;
+use crate::pg::held::Watch;
 use crate::pg::script::{self, Script};
 use crate::pg::session::{self, Client};
 use crate::pg::transaction;
@@ -40,12 +43,29 @@ impl Trial<'_> {
             return Ok(());
         }
         self.begin().await?;
-        let outcome = match self.within(file).await {
-            Ok(()) => transaction::commit(client).await,
+        let ran = self.within(file).await;
+        self.end(ran).await
+    }
+
+    /// As [`Self::commit`], and notes what the script locks. Outside of a transaction, locks end
+    /// with each statement, and none is noted.
+    pub async fn watched(&self, file: &File, transactional: bool, watch: &mut Watch) -> Result<()> {
+        if !transactional {
+            return self.commit(file, false).await;
+        }
+        session::refresh(self.client).await?;
+        self.begin().await?;
+        let ran = self.inside(file, Some(watch)).await;
+        self.end(ran).await
+    }
+
+    async fn end(&self, ran: Result<()>) -> Result<()> {
+        let outcome = match ran {
+            Ok(()) => transaction::commit(self.client).await,
             failed => failed,
         };
         if outcome.is_err() {
-            transaction::abandon(client).await;
+            transaction::abandon(self.client).await;
         }
         outcome
     }
@@ -58,12 +78,30 @@ impl Trial<'_> {
 
     /// Runs the script in the open transaction.
     pub async fn within(&self, file: &File) -> Result<()> {
+        self.inside(file, None).await
+    }
+
+    async fn inside(&self, file: &File, watch: Option<&mut Watch>) -> Result<()> {
+        let client = self.client;
         let statements = parse::script(&file.text);
         let own = parse::own_transaction(&statements).unwrap_or(&statements);
         stays_inside(file, own)?;
-        transaction::script(self.client).await?;
-        script::run(self.client, &self.script(file, own), &Quiet, false).await?;
-        session::settle(self.client).await
+        transaction::script(client).await?;
+        let whole = self.script(file, own);
+        if let Some(watch) = watch {
+            script::check(&whole)?;
+            for statement in own {
+                let began = Instant::now();
+                let one = self.script(file, std::slice::from_ref(statement));
+                script::run(client, &one, &Quiet, false).await?;
+                watch
+                    .note(client, (&file.path, statement.line), began)
+                    .await?;
+            }
+        } else {
+            script::run(client, &whole, &Quiet, false).await?;
+        }
+        session::settle(client).await
     }
 
     fn script<'a>(&'a self, file: &'a File, statements: &'a [Statement]) -> Script<'a> {

@@ -54,6 +54,16 @@ pub async fn constraint(client: &Client, table: Oid, name: &str) -> Result<Optio
     Ok(row.map(|row| Address::new("pg_constraint", row.get(0), 0)))
 }
 
+/// The table that the index at `address` is of; `None` for what is no index.
+pub async fn indexed(client: &Client, address: &Address) -> Result<Option<Oid>> {
+    if address.class != "pg_class" || address.sub != 0 {
+        return Ok(None);
+    }
+    let sql = "SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = $1";
+    let row = client.query_opt(sql, &[&address.oid]).await;
+    Ok(row.pg("could not look up an index")?.map(|row| row.get(0)))
+}
+
 /// What came of a counting query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Counted {

@@ -17,6 +17,7 @@ pub mod glance;
 pub mod grades;
 pub mod guard;
 pub mod health;
+pub mod held;
 pub mod inspect;
 pub mod journal;
 pub mod large_objects;

@@ -7,6 +7,7 @@ use tokio_postgres::error::Severity;
 
 use crate::error::{Error, Result};
 use crate::ident::TableName;
+use crate::model::lock::LockMode;
 use crate::pg::error::PgContext as _;
 use crate::pg::options::ConnectOptions;
 use crate::pg::{connect, error, session};
@@ -65,7 +66,8 @@ pub async fn script(client: &Client) -> Result<()> {
 }
 
 /// Takes `mode` on each of `tables` (without their children), in the order given.
-pub async fn lock(client: &Client, tables: &[TableName], mode: &str) -> Result<()> {
+pub async fn lock(client: &Client, tables: &[TableName], mode: LockMode) -> Result<()> {
+    let mode = mode.as_str();
     for some in tables.chunks(200) {
         let names: Vec<String> = some
             .iter()

@@ -24,6 +24,8 @@ pub struct Dependent {
     pub relation: Option<Oid>,
     /// For a column: its number; else 0.
     pub column: i16,
+    /// The table that it is part of the definition of: an index, a constraint, a trigger.
+    pub part_of: Option<Oid>,
     /// The kind of object, in words: `view`, `table column`, `index`.
     pub kind: String,
     /// Its full name.

@@ -7,6 +7,7 @@
 pub mod count;
 pub mod coverage;
 mod extent;
+pub mod locks;
 pub mod names;
 pub mod promises;
 pub mod reach;

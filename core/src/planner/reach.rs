@@ -4,10 +4,12 @@ mod drops;
 mod rows;
 
 use crate::ident::TableName;
+use crate::model::lock::LockMode;
 use crate::model::plan::{Refusal, Step};
 use crate::model::relation::{Oid, RelationKind, World};
 use crate::planner::names::{Bound, Names};
 use crate::planner::touch::{Action, Place, Reach, Root, RootObject, Touch};
+use crate::sql::locks;
 use crate::sql::mask;
 use crate::sql::statement::{Kind, Name, Statement, TableAction};
 
@@ -80,6 +82,7 @@ impl Walker<'_> {
             self.reach.functions.push((self.place, function.clone()));
         }
         self.promised(statement);
+        self.lock(statement);
         match &statement.kind {
             Kind::DropTable(drop) | Kind::DropMatview(drop) => self.drop_relations(drop),
             Kind::DropSchema(drop) => self.drop_schemas(drop),
@@ -168,6 +171,24 @@ impl Walker<'_> {
                 false,
             ),
             other => self.naming(other),
+        }
+    }
+
+    fn lock(&mut self, statement: &Statement) {
+        for (name, mode) in locks::of(statement) {
+            let (_, Bound::Existing(oid)) = self.names.relation(&name) else {
+                continue;
+            };
+            // A new partition locks its parent alone; all else goes on to partitions and children.
+            let creates = matches!(statement.kind, Kind::CreateTable(_) | Kind::EnsureTable(_));
+            let members = if creates && mode == LockMode::AccessExclusive {
+                let default = self.world.default_partition(oid);
+                std::iter::once(oid).chain(default).collect()
+            } else {
+                self.world.family(oid)
+            };
+            let locks = &mut self.reach.locks;
+            locks.extend(members.into_iter().map(|member| (member, mode)));
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a statement does to a table or to the catalog, resolved to the objects that are there now.
 
+use crate::model::lock::LockMode;
 use crate::model::plan::Refusal;
 use crate::model::relation::Oid;
 use crate::sql::promise::Promise;
@@ -119,6 +120,8 @@ pub struct Reach {
     pub functions: Vec<(Place, Name)>,
     /// Tables in whose place another one stands in the end, under the same name.
     pub replaced: Vec<Oid>,
+    /// Tables that statements lock by their words, and how.
+    pub locks: Vec<(Oid, LockMode)>,
     /// Code that can't be read will run: anything may change.
     pub opaque: bool,
 }

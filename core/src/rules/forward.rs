@@ -36,14 +36,3 @@ fn promises(
         found,
     );
 }
-
-/// A name from its text, as [`crate::sql::locks`] writes it.
-fn named(text: &str) -> Name {
-    let (schema, name) = text.split_once('.').map_or((None, text), |(schema, name)| {
-        (Some(schema.to_owned()), name)
-    });
-    Name {
-        schema,
-        name: name.to_owned(),
-    }
-}

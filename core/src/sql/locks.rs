@@ -5,69 +5,64 @@
 
 use squawk_syntax::SourceFile;
 
+use crate::model::lock::LockMode;
 use crate::sql::deep;
+use crate::sql::name;
 use crate::sql::statement::{Kind, Name, Statement, TableAction};
 use crate::sql::tree;
 
-const ACCESS_EXCLUSIVE: &str = "ACCESS EXCLUSIVE";
-const EXCLUSIVE: &str = "EXCLUSIVE";
-const SHARE_ROW_EXCLUSIVE: &str = "SHARE ROW EXCLUSIVE";
-const SHARE: &str = "SHARE";
-const SHARE_UPDATE_EXCLUSIVE: &str = "SHARE UPDATE EXCLUSIVE";
-const ROW_EXCLUSIVE: &str = "ROW EXCLUSIVE";
-
-/// The relations that `statement` locks, as written, each with the mode. Plain reads are left out:
+/// The relations that `statement` locks, each with the mode. Plain reads are left out:
 /// they are in nobody's way.
-pub fn of(statement: &Statement) -> Vec<(String, &'static str)> {
+pub fn of(statement: &Statement) -> Vec<(Name, LockMode)> {
     let words = words(&statement.text);
     let mut locks = match &statement.kind {
-        Kind::DropTable(drop) | Kind::DropMatview(drop) => each(&drop.names, ACCESS_EXCLUSIVE),
-        Kind::DropDefinition { on: Some(on), .. } => each([on], ACCESS_EXCLUSIVE),
+        Kind::DropTable(drop) | Kind::DropMatview(drop) => {
+            each(&drop.names, LockMode::AccessExclusive)
+        }
+        Kind::DropDefinition { on: Some(on), .. } => each([on], LockMode::AccessExclusive),
         Kind::DropDefinition { what, drop, .. } if what == "view" => {
-            each(&drop.names, ACCESS_EXCLUSIVE)
+            each(&drop.names, LockMode::AccessExclusive)
         }
         Kind::AlterTable { table, actions, .. } => each([table], altering(actions)),
-        Kind::Truncate { tables, .. } => each(tables, ACCESS_EXCLUSIVE),
-        Kind::Delete(dml) | Kind::Update(dml) => each([&dml.table], ROW_EXCLUSIVE),
-        Kind::Insert { table, .. } | Kind::CopyFrom(table) => each([table], ROW_EXCLUSIVE),
+        Kind::Truncate { tables, .. } => each(tables, LockMode::AccessExclusive),
+        Kind::Delete(dml) | Kind::Update(dml) => each([&dml.table], LockMode::RowExclusive),
+        Kind::Insert { table, .. } | Kind::CopyFrom(table) => each([table], LockMode::RowExclusive),
         Kind::Changes {
             deletes,
             updates,
             inserts,
-        } => each(deletes.iter().chain(updates).chain(inserts), ROW_EXCLUSIVE),
+        } => each(
+            deletes.iter().chain(updates).chain(inserts),
+            LockMode::RowExclusive,
+        ),
         Kind::Rename { from: table, .. }
         | Kind::RenameColumn { table, .. }
-        | Kind::SetSchema { from: table, .. } => each([table], ACCESS_EXCLUSIVE),
-        Kind::Definition { .. } | Kind::EnsureTable(_) | Kind::NonTransactional { .. } => {
-            defining(&words)
-        }
+        | Kind::SetSchema { from: table, .. } => each([table], LockMode::AccessExclusive),
+        Kind::CreateTable(_) | Kind::EnsureTable(_) => behind(&words, "OF"),
+        Kind::Definition { .. } | Kind::NonTransactional { .. } => defining(&words),
+        Kind::Harmless if words.first().is_some_and(|w| is(w, "LOCK")) => locking(&words),
         _ => Vec::new(),
     };
+    if matches!(statement.kind, Kind::AlterTable { .. }) {
+        locks.extend(behind(&words, "PARTITION"));
+    }
     // A foreign key puts triggers on the table that it refers to.
     for (place, _) in words
         .iter()
         .enumerate()
         .filter(|(_, w)| is(w, "REFERENCES"))
     {
-        locks.extend(name_at(&words, place + 1).map(|name| (name, SHARE_ROW_EXCLUSIVE)));
+        locks.extend(name_at(&words, place + 1).map(|name| (name, LockMode::ShareRowExclusive)));
     }
     locks.dedup();
     locks
 }
 
-fn each<'a>(
-    names: impl IntoIterator<Item = &'a Name>,
-    mode: &'static str,
-) -> Vec<(String, &'static str)> {
-    let written = |name: &Name| match &name.schema {
-        Some(schema) => format!("{schema}.{}", name.name),
-        None => name.name.clone(),
-    };
-    let names = names.into_iter();
-    names.map(|name| (written(name), mode)).collect()
+fn each<'a>(names: impl IntoIterator<Item = &'a Name>, mode: LockMode) -> Vec<(Name, LockMode)> {
+    names.into_iter().map(|name| (name.clone(), mode)).collect()
 }
 
-fn altering(actions: &[TableAction]) -> &'static str {
+fn altering(actions: &[TableAction]) -> LockMode {
     let gentle = |action: &TableAction| match action {
         TableAction::Definition { what } => ["VALIDATE", "CLUSTER", "ATTACH"]
             .iter()
@@ -76,14 +71,47 @@ fn altering(actions: &[TableAction]) -> &'static str {
         _ => false,
     };
     if actions.iter().all(gentle) {
-        SHARE_UPDATE_EXCLUSIVE
+        LockMode::ShareUpdateExclusive
     } else {
-        ACCESS_EXCLUSIVE
+        LockMode::AccessExclusive
     }
 }
 
+/// The table behind PARTITION OF, or the partition behind ATTACH PARTITION and DETACH PARTITION.
+fn behind(words: &[String], last: &str) -> Vec<(Name, LockMode)> {
+    let ends = |pair: &[String]| match pair {
+        [first, second] if last == "OF" => is(first, "PARTITION") && is(second, last),
+        [first, second] => (is(first, "ATTACH") || is(first, "DETACH")) && is(second, last),
+        _ => false,
+    };
+    let place = words.windows(2).position(ends);
+    let name = place.and_then(|place| name_at(words, place + 2));
+    name.map(|name| (name, LockMode::AccessExclusive))
+        .into_iter()
+        .collect()
+}
+
+/// What LOCK locks.
+fn locking(words: &[String]) -> Vec<(Name, LockMode)> {
+    let end = words.iter().position(|w| is(w, "IN"));
+    let (tables, mode) = words.split_at(end.unwrap_or(words.len()));
+    let mode: Vec<&str> = mode.iter().skip(1).map(String::as_str).collect();
+    let mode = mode.join(" ").to_ascii_uppercase();
+    let mode = match mode.split_once(" MODE") {
+        // The two that let others write.
+        Some(("ACCESS SHARE" | "ROW SHARE", _)) => return Vec::new(),
+        Some((mode, _)) => LockMode::called(mode).unwrap_or(LockMode::AccessExclusive),
+        None => LockMode::AccessExclusive,
+    };
+    let first = 1 + usize::from(tables.get(1).is_some_and(|w| is(w, "TABLE")));
+    let names = tables.get(first..).unwrap_or_default();
+    let names = names.split(|word| word == ",");
+    let names = names.filter_map(|name| name_at(name, 0));
+    names.map(|name| (name, mode)).collect()
+}
+
 /// What CREATE INDEX, CREATE TRIGGER and their like lock: the table after ON.
-fn defining(words: &[String]) -> Vec<(String, &'static str)> {
+fn defining(words: &[String]) -> Vec<(Name, LockMode)> {
     let has = |word: &str| words.iter().any(|w| is(w, word));
     let first = |n: usize, word: &str| words.get(n).is_some_and(|w| is(w, word));
     let after = |word: &str, mode| {
@@ -97,16 +125,16 @@ fn defining(words: &[String]) -> Vec<(String, &'static str)> {
     });
     match kind.as_deref() {
         Some("INDEX") if first(0, "CREATE") && has("CONCURRENTLY") => {
-            after("ON", SHARE_UPDATE_EXCLUSIVE)
+            after("ON", LockMode::ShareUpdateExclusive)
         }
-        Some("INDEX") if first(0, "CREATE") => after("ON", SHARE),
-        Some("TRIGGER") if first(0, "CREATE") => after("ON", SHARE_ROW_EXCLUSIVE),
-        Some("RULE") if first(0, "CREATE") => after("TO", ACCESS_EXCLUSIVE),
-        Some("POLICY") => after("ON", ACCESS_EXCLUSIVE),
+        Some("INDEX") if first(0, "CREATE") => after("ON", LockMode::Share),
+        Some("TRIGGER") if first(0, "CREATE") => after("ON", LockMode::ShareRowExclusive),
+        Some("RULE") if first(0, "CREATE") => after("TO", LockMode::AccessExclusive),
+        Some("POLICY") => after("ON", LockMode::AccessExclusive),
         Some("VIEW") if first(0, "REFRESH") && has("CONCURRENTLY") => {
-            after("CONCURRENTLY", EXCLUSIVE)
+            after("CONCURRENTLY", LockMode::Exclusive)
         }
-        Some("VIEW") if first(0, "REFRESH") => after("VIEW", ACCESS_EXCLUSIVE),
+        Some("VIEW") if first(0, "REFRESH") => after("VIEW", LockMode::AccessExclusive),
         _ => Vec::new(),
     }
 }
@@ -115,17 +143,17 @@ fn is(token: &str, word: &str) -> bool {
     token.eq_ignore_ascii_case(word)
 }
 
-/// The name that begins at `place`, as written.
-fn name_at(words: &[String], place: usize) -> Option<String> {
+/// The name that begins at `place`.
+fn name_at(words: &[String], place: usize) -> Option<Name> {
     let mut rest = words.get(place..)?.iter().skip_while(|w| is(w, "ONLY"));
-    let mut name = rest.next()?.clone();
+    let mut parts = vec![name::fold(rest.next()?)];
     while let (Some(dot), Some(part)) = (rest.next(), rest.next()) {
         if dot != "." {
             break;
         }
-        name = format!("{name}.{part}");
+        parts.push(name::fold(part));
     }
-    Some(name)
+    name::from_parts(parts)
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -147,7 +175,7 @@ mod tests {
             let found: Vec<String> = parse::script(sql)
                 .iter()
                 .flat_map(of)
-                .map(|(name, mode)| format!("{name} {mode}"))
+                .map(|(name, mode)| format!("{name} {}", mode.as_str()))
                 .collect();
             assert_eq!(found.join(", "), expected, "{sql}");
         };
@@ -175,6 +203,24 @@ mod tests {
         );
         check("create policy p on t", "t ACCESS EXCLUSIVE");
         check("drop trigger x on t", "t ACCESS EXCLUSIVE");
+        check(
+            "create table p partition of s.t default",
+            "s.t ACCESS EXCLUSIVE",
+        );
+        check(
+            "alter table t detach partition p",
+            "t ACCESS EXCLUSIVE, p ACCESS EXCLUSIVE",
+        );
+        check(
+            "alter table t attach partition p default",
+            "t SHARE UPDATE EXCLUSIVE, p ACCESS EXCLUSIVE",
+        );
+        check(
+            "lock table only s.t, \"U\" in share row exclusive mode nowait",
+            "s.t SHARE ROW EXCLUSIVE, \"U\" SHARE ROW EXCLUSIVE",
+        );
+        check("lock t", "t ACCESS EXCLUSIVE");
+        check("lock t in row share mode", "");
         check("refresh materialized view v", "v ACCESS EXCLUSIVE");
         check("refresh materialized view concurrently v", "v EXCLUSIVE");
         check("truncate a, b", "a ACCESS EXCLUSIVE, b ACCESS EXCLUSIVE");

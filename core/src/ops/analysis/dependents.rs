@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::model::relation::Relation;
+use crate::model::relation::{Oid, Relation};
 use crate::ops::analysis::Work;
 use crate::pg::inspect::{self, Address};
 use crate::pg::lookup;
@@ -50,7 +50,8 @@ impl Work<'_> {
             let together = roots.iter().zip(&named).filter(|r| r.0.place == root.place);
             gone.extend(together.flat_map(|r| r.1.iter().cloned()));
             for address in addresses {
-                all.push(self.named(root, address));
+                let part_of = lookup::indexed(self.client, address).await?;
+                all.push(self.named(root, address, part_of));
             }
             let found = inspect::closure(self.client, addresses).await?;
             let stopper = found.iter().find(|d| {
@@ -77,6 +78,7 @@ impl Work<'_> {
                 all.push(Dependent {
                     relation: dependent.relation.filter(|_| is_relation),
                     column,
+                    part_of: dependent.table,
                     kind: dependent.kind,
                     identity: dependent.identity,
                     place: root.place,
@@ -103,7 +105,7 @@ impl Work<'_> {
             && !dependent.identity.contains("pg_toast")
     }
 
-    fn named(&self, root: &Root, address: &Address) -> Dependent {
+    fn named(&self, root: &Root, address: &Address, part_of: Option<Oid>) -> Dependent {
         let relation = (address.class == "pg_class").then_some(address.oid);
         let identity = relation
             .and_then(|oid| self.world.relations.get(&oid))
@@ -111,6 +113,7 @@ impl Work<'_> {
         Dependent {
             relation,
             column: address.sub as i16,
+            part_of,
             kind: String::new(),
             identity,
             place: root.place,

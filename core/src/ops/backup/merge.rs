@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::ident::TableName;
 use crate::model::backup::{Part, PartRole};
 use crate::model::event::{Event, Phase};
+use crate::model::lock::LockMode;
 use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::backup::restore::{How, Outcome, RestorePlan, Restored};
 use crate::ops::context::Context;
@@ -58,7 +59,7 @@ async fn inside(ctx: &Context, client: &Client, plan: &RestorePlan) -> Result<Ou
     }
     ctx.observer.observe(Event::Phase(Phase::TableLocks));
     let names: Vec<TableName> = merges.iter().map(|m| m.live.name.clone()).collect();
-    transaction::lock(client, &names, "SHARE ROW EXCLUSIVE").await?;
+    transaction::lock(client, &names, LockMode::ShareRowExclusive).await?;
     let now = inspect::world(client, Vec::new()).await?;
     for merge in &merges {
         let same = now.relations.get(&merge.live.oid);

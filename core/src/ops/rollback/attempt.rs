@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::ident::TableName;
 use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
+use crate::model::lock::LockMode;
 use crate::model::relation::{Oid, Relation, World};
 use crate::ops::context::Context;
 use crate::ops::keep::Continuation;
@@ -60,7 +61,7 @@ pub async fn attempt(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outco
         Err(error) => {
             transaction::abandon(client).await;
             let locks = context.planned.plan.locks.iter();
-            let tables: Vec<TableName> = locks.map(|lock| lock.0.clone()).collect();
+            let tables: Vec<TableName> = locks.map(|lock| lock.table.clone()).collect();
             Err(retry::name_blockers(client, error, &tables).await)
         }
     }
@@ -238,13 +239,13 @@ async fn positions(client: &Client) -> Result<Vec<SequenceRecord>> {
 }
 
 async fn lock_tables(client: &Client, planned: &Planned) -> Result<()> {
-    for mode in ["ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE"] {
+    for mode in [LockMode::AccessExclusive, LockMode::ShareRowExclusive] {
         let mut names: Vec<TableName> = planned
             .plan
             .locks
             .iter()
-            .filter(|lock| lock.1 == mode)
-            .map(|lock| lock.0.clone())
+            .filter(|lock| lock.ahead == Some(mode))
+            .map(|lock| lock.table.clone())
             .collect();
         names.sort();
         names.dedup();

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::ident::TableName;
 use crate::model::backup::BackupFacts;
 use crate::model::event::{Event, Phase};
+use crate::model::lock::LockMode;
 use crate::model::plan::{Coverage, Extent, Fate};
 use crate::model::relation::{Oid, RelationKind, World};
 use crate::ops::analysis;
@@ -245,7 +246,7 @@ async fn lock(
         .map(|r| r.name.clone())
         .collect();
     exclusive.sort();
-    transaction::lock(client, &exclusive, "ACCESS EXCLUSIVE").await?;
+    transaction::lock(client, &exclusive, LockMode::AccessExclusive).await?;
     let concerned = plan
         .details
         .tables
@@ -258,7 +259,7 @@ async fn lock(
         .collect();
     shared.sort();
     shared.dedup();
-    transaction::lock(client, &shared, "SHARE ROW EXCLUSIVE").await?;
+    transaction::lock(client, &shared, LockMode::ShareRowExclusive).await?;
     let all = exclusive.iter().chain(&shared);
     let found = all.filter_map(|name| world.find(&name.schema, &name.name));
     Ok(found.map(|relation| relation.oid).collect())

@@ -6,6 +6,7 @@ use crate::ident::{Revision, TableName};
 use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
 use crate::model::ledger::{Record, Verb};
+use crate::model::lock::LockMode;
 use crate::model::relation::World;
 use crate::ops::attempts::{self, Attempted};
 use crate::ops::context::Context;
@@ -261,7 +262,7 @@ async fn inside(
         .collect();
     let mut names: Vec<TableName> = back.tables.iter().map(TableRecord::name_before).collect();
     names.sort();
-    transaction::lock(client, &names, "SHARE ROW EXCLUSIVE").await?;
+    transaction::lock(client, &names, LockMode::ShareRowExclusive).await?;
     let world = inspect::world(client, plan.world.search_path.clone()).await?;
     let oids: Vec<_> = back.tables.iter().map(|t| t.oid).collect();
     let empty = extent::empty(client, &oids).await?;

@@ -29,7 +29,8 @@ SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.reltuples::in
         FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
         WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
           AND d.objsubid = 0 AND d.deptype = 'e'
-          AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass)
+          AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass),
+       EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p WHERE p.partdefid = c.oid)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') AND {user_schema}";
 
@@ -243,6 +244,7 @@ fn relation(row: &Row) -> Relation {
         triggers: row.get(5),
         estimated_rows: row.get(4),
         extension: row.get(6),
+        default_partition: row.get(7),
     }
 }
 

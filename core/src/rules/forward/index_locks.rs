@@ -1,7 +1,6 @@
 //! FW-INDEX-LOCKS: builds an index while nobody can write the table.
 
 use crate::model::loss::{Finding, Severity};
-use crate::rules::forward::named;
 use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::locks;
@@ -26,7 +25,7 @@ fn check(script: &Script, found: &mut Vec<Finding>) {
         |statement, created| match &statement.kind {
             Kind::Definition { what } if what == "CREATE INDEX" => locks::of(statement)
                 .into_iter()
-                .filter(|(table, _)| !created.has_table(&named(table)))
+                .filter(|(table, _)| !created.has_table(table))
                 .map(|(table, _)| format!("builds an index on {table} while nobody can write it"))
                 .collect(),
             _ => Vec::new(),
