@@ -66,6 +66,9 @@ impl fmt::Display for Revision {
 
 impl Ord for Revision {
     fn cmp(&self, other: &Self) -> Ordering {
+        if self.0 == other.0 {
+            return Ordering::Equal;
+        }
         let mut others = other.parts();
         for part in self.parts() {
             let other = others.next().unwrap_or_default();

@@ -7,6 +7,8 @@
 mod queries;
 mod reading;
 
+use std::cell::{Cell, RefCell};
+
 use tokio_postgres::{Client, Row};
 
 use crate::error::{Error, Result};
@@ -28,6 +30,33 @@ pub async fn read(client: &Client) -> Result<Catalog> {
         catalog.insert(key, object);
     }
     Ok(catalog)
+}
+
+/// A reading that sessions share, since each is a process of the server of its own.
+#[derive(Debug, Default)]
+pub struct Shared {
+    next: Cell<usize>,
+    read: RefCell<Catalog>,
+}
+
+impl Shared {
+    /// Has `client` answer queries, one after the other, until there is none left that another
+    /// session doesn't answer. Assumes what [`read`] does.
+    pub async fn help(&self, client: &Client) -> Result<()> {
+        let known = queries::Known::ask(client).await?;
+        while let Some(query) = queries::OBJECTS.get(self.next.replace(self.next.get() + 1)) {
+            for row in known.rows(client, query).await? {
+                let (key, object) = object(&row)?;
+                self.read.borrow_mut().insert(key, object);
+            }
+        }
+        Ok(())
+    }
+
+    /// What was read, once all who helped are done.
+    pub fn end(self) -> Catalog {
+        self.read.into_inner()
+    }
 }
 
 /// As [`read`], within a transaction whose settings it leaves as they were.

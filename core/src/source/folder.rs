@@ -106,7 +106,8 @@ fn entries(folder: &Path) -> Result<Vec<Entry>> {
         };
         found.push(Entry { path, is_folder });
     }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
+    // All of one folder: comparing the bytes does, and takes paths not apart.
+    found.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     Ok(found)
 }
 

@@ -25,7 +25,8 @@ use crate::source::part::Part;
 pub(super) struct Reading {
     layout: Layout,
     ups: BTreeMap<Revision, Part>,
-    downs: Vec<Part>,
+    /// Several of one revision may be rollbacks of different migrations, by name.
+    downs: BTreeMap<Revision, Vec<Part>>,
     /// Files of Alembic, which only make sense together.
     together: Vec<Script>,
     /// What is wrong, in words.
@@ -38,7 +39,7 @@ impl Reading {
         Self {
             layout,
             ups: BTreeMap::new(),
-            downs: Vec::new(),
+            downs: BTreeMap::new(),
             together: Vec::new(),
             problems: Vec::new(),
         }
@@ -124,8 +125,9 @@ impl Reading {
 
     fn add(&mut self, part: Part) {
         let other = if part.down {
-            let same = |p: &&Part| p.revision == part.revision && self.belong(p, &part);
-            self.downs.iter().find(same)
+            let of_it = self.downs.get(&part.revision);
+            let mut of_it = of_it.into_iter().flatten();
+            of_it.find(|other| self.belong(other, &part))
         } else {
             self.ups.get(&part.revision)
         };
@@ -140,7 +142,8 @@ impl Reading {
                 other.script.path, part.script.path
             ));
         } else if part.down {
-            self.downs.push(part);
+            let of_it = self.downs.entry(part.revision.clone());
+            of_it.or_default().push(part);
         } else {
             self.ups.insert(part.revision.clone(), part);
         }
@@ -157,14 +160,15 @@ impl Reading {
         let mut downs = std::mem::take(&mut self.downs);
         let mut migrations = Vec::new();
         for up in std::mem::take(&mut self.ups).into_values() {
-            let found = downs
-                .iter()
-                .position(|down| down.revision == up.revision && self.belong(down, &up));
-            let down = found.map(|i| downs.swap_remove(i));
+            let down = downs.get_mut(&up.revision).and_then(|of_it| {
+                let found = of_it.iter().position(|down| self.belong(down, &up));
+                found.map(|i| of_it.swap_remove(i))
+            });
             migrations.push(self.migration(up, down));
         }
-        downs.sort_by(|a, b| a.script.path.cmp(&b.script.path));
-        for down in downs {
+        let mut alone: Vec<Part> = downs.into_values().flatten().collect();
+        alone.sort_by(|a, b| a.script.path.cmp(&b.script.path));
+        for down in alone {
             self.problems.push(format!(
                 "'{}' is a rollback without its migration: the names must be the same but for the suffix",
                 down.script.path

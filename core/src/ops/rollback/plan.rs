@@ -9,13 +9,14 @@ use crate::model::ledger::Entry;
 use crate::model::loss::{Finding, Severity, Verdict};
 use crate::model::migration::{Migration, Script, Target};
 use crate::model::plan::{Refusal, RollbackPlan, Step};
+use crate::model::relation::World;
 use crate::ops::analysis::{self, Analysis};
 use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::rollback::graded;
 use crate::ops::stored_catalog;
 use crate::ops::task::Task;
-use crate::pg::session::Session;
+use crate::pg::session::{Client, Session};
 use crate::pg::{catalog, connect, inspect, ledger, lookup, retry, snapshot, transaction};
 use crate::schema::Catalog;
 use crate::source;
@@ -86,13 +87,7 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
     let client = session.client();
     // The folder is read while the server is asked, and two of its processes answer.
     let reading = ctx.reading_migrations();
-    let path = lookup::search_path(client).await?;
-    transaction::ours(client).await?;
-    let (all, world, catalog) = try_join!(
-        ledger::read(client),
-        inspect::world(client, path),
-        schema(ctx),
-    )?;
+    let (all, world, catalog) = look(ctx, client).await?;
     let migrations = if ctx.migrations.exists() || all.is_empty() {
         reading.await?
     } else {
@@ -186,14 +181,28 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
 /// What is not known to a role that may not read the grades.
 const UNGRADED: &str = "the grades of round trips: no right to read them";
 
-/// The schema, read on a session of its own.
-fn schema(ctx: &Context) -> Task<'_, Catalog> {
+/// Ledger, structure and schema.
+async fn look(ctx: &Context, client: &Client) -> Result<(Vec<Entry>, World, Catalog)> {
+    let path = lookup::search_path(client).await?;
+    transaction::ours(client).await?;
+    let schema = catalog::Shared::default();
+    let here = async {
+        let read = try_join!(ledger::read(client), inspect::world(client, path))?;
+        schema.help(client).await?;
+        Ok(read)
+    };
+    let ((all, world), ()) = try_join!(here, help(ctx, &schema))?;
+    Ok((all, world, schema.end()))
+}
+
+/// Reads the schema on a session of its own, and leaves some of it to others.
+fn help<'a>(ctx: &'a Context, schema: &'a catalog::Shared) -> Task<'a, ()> {
     Box::pin(async move {
         let session = connect::connect(&ctx.database, "pgbelay plan").await?;
         let client = session.client();
         snapshot::begin_reading(client, ctx.lock_timeout).await?;
         transaction::ours(client).await?;
-        let read = catalog::read(client).await;
+        let read = schema.help(client).await;
         retry::end_reading(client, read).await
     })
 }

@@ -16,15 +16,15 @@ pub(super) struct Query {
 }
 
 /// Each gives kind, schema, table, name, definition, position, and the oid of the relation that it
-/// belongs to, if any. A line that ends in `-- since N` is for servers of major version N and later.
+/// belongs to, if any; those that take longest stand first. A line that ends in `-- since N` is for servers of major version N and later.
 pub(super) const OBJECTS: [Query; 6] = [
-    named("relations", "the relations", include_str!("relations.sql")),
-    named("columns", "the columns", include_str!("columns.sql")),
     named(
         "parts",
         "constraints, indexes and triggers",
         include_str!("parts.sql"),
     ),
+    named("columns", "the columns", include_str!("columns.sql")),
+    named("relations", "the relations", include_str!("relations.sql")),
     named(
         "about",
         "owners, privileges and comments",
