@@ -38,12 +38,20 @@ fn rehearsed(sandbox: &Sandbox, on: &str) -> (String, Vec<(String, String)>) {
                     not in (select pid::text from pg_stat_activity)";
     assert_eq!(sandbox.query_text(left), "0");
     let answer: Value = serde_json::from_str(&output.stdout).unwrap();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let findings = answer["findings"].as_array().unwrap().iter();
-    let found = findings
-        .filter(|f| f["rule"] == "RB-REHEARSED")
-        .map(|f| (text(&f["severity"]), text(&f["message"])));
-    (text(&answer["verdict"]), found.collect())
+    (text(&answer["verdict"]), found(&answer))
+}
+
+/// Severity and message of what was found by rehearsing.
+fn found(report: &Value) -> Vec<(String, String)> {
+    let findings = report["findings"].as_array().unwrap().iter();
+    let found = findings.filter(|f| f["rule"] == "RB-REHEARSED");
+    found
+        .map(|f| (text(&f["severity"]), text(&f["message"])))
+        .collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -235,12 +243,10 @@ fn locks_are_measured_and_compared_with_those_foretold() {
         sandbox.migration("0002_more", FAMILIES, down);
         let args = ["validate", "0001", "--rehearse", "latest", "--json"];
         let report = &sandbox.run("rollback", &args).json()[0];
-        let findings = report["findings"].as_array().unwrap().iter();
-        let told = findings.filter_map(|finding| finding["message"].as_str());
-        let told: Vec<&str> = told.filter(|text| text.contains("rehearsed on")).collect();
+        let told = found(report);
         let expected = format!(": {mode} on public.{table} for ");
-        let measured = told.iter().any(|text| text.contains(&expected));
-        let unforeseen = told.iter().any(|text| text.contains("not foreseen"));
+        let measured = told.iter().any(|(_, text)| text.contains(&expected));
+        let unforeseen = told.iter().any(|(_, text)| text.contains("not foreseen"));
         assert!(
             measured && !unforeseen,
             "{down}: {told:#?} {:#}",

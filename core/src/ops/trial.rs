@@ -47,8 +47,8 @@ impl Trial<'_> {
         self.end(ran).await
     }
 
-    /// As [`Self::commit`], and notes what the script locks. Outside of a transaction, locks end
-    /// with each statement, and none is noted.
+    /// As [`Self::commit`], and notes what the script locks. Nothing is noted of one that asks to run
+    /// outside a transaction: here, its locks end with each statement.
     pub async fn watched(&self, file: &File, transactional: bool, watch: &mut Watch) -> Result<()> {
         if !transactional {
             return self.commit(file, false).await;

@@ -32,7 +32,8 @@ pub async fn read(client: &Client) -> Result<Catalog> {
     Ok(catalog)
 }
 
-/// A reading that sessions share, since each is a process of the server of its own.
+/// A reading that sessions share, since each is a process of the server of its own. Each also has
+/// its own snapshot: what is changed meanwhile may be there in part.
 #[derive(Debug, Default)]
 pub struct Shared {
     next: Cell<usize>,
