@@ -164,6 +164,30 @@ fn a_hot_standby_is_enough() {
 }
 
 #[test]
+fn one_connection_is_enough_for_a_plan() {
+    let sandbox = filled(&Cluster::private(&[]));
+    sandbox.sql(
+        "create role alone login connection limit 1; grant usage on schema pgbelay to alone;
+         grant select on all tables in schema public, pgbelay to alone",
+    );
+    let url = sandbox.url_as("alone");
+    let plan = || {
+        // The server takes a moment to notice that a connection was closed.
+        let there = "select count(*) from pg_stat_activity where usename = 'alone'";
+        while sandbox.query_text(there) != "0" {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let args = ["validate", "0001", "--json"];
+        let output = sandbox
+            .tool("rollback")
+            .args(&args)
+            .env("DATABASE_URL", &url);
+        output.run().assert_exit(4).json()
+    };
+    assert_eq!(plan(), plan());
+}
+
+#[test]
 fn a_role_that_may_only_read_is_enough() {
     let sandbox = filled(&Cluster::private(&[]));
     sandbox.sql(

@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 use crate::pg::{inspect, query};
 use crate::schema::{Catalog, Object, ObjectKey, ObjectKind};
 
+use queries::Query;
+
 pub use queries::ready;
 pub use reading::Reading;
 
@@ -32,26 +34,69 @@ pub async fn read(client: &Client) -> Result<Catalog> {
     Ok(catalog)
 }
 
-/// A reading that sessions share, since each is a process of the server of its own. Each also has
-/// its own snapshot: what is changed meanwhile may be there in part.
-#[derive(Debug, Default)]
+/// A reading that sessions share, since each is a process of the server of its own. Agrees with
+/// itself as far as they share a snapshot, too.
+#[derive(Debug)]
 pub struct Shared {
-    next: Cell<usize>,
+    open: RefCell<Vec<&'static Query>>,
+    taken: Cell<usize>,
     read: RefCell<Catalog>,
 }
 
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            open: RefCell::new(queries::OBJECTS.iter().rev().collect()),
+            taken: Cell::new(0),
+            read: RefCell::default(),
+        }
+    }
+}
+
+/// A query that a session took; back it goes if that has no answer in the end.
+struct Taken<'a> {
+    query: &'static Query,
+    shared: &'a Shared,
+    answered: bool,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.shared.taken.update(|taken| taken - 1);
+        if !self.answered {
+            self.shared.open.borrow_mut().push(self.query);
+        }
+    }
+}
+
 impl Shared {
+    fn take(&self) -> Option<Taken<'_>> {
+        let query = self.open.borrow_mut().pop()?;
+        self.taken.update(|taken| taken + 1);
+        Some(Taken {
+            query,
+            shared: self,
+            answered: false,
+        })
+    }
+
     /// Has `client` answer queries, one after the other, until there is none left that another
     /// session doesn't answer. Assumes what [`read`] does.
     pub async fn help(&self, client: &Client) -> Result<()> {
         let known = queries::Known::ask(client).await?;
-        while let Some(query) = queries::OBJECTS.get(self.next.replace(self.next.get() + 1)) {
-            for row in known.rows(client, query).await? {
+        while let Some(mut taken) = self.take() {
+            for row in known.rows(client, taken.query).await? {
                 let (key, object) = object(&row)?;
                 self.read.borrow_mut().insert(key, object);
             }
+            taken.answered = true;
         }
         Ok(())
+    }
+
+    /// True while a session has a query that it hasn't answered yet.
+    pub fn is_being_read(&self) -> bool {
+        self.taken.get() > 0
     }
 
     /// What was read, once all who helped are done.

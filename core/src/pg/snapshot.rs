@@ -64,6 +64,19 @@ pub async fn begin(
     })
 }
 
+/// The snapshot that the transaction of `client` reads from, for [`share`].
+pub async fn id(client: &Client) -> Result<String> {
+    let sql = "SELECT pg_catalog.pg_export_snapshot()";
+    let row = client.query_one(sql, &[]).await;
+    Ok(row.pg("could not export a snapshot")?.get(0))
+}
+
+/// Has the transaction of `client`, which has read nothing yet, read from the snapshot `id`.
+pub async fn share(client: &Client, id: &str) -> Result<()> {
+    let sql = format!("SET TRANSACTION SNAPSHOT {}", quote::literal(id));
+    (client.batch_execute(&sql).await).pg("could not share the instant that is read")
+}
+
 /// What tells the server that `client` is connected to from any other, and from itself before it
 /// was started anew.
 pub async fn instance(client: &Client) -> Result<String> {

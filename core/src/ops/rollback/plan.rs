@@ -1,5 +1,6 @@
 //! Finding out what a rollback would do. Only reads.
 
+use futures_util::future::{Either, select};
 use futures_util::try_join;
 
 use crate::error::{Context as _, Error, Kind, Result};
@@ -16,7 +17,7 @@ use crate::ops::context::Context;
 use crate::ops::rollback::graded;
 use crate::ops::stored_catalog;
 use crate::ops::task::Task;
-use crate::pg::session::{Client, Session};
+use crate::pg::session::Session;
 use crate::pg::{catalog, connect, inspect, ledger, lookup, retry, snapshot, transaction};
 use crate::schema::Catalog;
 use crate::source;
@@ -87,7 +88,7 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
     let client = session.client();
     // The folder is read while the server is asked, and two of its processes answer.
     let reading = ctx.reading_migrations();
-    let (all, world, catalog) = look(ctx, client).await?;
+    let (all, world, catalog) = look(ctx, session).await?;
     let migrations = if ctx.migrations.exists() || all.is_empty() {
         reading.await?
     } else {
@@ -182,25 +183,45 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
 const UNGRADED: &str = "the grades of round trips: no right to read them";
 
 /// Ledger, structure and schema.
-async fn look(ctx: &Context, client: &Client) -> Result<(Vec<Entry>, World, Catalog)> {
+async fn look(ctx: &Context, session: &Session) -> Result<(Vec<Entry>, World, Catalog)> {
+    let client = session.client();
+    let snapshot = snapshot::id(client).await?;
     let path = lookup::search_path(client).await?;
     transaction::ours(client).await?;
     let schema = catalog::Shared::default();
     let here = async {
         let read = try_join!(ledger::read(client), inspect::world(client, path))?;
         schema.help(client).await?;
-        Ok(read)
+        Ok::<_, Error>(read)
     };
-    let ((all, world), ()) = try_join!(here, help(ctx, &schema))?;
+    // Whatever becomes of the help (there may be no connection left for it), all is read here then.
+    let helping = help(ctx, session, &snapshot, &schema);
+    let (all, world) = match select(Box::pin(here), helping).await {
+        Either::Left((read, helping)) => {
+            let read = read?;
+            if schema.is_being_read() && helping.await.is_err() {
+                schema.help(client).await?;
+            }
+            read
+        }
+        Either::Right((_, here)) => here.await?,
+    };
     Ok((all, world, schema.end()))
 }
 
-/// Reads the schema on a session of its own, and leaves some of it to others.
-fn help<'a>(ctx: &'a Context, schema: &'a catalog::Shared) -> Task<'a, ()> {
+/// Reads the schema on a session of its own, of the same instant, and leaves some of it to others.
+fn help<'a>(
+    ctx: &'a Context,
+    session: &'a Session,
+    snapshot: &'a str,
+    schema: &'a catalog::Shared,
+) -> Task<'a, ()> {
     Box::pin(async move {
-        let session = connect::connect(&ctx.database, "pgbelay plan").await?;
+        let database = ctx.database.at(session.host());
+        let session = connect::connect(&database, "pgbelay plan").await?;
         let client = session.client();
         snapshot::begin_reading(client, ctx.lock_timeout).await?;
+        snapshot::share(client, snapshot).await?;
         transaction::ours(client).await?;
         let read = schema.help(client).await;
         retry::end_reading(client, read).await

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::pg::query;
 
 /// One of the queries.
+#[derive(Debug)]
 pub(super) struct Query {
     /// Of the statement that keeps it ready.
     name: &'static str,
