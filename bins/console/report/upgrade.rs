@@ -21,7 +21,7 @@ pub fn wire(plan: &UpgradePlan, preview: Option<&Preview>) -> Value {
             "sql": preview.map(|_| m.up.text.as_str()),
         })
     };
-    let lock = |lock: &Lock| json!({"path": lock.path, "line": lock.line, "table": lock.table.to_string(), "mode": lock.mode.as_str()});
+    let lock = |lock: &Lock| json!({"path": lock.path, "line": lock.line, "table": lock.table.clone(), "mode": lock.mode.as_str()});
     let mut wire = json!({
         "database": plan.database,
         "from": plan.current.as_ref().map(Revision::as_str),
@@ -84,7 +84,7 @@ fn locks(locks: &[Lock]) -> String {
     for lock in locks {
         let file = lock.path.rsplit('/').next().unwrap_or(&lock.path);
         table.row([
-            lock.table.to_string(),
+            lock.table.clone(),
             lock.mode.as_str().to_owned(),
             findings::place(file, lock.line),
         ]);

@@ -44,15 +44,15 @@ pub enum Became {
 }
 
 impl Content {
-    /// The same, with each table called as `names` has it, if it does.
+    /// The same, with each table called as `names` has it, if it does. One that has its name by
+    /// now, and isn't meant, is left out.
     #[must_use]
     pub fn called(self, names: &BTreeMap<String, String>) -> Self {
-        let tables = self.tables.into_iter();
-        let called = tables.map(|(name, rows)| (names.get(&name).cloned().unwrap_or(name), rows));
-        Self {
-            tables: called.collect(),
-            ..self
-        }
+        let (known, mut tables): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            (self.tables.into_iter()).partition(|(name, _)| names.contains_key(name));
+        let called = |(name, rows)| Some((names.get(&name)?.clone(), rows));
+        tables.extend(known.into_iter().filter_map(called));
+        Self { tables, ..self }
     }
 
     /// What became of each table that holds something else in `after`, by name. Tables that are
@@ -84,6 +84,26 @@ impl Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_table_does_not_stand_for_the_one_that_had_its_name() {
+        let content = |tables: &[(&str, i64)]| Content {
+            tables: (tables.iter())
+                .map(|&(name, count)| {
+                    let digest = count.to_string();
+                    (name.to_owned(), Rows { count, digest })
+                })
+                .collect(),
+            ..Content::default()
+        };
+        let before = content(&[("t", 3), ("a", 1), ("b", 2)]);
+        for renamed in ["old", "zold"] {
+            let after = content(&[("t", 0), (renamed, 3), ("a", 2), ("b", 1)]);
+            let names = [(renamed, "t"), ("a", "b"), ("b", "a")];
+            let names = names.map(|(now, then)| (now.to_owned(), then.to_owned()));
+            assert_eq!(before.became(&after.called(&names.into())), []);
+        }
+    }
 
     #[test]
     fn only_what_changed_is_told() {

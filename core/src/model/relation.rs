@@ -83,6 +83,15 @@ pub struct ConditionalUnique {
     pub predicate: Option<String>,
 }
 
+/// What has a name among relations, and neither rows of its own nor a query: an index, a sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its name.
+    pub name: TableName,
+    /// The table of an index.
+    pub table: Option<Oid>,
+}
+
 /// A relation that holds rows, or a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relation {
@@ -107,6 +116,8 @@ pub struct Relation {
     pub triggers: bool,
     /// The planner's estimate of rows; negative when never analysed.
     pub estimated_rows: i64,
+    /// The type that it was made OF.
+    pub of_type: Option<Oid>,
     /// It takes the rows that no other partition of its parent takes.
     pub default_partition: bool,
     /// The extension that owns it, if any.
@@ -130,12 +141,16 @@ impl Relation {
 pub struct World {
     /// Relations by oid.
     pub relations: BTreeMap<Oid, Relation>,
+    /// Indexes and sequences by oid.
+    pub parts: BTreeMap<Oid, Part>,
     /// All foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
     /// The schemas, by name.
     pub schemas: BTreeMap<String, Oid>,
     /// Types and domains by schema and name (not the row types of tables, not array types).
     pub types: BTreeMap<TableName, Oid>,
+    /// What each domain is over.
+    pub domains: BTreeMap<Oid, Oid>,
     /// The effective search path of the session, `pg_catalog` left out.
     pub search_path: Vec<String>,
 }
@@ -154,6 +169,17 @@ impl World {
         let mut relations = self.relations.values();
         let default = relations.find(|r| r.default_partition && r.parents.contains(&parent));
         default.map(|r| r.oid)
+    }
+
+    /// Relations that store rows and have a column of the domain `oid`, or of one over it.
+    pub fn with_domain(&self, oid: Oid) -> Vec<Oid> {
+        let is_over = |column: &Column| {
+            let under = |of: &Oid| self.domains.get(of).copied();
+            std::iter::successors(Some(column.type_oid), under).any(|of| of == oid)
+        };
+        let relations = self.relations.values().filter(|r| r.stores_rows());
+        let concerned = relations.filter(|r| r.columns.iter().any(is_over));
+        concerned.map(|r| r.oid).collect()
     }
 
     /// `oid` and everything that inherits from it or is a partition of it, at any depth.

@@ -162,6 +162,12 @@ pub async fn analyse(
         fails,
         ..
     } = work;
+    for (view, mode) in std::mem::take(&mut reach.locked_views) {
+        for oid in lookup::beneath(client, view).await? {
+            let members = world.family(oid).into_iter();
+            reach.locks.extend(members.map(|member| (member, mode)));
+        }
+    }
     let locks = locks::of(&world, &reach, &dependents, &covered);
     Ok(Analysis {
         refusals: reach.refusals,

@@ -9,9 +9,8 @@ use crate::ops::task::Task;
 use crate::ops::upgrade::UpgradePlan;
 use crate::pg::session::Client;
 use crate::pg::{connect, inspect, lookup, retry, snapshot, transaction};
-use crate::sql::locks;
+use crate::sql::locks::{self, On};
 use crate::sql::parse;
-use crate::sql::statement::Name;
 
 /// A table lock that a statement takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +19,8 @@ pub struct Lock {
     pub path: String,
     /// One-based line of the statement.
     pub line: u32,
-    /// The relation, as written there.
-    pub table: Name,
+    /// On what, as it is called there.
+    pub table: String,
     /// The mode.
     pub mode: LockMode,
 }
@@ -76,10 +75,10 @@ async fn read(client: &Client, plan: &UpgradePlan) -> Result<Preview> {
         .extend(not_judged.map(|r| format!("{}:{}: {}", r.path, r.line, r.reason)));
     for step in &steps {
         for statement in parse::script(&step.script.text) {
-            let lock = |(table, mode)| Lock {
+            let lock = |(on, mode): (On, LockMode)| Lock {
                 path: step.script.path.clone(),
                 line: statement.line,
-                table,
+                table: on.to_string(),
                 mode,
             };
             preview

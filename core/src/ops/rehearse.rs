@@ -13,6 +13,7 @@ use crate::model::content::{Became, Content};
 use crate::model::event::{Event, Phase};
 use crate::model::loss::{Finding, Severity, Verdict};
 use crate::model::plan::{Coverage, Fate, Step};
+use crate::ops::analysis;
 use crate::ops::backup::{open, verify};
 use crate::ops::context::Context;
 use crate::ops::loading::after;
@@ -25,6 +26,7 @@ use crate::pg::scratch::Scratch;
 use crate::pg::session::Client;
 use crate::pg::{catalog, connect, dump, rehearsal, server, transaction};
 use crate::schema::{Catalog, Entry, diff, dump_entries};
+use crate::sql::statement::{Kind, Statement};
 
 const APPLICATION: &str = "pgbelay rehearsal";
 
@@ -182,6 +184,17 @@ async fn rehearse(
     let seconds = ended.duration_since(began).as_secs_f64();
     let message = format!("the scripts run, in {seconds:.1} s");
     tell(Severity::Info, String::new(), 0, message);
+    for step in &plan.steps {
+        if outside(step, &analysis::statements(step)) {
+            let message = "what it locks isn't measured, since it runs outside a transaction";
+            tell(
+                Severity::Info,
+                step.script.path.clone(),
+                0,
+                message.to_owned(),
+            );
+        }
+    }
     let names = watch.former_names(client).await?;
     for held in &watch.end() {
         let mut foretold = plan.locks.iter();
@@ -234,10 +247,22 @@ async fn scripts(
             client,
             revision: &step.revision,
         };
-        let ran = trial.watched(&step.script, step.transactional, watch).await;
+        let statements = analysis::statements(step);
+        let ran = if outside(step, &statements) {
+            trial.commit(&step.script, false).await
+        } else {
+            trial.watched(&step.script, &statements, watch).await
+        };
         ran.map_err(|error| (step.script.path.clone(), error))?;
     }
     Ok(())
+}
+
+/// True for a script that a rollback can't run in its transaction, and this can. Its locks end with
+/// each statement.
+fn outside(step: &Step, statements: &[Statement]) -> bool {
+    let must = |s: &Statement| matches!(s.kind, Kind::NonTransactional { .. });
+    !step.transactional && statements.iter().any(must)
 }
 
 /// What there is to say about a lock that the scripts held until they `ended`. How long is told

@@ -47,15 +47,17 @@ impl Trial<'_> {
         self.end(ran).await
     }
 
-    /// As [`Self::commit`], and notes what the script locks. Nothing is noted of one that asks to run
-    /// outside a transaction: here, its locks end with each statement.
-    pub async fn watched(&self, file: &File, transactional: bool, watch: &mut Watch) -> Result<()> {
-        if !transactional {
-            return self.commit(file, false).await;
-        }
+    /// Runs `statements` of the script as a rollback does, in one transaction, makes them final and
+    /// notes what they lock.
+    pub async fn watched(
+        &self,
+        file: &File,
+        statements: &[Statement],
+        watch: &mut Watch,
+    ) -> Result<()> {
         session::refresh(self.client).await?;
         self.begin().await?;
-        let ran = self.inside(file, Some(watch)).await;
+        let ran = self.inside(file, statements, Some(watch)).await;
         self.end(ran).await
     }
 
@@ -78,19 +80,24 @@ impl Trial<'_> {
 
     /// Runs the script in the open transaction.
     pub async fn within(&self, file: &File) -> Result<()> {
-        self.inside(file, None).await
-    }
-
-    async fn inside(&self, file: &File, watch: Option<&mut Watch>) -> Result<()> {
-        let client = self.client;
         let statements = parse::script(&file.text);
         let own = parse::own_transaction(&statements).unwrap_or(&statements);
-        stays_inside(file, own)?;
+        self.inside(file, own, None).await
+    }
+
+    async fn inside(
+        &self,
+        file: &File,
+        statements: &[Statement],
+        watch: Option<&mut Watch>,
+    ) -> Result<()> {
+        let client = self.client;
+        stays_inside(file, statements)?;
         transaction::script(client).await?;
-        let whole = self.script(file, own);
+        let whole = self.script(file, statements);
         if let Some(watch) = watch {
             script::check(&whole)?;
-            for statement in own {
+            for statement in statements {
                 let began = Instant::now();
                 let one = self.script(file, std::slice::from_ref(statement));
                 script::run(client, &one, &Quiet, false).await?;

@@ -11,8 +11,7 @@ use crate::pg::inspect::Address;
 use crate::sql::quote;
 use crate::sql::statement::Name;
 
-/// The objects that `name` of kind `what` (`sequence`, `index`, `extension`, `function`) may
-/// mean, along `path`. Overloads of a function are all returned: what each drags along counts.
+/// The objects that `name` of kind `what` (`extension`, `function`) may mean, along `path`. Overloads of a function are all returned: what each drags along counts.
 pub async fn addresses(
     client: &Client,
     what: &str,
@@ -25,17 +24,11 @@ pub async fn addresses(
             "SELECT oid FROM pg_catalog.pg_extension WHERE extname = $2 \
              AND ($1::text IS NULL OR true) AND ($3::text[] IS NULL OR true)",
         ),
-        "function" | "procedure" | "routine" | "aggregate" => (
+        _ => (
             "pg_proc",
             "SELECT p.oid FROM pg_catalog.pg_proc p \
              JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
              WHERE p.proname = $2 AND (n.nspname = $1 OR $1 IS NULL AND n.nspname = ANY ($3))",
-        ),
-        _ => (
-            "pg_class",
-            "SELECT c.oid FROM pg_catalog.pg_class c \
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE c.relname = $2 AND (n.nspname = $1 OR $1 IS NULL AND n.nspname = ANY ($3))",
         ),
     };
     let rows = client.query(sql, &[&name.schema, &name.name, &path]).await;
@@ -54,14 +47,22 @@ pub async fn constraint(client: &Client, table: Oid, name: &str) -> Result<Optio
     Ok(row.map(|row| Address::new("pg_constraint", row.get(0), 0)))
 }
 
-/// The table that the index at `address` is of; `None` for what is no index.
-pub async fn indexed(client: &Client, address: &Address) -> Result<Option<Oid>> {
-    if address.class != "pg_class" || address.sub != 0 {
-        return Ok(None);
-    }
-    let sql = "SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = $1";
-    let row = client.query_opt(sql, &[&address.oid]).await;
-    Ok(row.pg("could not look up an index")?.map(|row| row.get(0)))
+/// The tables that the view `oid` reads, by way of other views, too.
+pub async fn beneath(client: &Client, oid: Oid) -> Result<Vec<Oid>> {
+    let sql = "WITH RECURSIVE read (oid) AS (
+            SELECT $1::oid
+          UNION
+            SELECT d.refobjid FROM read
+            JOIN pg_catalog.pg_class v ON v.oid = read.oid AND v.relkind = 'v'
+            JOIN pg_catalog.pg_rewrite r ON r.ev_class = v.oid AND r.rulename = '_RETURN'
+            JOIN pg_catalog.pg_depend d ON d.objid = r.oid
+             AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+             AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+        SELECT read.oid FROM read JOIN pg_catalog.pg_class c ON c.oid = read.oid
+        WHERE c.relkind IN ('r', 'p', 'm', 'f')";
+    let rows = client.query(sql, &[&oid]).await;
+    let rows = rows.pg("could not look up what a view reads")?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// What came of a counting query.

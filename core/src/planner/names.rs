@@ -14,7 +14,9 @@ pub enum Bound {
     Existing(Oid),
     /// A relation that an earlier statement made.
     Created,
-    /// Nothing that the world knows: missing, or an index or a sequence.
+    /// An index or a sequence that is there before the scripts run.
+    Part(Oid),
+    /// Nothing that the world knows.
     Nothing,
 }
 
@@ -26,6 +28,8 @@ pub struct Names<'w> {
     relations: HashMap<TableName, Bound>,
     /// Current name of a column → its original name; `None` for a column that a script added.
     columns: HashMap<(Oid, String), Option<String>>,
+    /// The same of constraints.
+    constraints: HashMap<(Oid, String), Option<String>>,
     schemas: HashMap<String, Option<Oid>>,
     types: HashMap<TableName, Option<Oid>>,
 }
@@ -33,15 +37,16 @@ pub struct Names<'w> {
 impl<'w> Names<'w> {
     /// The names as they are before the first statement.
     pub fn new(world: &'w World) -> Self {
+        let relations = world.relations.values();
+        let relations = relations.map(|r| (r.name.clone(), Bound::Existing(r.oid)));
+        let parts = world.parts.iter();
+        let parts = parts.map(|(oid, part)| (part.name.clone(), Bound::Part(*oid)));
         Self {
             world,
             path: world.search_path.clone(),
-            relations: world
-                .relations
-                .values()
-                .map(|r| (r.name.clone(), Bound::Existing(r.oid)))
-                .collect(),
+            relations: relations.chain(parts).collect(),
             columns: HashMap::new(),
+            constraints: HashMap::new(),
             schemas: world
                 .schemas
                 .iter()
@@ -58,6 +63,11 @@ impl<'w> Names<'w> {
     /// `SET search_path`; `None` puts the session's own back.
     pub fn set_path(&mut self, path: Option<Vec<String>>) {
         self.path = path.unwrap_or_else(|| self.world.search_path.clone());
+    }
+
+    /// The schemas in which names without one are looked for.
+    pub fn path(&self) -> &[String] {
+        &self.path
     }
 
     /// The full name that `name` resolves to, and what it stands for.
@@ -113,9 +123,63 @@ impl<'w> Names<'w> {
 
     /// Notes that `from` is called `to` from here on.
     pub fn rename(&mut self, from: &TableName, to: TableName) {
-        if let Some(bound) = self.relations.remove(from) {
-            self.relations.insert(to, bound);
+        let Some(bound) = self.relations.remove(from) else {
+            return;
+        };
+        match bound {
+            // Indexes move with their table.
+            Bound::Existing(table) if from.schema != to.schema => {
+                for full in self.indexes_of(table) {
+                    self.rename(&full, TableName::new(&to.schema, &full.name));
+                }
+            }
+            // That of a constraint has its name.
+            Bound::Part(index) => {
+                let part = self.world.parts.get(&index);
+                if let Some(table) = part.and_then(|part| part.table) {
+                    self.constraint_is_called(table, &from.name, &to.name);
+                }
+            }
+            _ => {}
         }
+        self.relations.insert(to, bound);
+    }
+
+    fn indexes_of(&self, table: Oid) -> Vec<TableName> {
+        let is_of = |bound: &Bound| match bound {
+            Bound::Part(part) => {
+                let part = self.world.parts.get(part);
+                part.is_some_and(|part| part.table == Some(table))
+            }
+            _ => false,
+        };
+        let all = self.relations.iter().filter(|(_, bound)| is_of(bound));
+        all.map(|(full, _)| full.clone()).collect()
+    }
+
+    /// The original name of the constraint `name`; `None` when none of today's is called so.
+    pub fn constraint(&self, table: Oid, name: &str) -> Option<String> {
+        let known = self.constraints.get(&(table, name.to_owned()));
+        known.cloned().unwrap_or_else(|| Some(name.to_owned()))
+    }
+
+    /// Notes a renamed constraint.
+    pub fn rename_constraint(&mut self, table: Oid, from: &str, to: &str) {
+        self.constraint_is_called(table, from, to);
+        // Its index has its name.
+        let mut indexes = self.indexes_of(table).into_iter();
+        if let Some(full) = indexes.find(|full| full.name == from)
+            && let Some(bound) = self.relations.remove(&full)
+        {
+            self.relations
+                .insert(TableName::new(&full.schema, to), bound);
+        }
+    }
+
+    fn constraint_is_called(&mut self, table: Oid, from: &str, to: &str) {
+        let original = self.constraint(table, from);
+        self.constraints.insert((table, from.to_owned()), None);
+        self.constraints.insert((table, to.to_owned()), original);
     }
 
     /// The original name of `column`; `None` when a script added it.

@@ -1,15 +1,15 @@
 //! The walk through the scripts: what each statement touches, in today's names.
 
 mod drops;
+mod locks;
 mod rows;
 
 use crate::ident::TableName;
-use crate::model::lock::LockMode;
 use crate::model::plan::{Refusal, Step};
 use crate::model::relation::{Oid, RelationKind, World};
 use crate::planner::names::{Bound, Names};
+use crate::planner::reach::locks::Reference;
 use crate::planner::touch::{Action, Place, Reach, Root, RootObject, Touch};
-use crate::sql::locks;
 use crate::sql::mask;
 use crate::sql::statement::{Kind, Name, Statement, TableAction};
 
@@ -28,6 +28,7 @@ pub fn walk(world: &World, steps: &[Step], scripts: &[Vec<Statement>]) -> Reach 
             statement: 0,
             line: 0,
         },
+        references: Vec::new(),
         meaning_changed: false,
     };
     for (step, statements) in scripts.iter().enumerate() {
@@ -64,6 +65,8 @@ struct Walker<'a> {
     names: Names<'a>,
     reach: Reach,
     place: Place,
+    /// Foreign keys that the scripts made.
+    references: Vec<Reference>,
     /// A script set `search_path`, or changed a type or a function: expressions no longer mean
     /// what they mean today.
     meaning_changed: bool,
@@ -87,7 +90,7 @@ impl Walker<'_> {
             Kind::DropTable(drop) | Kind::DropMatview(drop) => self.drop_relations(drop),
             Kind::DropSchema(drop) => self.drop_schemas(drop),
             Kind::DropType(drop) => self.drop_types(drop),
-            Kind::DropSequence(drop) => self.drop_others("sequence", drop),
+            Kind::DropSequence(drop) => self.drop_parts(drop),
             Kind::DropExtension(drop) => self.drop_others("extension", drop),
             Kind::DropDefinition { what, drop, on } => {
                 // Later statements may rely on the trigger, rule or policy being gone.
@@ -174,24 +177,6 @@ impl Walker<'_> {
         }
     }
 
-    fn lock(&mut self, statement: &Statement) {
-        for (name, mode) in locks::of(statement) {
-            let (_, Bound::Existing(oid)) = self.names.relation(&name) else {
-                continue;
-            };
-            // A new partition locks its parent alone; all else goes on to partitions and children.
-            let creates = matches!(statement.kind, Kind::CreateTable(_) | Kind::EnsureTable(_));
-            let members = if creates && mode == LockMode::AccessExclusive {
-                let default = self.world.default_partition(oid);
-                std::iter::once(oid).chain(default).collect()
-            } else {
-                self.world.family(oid)
-            };
-            let locks = &mut self.reach.locks;
-            locks.extend(members.into_iter().map(|member| (member, mode)));
-        }
-    }
-
     /// Statements that lose nothing, but change what later names mean.
     fn naming(&mut self, kind: &Kind) {
         match kind {
@@ -199,6 +184,7 @@ impl Walker<'_> {
                 let (full, bound) = self.names.relation(from);
                 self.redefine(bound);
                 let renamed = TableName::new(&full.schema, to);
+                self.reference_renamed(&full, &renamed);
                 self.names.rename(&full, renamed);
             }
             Kind::SetSchema { from, to } => {
@@ -304,7 +290,7 @@ impl Walker<'_> {
     fn touch(&mut self, name: &Name, only: bool, action: Action) {
         match self.names.relation(name) {
             (_, Bound::Existing(table)) => self.push(table, only, action),
-            (_, Bound::Created) => {}
+            (_, Bound::Created | Bound::Part(_)) => {}
             (full, Bound::Nothing) => self.fails(format!("there is no table {full}")),
         }
     }
@@ -313,7 +299,8 @@ impl Walker<'_> {
         let (full, bound) = self.names.relation(name);
         let table = match bound {
             Bound::Existing(oid) => Some(oid),
-            Bound::Created => None,
+            // A sequence can be altered as a table.
+            Bound::Created | Bound::Part(_) => None,
             Bound::Nothing => {
                 if !if_exists {
                     self.fails(format!("there is no table {full}"));
@@ -346,7 +333,12 @@ impl Walker<'_> {
                     }
                 }
                 TableAction::DropConstraint { name, cascade } => {
-                    self.root(RootObject::Constraint(table, name.clone()), *cascade);
+                    if let Some(original) = self.names.constraint(table, name) {
+                        self.root(RootObject::Constraint(table, original), *cascade);
+                    }
+                }
+                TableAction::RenameConstraint { from, to } => {
+                    self.names.rename_constraint(table, from, to);
                 }
                 TableAction::DetachPartition {
                     concurrently: true, ..

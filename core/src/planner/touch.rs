@@ -83,9 +83,11 @@ pub enum RootObject {
     Schema(Oid),
     /// A type or domain.
     Type(Oid),
-    /// Anything else, to be looked up in the catalog by the word of its kind: `sequence`,
-    /// `extension`, `index`, `function`.
-    Other(String, Name),
+    /// An index or a sequence.
+    Part(Oid),
+    /// Anything else, to be looked up in the catalog by the word of its kind (`extension`,
+    /// `function`), along the search path of the statement.
+    Other(String, Name, Vec<String>),
     /// A constraint of a table.
     Constraint(Oid, String),
 }
@@ -122,6 +124,8 @@ pub struct Reach {
     pub replaced: Vec<Oid>,
     /// Tables that statements lock by their words, and how.
     pub locks: Vec<(Oid, LockMode)>,
+    /// Views of which all that they read is locked, and how.
+    pub locked_views: Vec<(Oid, LockMode)>,
     /// Code that can't be read will run: anything may change.
     pub opaque: bool,
 }

@@ -285,6 +285,13 @@ pub enum TableAction {
         /// `CASCADE`.
         cascade: bool,
     },
+    /// `RENAME CONSTRAINT`.
+    RenameConstraint {
+        /// The old name.
+        from: String,
+        /// The new name.
+        to: String,
+    },
     /// `DETACH PARTITION` (rows leave the parent, none is lost).
     DetachPartition {
         /// The partition.

@@ -133,6 +133,7 @@ fn action(action: &TableAction) -> String {
         TableAction::DropConstraint { name, cascade } => {
             format!("constraint {name}{}", flag(*cascade, "cascade"))
         }
+        TableAction::RenameConstraint { from, to } => format!("constraint {from} to {to}"),
         TableAction::DetachPartition {
             partition,
             concurrently,

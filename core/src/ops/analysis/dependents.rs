@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::model::relation::{Oid, Relation};
+use crate::model::relation::Relation;
 use crate::ops::analysis::Work;
 use crate::pg::inspect::{self, Address};
 use crate::pg::lookup;
@@ -50,8 +50,7 @@ impl Work<'_> {
             let together = roots.iter().zip(&named).filter(|r| r.0.place == root.place);
             gone.extend(together.flat_map(|r| r.1.iter().cloned()));
             for address in addresses {
-                let part_of = lookup::indexed(self.client, address).await?;
-                all.push(self.named(root, address, part_of));
+                all.push(self.named(root, address));
             }
             let found = inspect::closure(self.client, addresses).await?;
             let stopper = found.iter().find(|d| {
@@ -105,7 +104,11 @@ impl Work<'_> {
             && !dependent.identity.contains("pg_toast")
     }
 
-    fn named(&self, root: &Root, address: &Address, part_of: Option<Oid>) -> Dependent {
+    fn named(&self, root: &Root, address: &Address) -> Dependent {
+        let part_of = match &root.object {
+            RootObject::Part(oid) => self.world.parts.get(oid).and_then(|part| part.table),
+            _ => None,
+        };
         let relation = (address.class == "pg_class").then_some(address.oid);
         let identity = relation
             .and_then(|oid| self.world.relations.get(&oid))
@@ -123,7 +126,9 @@ impl Work<'_> {
 
     async fn addresses(&self, root: &Root) -> Result<Vec<Address>> {
         Ok(match &root.object {
-            RootObject::Relation(oid) => vec![Address::new("pg_class", *oid, 0)],
+            RootObject::Relation(oid) | RootObject::Part(oid) => {
+                vec![Address::new("pg_class", *oid, 0)]
+            }
             RootObject::Column(oid, name) => self
                 .world
                 .relations
@@ -138,8 +143,8 @@ impl Work<'_> {
                 let found = lookup::constraint(self.client, *table, name).await?;
                 found.into_iter().collect()
             }
-            RootObject::Other(what, name) => {
-                lookup::addresses(self.client, what, name, &self.world.search_path).await?
+            RootObject::Other(what, name, path) => {
+                lookup::addresses(self.client, what, name, path).await?
             }
         })
     }

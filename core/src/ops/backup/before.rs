@@ -79,7 +79,10 @@ async fn read(
             | RootObject::Column(oid, _)
             | RootObject::Constraint(oid, _) => drop(oids.insert(oid)),
             // What depends on them is covered.
-            RootObject::Schema(_) | RootObject::Type(_) | RootObject::Other(..) => {}
+            RootObject::Schema(_)
+            | RootObject::Type(_)
+            | RootObject::Part(_)
+            | RootObject::Other(..) => {}
         }
     }
     Ok(Some(names(world, oids)))

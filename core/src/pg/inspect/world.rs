@@ -13,6 +13,7 @@ use crate::model::relation::Column;
 use crate::model::relation::ConditionalUnique;
 use crate::model::relation::ForeignKey;
 use crate::model::relation::Oid;
+use crate::model::relation::Part;
 use crate::model::relation::Relation;
 use crate::model::relation::RelationKind;
 use crate::model::relation::World;
@@ -30,9 +31,16 @@ SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.reltuples::in
         WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
           AND d.objsubid = 0 AND d.deptype = 'e'
           AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass),
-       EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p WHERE p.partdefid = c.oid)
+       EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p WHERE p.partdefid = c.oid),
+       nullif(c.reloftype, 0)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') AND {user_schema}";
+
+const PARTS: &str = "
+SELECT c.oid, n.nspname::text, c.relname::text, i.indrelid
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+WHERE c.relkind IN ('i', 'I', 'S') AND {user_schema}";
 
 // Since 18 attnotnull is also set for a NOT NULL that is NOT VALID: it promises nothing.
 const COLUMNS: &str = "
@@ -133,7 +141,7 @@ SELECT n.oid, n.nspname::text FROM pg_catalog.pg_namespace n WHERE {user_schema}
 
 // Row types of tables, array types and the multiranges that come with ranges are left out.
 const TYPES: &str = "
-SELECT t.oid, n.nspname::text, t.typname::text
+SELECT t.oid, n.nspname::text, t.typname::text, nullif(t.typbasetype, 0)
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
 WHERE t.typtype IN ('b', 'c', 'd', 'e', 'r') AND (c.relkind IS NULL OR c.relkind = 'c')
@@ -173,16 +181,18 @@ async fn reaching(client: &Client, search_path: Vec<String>, reach: Reach) -> Re
         "true"
     };
     let foreign_keys = FOREIGN_KEYS.replace("{enforced}", enforced);
-    let (relations, columns, uniques, conditional, parents, foreign_keys, schemas, types) = try_join!(
-        read(client, reach, "the relations", RELATIONS),
-        read(client, reach, "the columns", COLUMNS),
-        read(client, reach, "the unique indexes", UNIQUES),
-        read(client, reach, "the unique indexes", CONDITIONAL),
-        read(client, reach, "the inheritance", PARENTS),
-        read(client, reach, "the foreign keys", &foreign_keys),
-        read(client, reach, "the schemas", SCHEMAS),
-        read(client, reach, "the types", TYPES),
-    )?;
+    let (relations, parts, columns, uniques, conditional, parents, foreign_keys, schemas, types) =
+        try_join!(
+            read(client, reach, "the relations", RELATIONS),
+            read(client, reach, "the indexes and sequences", PARTS),
+            read(client, reach, "the columns", COLUMNS),
+            read(client, reach, "the unique indexes", UNIQUES),
+            read(client, reach, "the unique indexes", CONDITIONAL),
+            read(client, reach, "the inheritance", PARENTS),
+            read(client, reach, "the foreign keys", &foreign_keys),
+            read(client, reach, "the schemas", SCHEMAS),
+            read(client, reach, "the types", TYPES),
+        )?;
     let mut relations: BTreeMap<Oid, Relation> =
         relations.iter().map(relation).map(|r| (r.oid, r)).collect();
     for row in &columns {
@@ -212,11 +222,14 @@ async fn reaching(client: &Client, search_path: Vec<String>, reach: Reach) -> Re
             relation.parents.push(row.get(1));
         }
     }
+    let domain = |row: &Row| Some((row.get(0), row.get::<_, Option<Oid>>(3)?));
     Ok(World {
         relations,
+        parts: parts.iter().map(part).collect(),
         foreign_keys: foreign_keys.iter().map(foreign_key).collect(),
         schemas: schemas.iter().map(|r| (r.get(1), r.get(0))).collect(),
         types: types.iter().map(|r| (table_name(r, 1), r.get(0))).collect(),
+        domains: types.iter().filter_map(domain).collect(),
         search_path,
     })
 }
@@ -245,7 +258,16 @@ fn relation(row: &Row) -> Relation {
         estimated_rows: row.get(4),
         extension: row.get(6),
         default_partition: row.get(7),
+        of_type: row.get(8),
     }
+}
+
+fn part(row: &Row) -> (Oid, Part) {
+    let part = Part {
+        name: table_name(row, 1),
+        table: row.get(3),
+    };
+    (row.get(0), part)
 }
 
 fn column(row: &Row) -> Column {

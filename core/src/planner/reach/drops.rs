@@ -11,7 +11,7 @@ impl Walker<'_> {
             let (full, bound) = self.names.relation(name);
             match bound {
                 Bound::Existing(oid) => self.root(RootObject::Relation(oid), drop.cascade),
-                Bound::Created => {}
+                Bound::Created | Bound::Part(_) => {}
                 Bound::Nothing if drop.if_exists => {}
                 Bound::Nothing => self.fails(format!("there is no table {full}")),
             }
@@ -46,12 +46,23 @@ impl Walker<'_> {
         }
     }
 
+    /// Indexes and sequences. One that isn't there may come from a statement that makes it on the
+    /// side: nothing of today goes with it.
+    pub(super) fn drop_parts(&mut self, drop: &Drop) {
+        for name in &drop.names {
+            let (full, bound) = self.names.relation(name);
+            if let Bound::Part(oid) = bound {
+                self.root(RootObject::Part(oid), drop.cascade);
+                self.names.drop(&full);
+            }
+        }
+    }
+
     pub(super) fn drop_others(&mut self, what: &str, drop: &Drop) {
         for name in &drop.names {
-            self.root(
-                RootObject::Other(what.to_owned(), name.clone()),
-                drop.cascade,
-            );
+            let path = self.names.path().to_vec();
+            let object = RootObject::Other(what.to_owned(), name.clone(), path);
+            self.root(object, drop.cascade);
         }
     }
 
@@ -63,7 +74,10 @@ impl Walker<'_> {
                     self.root(RootObject::Relation(oid), drop.cascade);
                 }
                 self.names.drop(&full);
-            } else if matches!(what, "index" | "function" | "procedure" | "routine") {
+            } else if what == "index" {
+                self.drop_parts(drop);
+                return;
+            } else if matches!(what, "function" | "procedure" | "routine") {
                 self.drop_others(what, drop);
                 return;
             } else if drop.cascade && !matches!(what, "trigger" | "rule" | "policy" | "statistics")

@@ -25,8 +25,8 @@ fn check(script: &Script, found: &mut Vec<Finding>) {
         |statement, created| match &statement.kind {
             Kind::Definition { what } if what == "CREATE INDEX" => locks::of(statement)
                 .into_iter()
-                .filter(|(table, _)| !created.has_table(table))
-                .map(|(table, _)| format!("builds an index on {table} while nobody can write it"))
+                .filter(|(on, _)| !created.has_table(on.name()))
+                .map(|(on, _)| format!("builds an index on {on} while nobody can write it"))
                 .collect(),
             _ => Vec::new(),
         },

@@ -74,9 +74,12 @@ fn action(node: &SyntaxNode) -> Option<TableAction> {
             node,
             "partitions that are merged or split can't be kept yet",
         ),
+        SyntaxKind::RENAME_CONSTRAINT => TableAction::RenameConstraint {
+            from: name::simple_in(node, SyntaxKind::CONSTRAINT_NAME_REF)?,
+            to: name::simple_in(node, SyntaxKind::CONSTRAINT_NAME)?,
+        },
         SyntaxKind::ADD_CONSTRAINT
         | SyntaxKind::ALTER_CONSTRAINT
-        | SyntaxKind::RENAME_CONSTRAINT
         | SyntaxKind::VALIDATE_CONSTRAINT
         | SyntaxKind::ATTACH_PARTITION
         | SyntaxKind::CLUSTER_ON

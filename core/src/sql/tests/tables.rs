@@ -182,7 +182,7 @@ fn alter_table() {
         ("ALTER TABLE t SET SCHEMA archive", "move t to archive"),
         (
             "ALTER TABLE t RENAME CONSTRAINT a TO b",
-            "alter t: RENAME CONSTRAINT",
+            "alter t: constraint a to b",
         ),
         (
             "ALTER TABLE t DROP CONSTRAINT IF EXISTS k CASCADE",
