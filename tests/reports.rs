@@ -162,3 +162,65 @@ fn hostile_names_are_text_in_every_format() {
     let file = fs::read_to_string(sandbox.folder.join("report.sarif")).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&file).unwrap(), sarif);
 }
+
+#[test]
+fn what_the_files_say_and_how_they_were_tried_out_is_told_in_ci() {
+    let sandbox = Sandbox::new();
+    sandbox.migration("0001_init", "create table t (a int)", "drop table t");
+    sandbox.migration(
+        "0002_more",
+        "alter table t add b text",
+        "alter table t drop b; alter table t add c int",
+    );
+    let write = |args: &[&str], format: &str| {
+        let args = [args, &["--format", format]].concat();
+        sandbox.run("validate", &args).assert_exit(4).stdout.clone()
+    };
+    let files = |format: &str| write(&["migrations"], format);
+    let github = files("github");
+    let note = "::error file=migrations/0002_more_rollback.sql,line=1,title=RB-DROP-COLUMN::";
+    assert!(github.lines().any(|l| l.starts_with(note)), "{github}");
+    let sarif: Value = serde_json::from_str(&files("sarif")).unwrap();
+    let json: Value = serde_json::from_str(&files("json")).unwrap();
+    let run = &sarif["runs"][0];
+    assert_eq!(run["properties"]["pgbelay"]["findings"], json["findings"]);
+    let results = run["results"].as_array().unwrap().len();
+    assert_eq!(results, json["findings"].as_array().unwrap().len());
+
+    let cases = |junit: &str| {
+        well_formed(&junit.replace("/>", ">").replacen("<?xml", "<meta", 1));
+        junit.matches("<testcase ").count()
+    };
+    let junit = files("junit");
+    assert_eq!(cases(&junit), 2, "{junit}");
+    assert!(
+        junit.contains("<failure type=\"RB-DROP-COLUMN\""),
+        "{junit}"
+    );
+
+    let junit = write(&["roundtrip"], "junit");
+    assert_eq!(cases(&junit), 2, "{junit}");
+    for part in [
+        "<testsuite name=\"roundtrip: 1 exact, 1 differs\" tests=\"2\" failures=\"1\">",
+        "<testcase classname=\"roundtrip\" name=\"0002 more\">",
+        "<failure type=\"differs\" message=\"differs",
+    ] {
+        assert!(junit.contains(part), "{part} is not in\n{junit}");
+    }
+
+    let args = ["roundtrip", "--format", "github", "--json"];
+    sandbox.run("validate", &args).assert_exit(2);
+    let args = [
+        "roundtrip",
+        "--format",
+        "junit",
+        "--output",
+        "trips.xml",
+        "--json",
+    ];
+    let lines = sandbox.run("validate", &args).assert_exit(4).json();
+    let trips = lines.iter().filter(|line| line["type"] == "round_trip");
+    assert_eq!(trips.count(), 2, "{lines:?}");
+    let file = fs::read_to_string(sandbox.folder.join("trips.xml")).unwrap();
+    assert_eq!(file, junit);
+}

@@ -2,5 +2,6 @@
 
 mod shared;
 pub mod value;
+pub mod written;
 
 pub use shared::{ColorWhen, Shared};

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use pgbelay_core::error::{Error, Result};
+use pgbelay_core::error::Result;
 use pgbelay_core::model::loss::Verdict;
 use pgbelay_core::ops::rehearse::{self, Stage};
 use pgbelay_core::ops::rollback::{self, Ask, Request};
 
 use crate::args::value;
+use crate::args::written::{one_format, to_file};
 use crate::paint::Paint;
 use crate::report::risk::RiskView;
-use crate::report::{github, html, junit, lines, markdown, plan, risk, sarif};
+use crate::report::{github, html, junit, lines, markdown, notes, plan, risk, sarif};
 use crate::shell::{Ending, Exit, Flow, Shell};
 
 /// Show what a rollback to REV would destroy, changing nothing
@@ -85,15 +86,10 @@ pub enum Format {
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let format = match args.format {
         Format::Human if shell.json() => Format::Json,
-        Format::Human | Format::Json => args.format,
-        _ if shell.json() && args.output.is_none() => {
-            return Err(
-                Error::usage("--json and this --format can't both have standard output")
-                    .hint("leave out --json, or write the report to a file with --output"),
-            );
-        }
         format => format,
     };
+    let fits = matches!(format, Format::Human | Format::Json) || args.output.is_some();
+    one_format(shell, fits)?;
     let context = shell.context(Flow::Answer)?;
     let request = Request {
         ask: Ask::To(args.revision),
@@ -112,9 +108,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         let text = |paint| write(format, &view, paint);
         return Ok(shell.answer(exit, &risk::wire(&view), text));
     };
-    std::fs::write(file, write(format, &view, Paint::default())).map_err(|e| {
-        Error::usage(format!("the report can't be written to {}", file.display())).caused_by(e)
-    })?;
+    to_file(file, &write(format, &view, Paint::default()))?;
     let verdict = serde_json::json!({"verdict": plan.verdict.as_str()});
     Ok(shell.answer(exit, &verdict, |_| String::new()))
 }
@@ -125,8 +119,8 @@ fn write(format: Format, view: &RiskView<'_>, paint: Paint) -> String {
         Format::Json => lines::document(&risk::wire(view)),
         Format::Markdown => markdown::document(view),
         Format::Html => html::document(view),
-        Format::Sarif => sarif::document(view),
-        Format::Github => github::document(view),
-        Format::Junit => junit::document(view),
+        Format::Sarif => sarif::document(&notes::of_risk(view)),
+        Format::Github => github::document(&notes::of_risk(view)),
+        Format::Junit => junit::document(&notes::of_risk(view)),
     }
 }

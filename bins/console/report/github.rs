@@ -1,18 +1,16 @@
-//! The risk report as workflow commands of GitHub Actions, which it shows beside the lines.
+//! A report as workflow commands of GitHub Actions, which it shows beside the lines.
 //!
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>
 
 use pgbelay_core::model::loss::Severity;
 
-use crate::report::notes::{self, Note};
-use crate::report::risk::RiskView;
+use crate::report::notes::{Note, Notes};
 use crate::text::safe;
 
 /// The report, a line for each note, the verdict at the end.
-pub fn document(view: &RiskView<'_>) -> String {
-    let notes = notes::of(view);
-    let mut lines: Vec<String> = notes.iter().map(annotation).collect();
-    lines.push(format!("verdict: {}", view.verdict.as_str()));
+pub fn document(notes: &Notes<'_>) -> String {
+    let mut lines: Vec<String> = notes.all().map(annotation).collect();
+    lines.push(format!("verdict: {}", data(&notes.verdict)));
     lines.join("\n") + "\n"
 }
 

@@ -19,5 +19,6 @@ pub mod risk;
 pub mod runs;
 pub mod sarif;
 pub mod schema_drift;
+pub mod trips;
 pub mod undo;
 pub mod upgrade;

@@ -1,4 +1,4 @@
-//! The risk report as SARIF 2.1.0, which code hosts and editors show beside the lines.
+//! A report as SARIF 2.1.0, which code hosts and editors show beside the lines.
 //!
 //! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>; section numbers are its.
 
@@ -6,14 +6,13 @@ use pgbelay_core::model::loss::Severity;
 use pgbelay_core::rules;
 use serde_json::{Value, json};
 
-use crate::report::notes::{self, Note};
-use crate::report::risk::{self, RiskView};
+use crate::report::notes::{Note, Notes};
 use crate::text::safe;
 
 /// The report. What has no place in a file (locks, what was not evaluated) is in the properties of
 /// the run, where the whole report stands as `--format json` has it.
-pub fn document(view: &RiskView<'_>) -> String {
-    let results: Vec<Value> = notes::of(view).iter().map(result).collect();
+pub fn document(notes: &Notes<'_>) -> String {
+    let results: Vec<Value> = notes.all().map(result).collect();
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -25,7 +24,7 @@ pub fn document(view: &RiskView<'_>) -> String {
             }},
             "columnKind": "unicodeCodePoints",
             "results": results,
-            "properties": {"pgbelay": risk::wire(view)},
+            "properties": {"pgbelay": notes.whole},
         }],
     });
     format!("{document:#}\n")
