@@ -130,13 +130,18 @@ fn assert_same(sandbox: &Sandbox, to: &Arc<Cluster>, database: &str) {
         assert_eq!(here.text(sql), there.text(sql), "{what}");
     }
     let pg_dump = to.installation.bin.join("pg_dump");
-    let theirs = catalog(&pg_dump, &url(to, database));
     if to.installation.major() == sandbox.cluster.installation.major() {
+        let theirs = catalog(&pg_dump, &url(to, database));
         catalog(&pg_dump, &sandbox.url()).assert_same(&theirs);
         return;
     }
     // Servers of different versions write definitions in different words. What stock tools make
-    // of the same database there is the measure.
+    // of the same database there is the measure; what they can't restore (a view that relies on the
+    // search path) was compared above.
+    for session in [&here, &there] {
+        session.run("drop materialized view if exists public.m_pathless");
+    }
+    let theirs = catalog(&pg_dump, &url(to, database));
     let stock = to.fresh_name();
     let session = to.connect("postgres", "postgres");
     session.run(&format!("create database {stock} template template0"));
