@@ -168,7 +168,8 @@ fn one_connection_is_enough_for_a_plan() {
     let sandbox = filled(&Cluster::private(&[]));
     sandbox.sql(
         "create role alone login connection limit 1; grant usage on schema pgbelay to alone;
-         grant select on all tables in schema public, pgbelay to alone",
+         grant select on all tables in schema public, pgbelay to alone;
+         revoke execute on function pg_export_snapshot() from public",
     );
     let url = sandbox.url_as("alone");
     let plan = || {

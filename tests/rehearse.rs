@@ -154,6 +154,9 @@ const FAMILIES: &str = "
     create table elsewhere.far (id int primary key, v int);
     create index far_v on elsewhere.far (v);
     create table kin (id int primary key);
+    create table numbered (id serial);
+    create table counting (id int default nextval('numbered_id_seq'));
+    create index child_parent on child (parent);
     create table target (id int primary key);
     create table refers (id int primary key, t int references target) partition by range (id);
     create table refers_1 partition of refers for values from (0) to (100);
@@ -344,6 +347,41 @@ const LOCKS: &[(&str, &str, &str)] = &[
     (
         "create table new (k int references kin); alter table new rename to newer; drop table newer",
         "kin",
+        "ACCESS EXCLUSIVE",
+    ),
+    (
+        "create table new (k int references kin); alter table new set schema elsewhere; drop table elsewhere.new",
+        "kin",
+        "ACCESS EXCLUSIVE",
+    ),
+    (
+        "create table elsewhere.new (k int references kin); alter schema elsewhere rename to y; drop schema y cascade",
+        "kin",
+        "ACCESS EXCLUSIVE",
+    ),
+    (
+        "alter table refers detach partition refers_1; drop table refers_1",
+        "target",
+        "ACCESS EXCLUSIVE",
+    ),
+    (
+        "alter table refers detach partition refers_1; alter table refers_1 drop t",
+        "target",
+        "ACCESS EXCLUSIVE",
+    ),
+    (
+        "alter table refers attach partition loose for values from (100) to (200); drop table pointing; drop table loose",
+        "refers",
+        "ACCESS EXCLUSIVE",
+    ),
+    (
+        "alter table numbered set schema elsewhere; drop sequence elsewhere.numbered_id_seq cascade",
+        "counting",
+        "ACCESS EXCLUSIVE",
+    ),
+    (
+        "alter index child_parent rename to renamed; alter table child drop constraint child_parent_fkey",
+        "parent",
         "ACCESS EXCLUSIVE",
     ),
 ];

@@ -13,6 +13,9 @@ mod columns;
 // DROP TABLE, SCHEMA, TYPE, SEQUENCE, VIEW and renames.
 mod tables;
 
+// Names that mean another thing by then.
+mod names;
+
 // ALTER COLUMN TYPE.
 mod types;
 

@@ -84,9 +84,13 @@ impl Case {
     /// Rolls back to 0001, if that is allowed. What goes must have been foretold.
     #[track_caller]
     pub fn try_back(&self) -> Output {
+        self.try_back_with(&[])
+    }
+
+    fn try_back_with(&self, more: &[&str]) -> Output {
         let held = Held::now(&self.sandbox);
         let database = self.sandbox.database.as_str();
-        let args = ["to", "0001", "--confirm", database, "--json"];
+        let args = [&["to", "0001", "--confirm", database, "--json"], more].concat();
         let output = self.sandbox.run("rollback", &args);
         if output.code == Some(0) {
             let lines = output.json();
@@ -112,6 +116,13 @@ impl Case {
         if self.exact_once(&before) {
             self.exact_once(&self.state());
         }
+    }
+
+    /// Rolls back by scripts that end in another schema than there was, which is accepted. What goes
+    /// must have been foretold.
+    #[track_caller]
+    pub fn assert_foretold(&self) {
+        self.try_back_with(&["--accept-drift"]).assert_exit(0);
     }
 
     /// Returns whether columns stand in other places than `before`.

@@ -88,8 +88,12 @@ pub struct ConditionalUnique {
 pub struct Part {
     /// Its name.
     pub name: TableName,
-    /// The table of an index.
+    /// An index; else a sequence.
+    pub index: bool,
+    /// The table of an index, or the one that a sequence goes with.
     pub table: Option<Oid>,
+    /// An index that has the name of the constraint that it is there for.
+    pub constraint: bool,
 }
 
 /// A relation that holds rows, or a view.
@@ -153,6 +157,8 @@ pub struct World {
     pub domains: BTreeMap<Oid, Oid>,
     /// The effective search path of the session, `pg_catalog` left out.
     pub search_path: Vec<String>,
+    /// The role that the session acts as: `"$user"` in a search path.
+    pub role: String,
 }
 
 impl World {

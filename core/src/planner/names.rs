@@ -1,10 +1,10 @@
 //! What a name in a script means at the point where it stands: earlier statements of the same
 //! rollback may have renamed, moved, created or dropped what it names.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::ident::TableName;
-use crate::model::relation::{Oid, RelationKind, World};
+use crate::model::relation::{Oid, Part, RelationKind, World};
 use crate::sql::statement::Name;
 
 /// What a relation name stands for.
@@ -14,9 +14,7 @@ pub enum Bound {
     Existing(Oid),
     /// A relation that an earlier statement made.
     Created,
-    /// An index or a sequence that is there before the scripts run.
-    Part(Oid),
-    /// Nothing that the world knows.
+    /// Nothing that the world knows: missing, or an index or a sequence.
     Nothing,
 }
 
@@ -26,6 +24,9 @@ pub struct Names<'w> {
     world: &'w World,
     path: Vec<String>,
     relations: HashMap<TableName, Bound>,
+    /// Indexes and sequences, and what they may be called by now. One that went with its table stays:
+    /// what it is taken for is one more of several.
+    parts: BTreeMap<Oid, BTreeSet<TableName>>,
     /// Current name of a column → its original name; `None` for a column that a script added.
     columns: HashMap<(Oid, String), Option<String>>,
     /// The same of constraints.
@@ -40,11 +41,12 @@ impl<'w> Names<'w> {
         let relations = world.relations.values();
         let relations = relations.map(|r| (r.name.clone(), Bound::Existing(r.oid)));
         let parts = world.parts.iter();
-        let parts = parts.map(|(oid, part)| (part.name.clone(), Bound::Part(*oid)));
+        let parts = parts.map(|(oid, part)| (*oid, BTreeSet::from([part.name.clone()])));
         Self {
             world,
             path: world.search_path.clone(),
-            relations: relations.chain(parts).collect(),
+            relations: relations.collect(),
+            parts: parts.collect(),
             columns: HashMap::new(),
             constraints: HashMap::new(),
             schemas: world
@@ -62,12 +64,32 @@ impl<'w> Names<'w> {
 
     /// `SET search_path`; `None` puts the session's own back.
     pub fn set_path(&mut self, path: Option<Vec<String>>) {
+        let own = |schema: String| {
+            let stands_for_role = schema == "$user";
+            if stands_for_role {
+                self.world.role.clone()
+            } else {
+                schema
+            }
+        };
+        let path = path.map(|path| path.into_iter().map(own).collect());
         self.path = path.unwrap_or_else(|| self.world.search_path.clone());
     }
 
-    /// The schemas in which names without one are looked for.
-    pub fn path(&self) -> &[String] {
-        &self.path
+    /// The schemas in which names without one are looked for, by their original names.
+    pub fn original_path(&self) -> Vec<String> {
+        let path = self.path.iter();
+        path.filter_map(|schema| self.original_schema(schema))
+            .collect()
+    }
+
+    /// What the schema called `name` by now is called today.
+    pub fn original_schema(&self, name: &str) -> Option<String> {
+        let oid = self.schema(name)?;
+        let mut today = self.world.schemas.iter();
+        today
+            .find(|(_, known)| **known == oid)
+            .map(|(name, _)| name.clone())
     }
 
     /// The full name that `name` resolves to, and what it stands for.
@@ -84,7 +106,7 @@ impl<'w> Names<'w> {
         let schema = name
             .schema
             .clone()
-            .or_else(|| self.path.first().cloned())
+            .or_else(|| self.path.iter().find(|s| self.has_schema(s)).cloned())
             .unwrap_or_else(|| "public".to_owned());
         TableName::new(schema, name.name.clone())
     }
@@ -126,35 +148,71 @@ impl<'w> Names<'w> {
         let Some(bound) = self.relations.remove(from) else {
             return;
         };
-        match bound {
-            // Indexes move with their table.
-            Bound::Existing(table) if from.schema != to.schema => {
-                for full in self.indexes_of(table) {
-                    self.rename(&full, TableName::new(&to.schema, &full.name));
-                }
+        // Indexes and sequences move with their table.
+        if let (Bound::Existing(table), true) = (bound, from.schema != to.schema) {
+            for names in self.parts_of(table, |_| true) {
+                let moved = |name: &TableName| TableName::new(&to.schema, &name.name);
+                *names = names.iter().map(moved).collect();
             }
-            // That of a constraint has its name.
-            Bound::Part(index) => {
-                let part = self.world.parts.get(&index);
-                if let Some(table) = part.and_then(|part| part.table) {
-                    self.constraint_is_called(table, &from.name, &to.name);
-                }
-            }
-            _ => {}
         }
         self.relations.insert(to, bound);
     }
 
-    fn indexes_of(&self, table: Oid) -> Vec<TableName> {
-        let is_of = |bound: &Bound| match bound {
-            Bound::Part(part) => {
-                let part = self.world.parts.get(part);
-                part.is_some_and(|part| part.table == Some(table))
-            }
-            _ => false,
+    /// The indexes, or else sequences, that `name` may mean.
+    pub fn parts(&self, name: &Name, index: bool) -> Vec<Oid> {
+        let candidates = self.candidates(name);
+        let meant = |(oid, names): &(&Oid, &BTreeSet<TableName>)| {
+            let part = self.world.parts.get(oid);
+            part.is_some_and(|part| part.index == index)
+                && candidates.iter().any(|full| names.contains(full))
         };
-        let all = self.relations.iter().filter(|(_, bound)| is_of(bound));
-        all.map(|(full, _)| full.clone()).collect()
+        let meant = self.parts.iter().filter(meant);
+        meant.map(|(oid, _)| *oid).collect()
+    }
+
+    /// Notes that the index or sequence `name` is called what `to` makes of that from here on; unless
+    /// `sure` that there is no table of that name, perhaps.
+    pub fn rename_part(&mut self, name: &Name, sure: bool, to: impl Fn(&TableName) -> TableName) {
+        let candidates = self.candidates(name);
+        let mut meant = self.parts(name, true);
+        meant.extend(self.parts(name, false));
+        let sure = sure && meant.len() == 1;
+        let mut renamed = Vec::new();
+        for oid in meant {
+            let Some(names) = self.parts.get_mut(&oid) else {
+                continue;
+            };
+            let known: Vec<TableName> = names.iter().cloned().collect();
+            for full in known.iter().filter(|full| candidates.contains(full)) {
+                if sure {
+                    names.remove(full);
+                }
+                names.insert(to(full));
+                let part = self.world.parts.get(&oid).filter(|part| part.constraint);
+                if let Some(table) = part.and_then(|part| part.table) {
+                    renamed.push((table, full.name.clone(), to(full).name));
+                }
+            }
+        }
+        for (table, from, to) in renamed.into_iter().filter(|(_, from, to)| from != to) {
+            self.constraint_is_called(table, &from, &to, sure);
+        }
+    }
+
+    fn parts_of(
+        &mut self,
+        table: Oid,
+        which: impl Fn(&Part) -> bool,
+    ) -> impl Iterator<Item = &mut BTreeSet<TableName>> {
+        let world = self.world;
+        let of = move |oid: &Oid| {
+            let part = world.parts.get(oid);
+            part.is_some_and(|part| part.table == Some(table) && which(part))
+        };
+        self.parts
+            .iter_mut()
+            .filter(move |(oid, _)| of(oid))
+            .map(|(_, names)| names)
     }
 
     /// The original name of the constraint `name`; `None` when none of today's is called so.
@@ -165,20 +223,25 @@ impl<'w> Names<'w> {
 
     /// Notes a renamed constraint.
     pub fn rename_constraint(&mut self, table: Oid, from: &str, to: &str) {
-        self.constraint_is_called(table, from, to);
-        // Its index has its name.
-        let mut indexes = self.indexes_of(table).into_iter();
-        if let Some(full) = indexes.find(|full| full.name == from)
-            && let Some(bound) = self.relations.remove(&full)
-        {
-            self.relations
-                .insert(TableName::new(&full.schema, to), bound);
+        self.constraint_is_called(table, from, to, true);
+        for names in self.parts_of(table, |part| part.constraint) {
+            let called = |name: &TableName| {
+                let name = name.clone();
+                if name.name == from {
+                    TableName::new(name.schema, to)
+                } else {
+                    name
+                }
+            };
+            *names = names.iter().map(called).collect();
         }
     }
 
-    fn constraint_is_called(&mut self, table: Oid, from: &str, to: &str) {
+    fn constraint_is_called(&mut self, table: Oid, from: &str, to: &str, sure: bool) {
         let original = self.constraint(table, from);
-        self.constraints.insert((table, from.to_owned()), None);
+        if sure {
+            self.constraints.insert((table, from.to_owned()), None);
+        }
         self.constraints.insert((table, to.to_owned()), original);
     }
 
@@ -237,14 +300,20 @@ impl<'w> Names<'w> {
         if let Some(oid) = self.schemas.remove(from) {
             self.schemas.insert(to.to_owned(), oid);
         }
-        let moved: Vec<TableName> = self
-            .relations
-            .keys()
-            .filter(|full| full.schema == from)
-            .cloned()
+        let moved = |name: &TableName| {
+            let name = name.clone();
+            if name.schema == from {
+                TableName::new(to, name.name)
+            } else {
+                name
+            }
+        };
+        let relations = self.relations.drain();
+        self.relations = relations
+            .map(|(name, bound)| (moved(&name), bound))
             .collect();
-        for full in moved {
-            self.rename(&full, TableName::new(to, &full.name));
+        for names in self.parts.values_mut() {
+            *names = names.iter().map(moved).collect();
         }
     }
 

@@ -8,7 +8,7 @@ use crate::ident::TableName;
 use crate::model::plan::{Refusal, Step};
 use crate::model::relation::{Oid, RelationKind, World};
 use crate::planner::names::{Bound, Names};
-use crate::planner::reach::locks::Reference;
+use crate::planner::reach::locks::Tie;
 use crate::planner::touch::{Action, Place, Reach, Root, RootObject, Touch};
 use crate::sql::mask;
 use crate::sql::statement::{Kind, Name, Statement, TableAction};
@@ -28,7 +28,8 @@ pub fn walk(world: &World, steps: &[Step], scripts: &[Vec<Statement>]) -> Reach 
             statement: 0,
             line: 0,
         },
-        references: Vec::new(),
+        ties: Vec::new(),
+        routines_renamed: false,
         meaning_changed: false,
     };
     for (step, statements) in scripts.iter().enumerate() {
@@ -65,8 +66,10 @@ struct Walker<'a> {
     names: Names<'a>,
     reach: Reach,
     place: Place,
-    /// Foreign keys that the scripts made.
-    references: Vec<Reference>,
+    /// What goes with tables, by what the scripts did.
+    ties: Vec<Tie>,
+    /// A script may have given a function another name.
+    routines_renamed: bool,
     /// A script set `search_path`, or changed a type or a function: expressions no longer mean
     /// what they mean today.
     meaning_changed: bool,
@@ -90,7 +93,7 @@ impl Walker<'_> {
             Kind::DropTable(drop) | Kind::DropMatview(drop) => self.drop_relations(drop),
             Kind::DropSchema(drop) => self.drop_schemas(drop),
             Kind::DropType(drop) => self.drop_types(drop),
-            Kind::DropSequence(drop) => self.drop_parts(drop),
+            Kind::DropSequence(drop) => self.drop_parts(drop, false),
             Kind::DropExtension(drop) => self.drop_others("extension", drop),
             Kind::DropDefinition { what, drop, on } => {
                 // Later statements may rely on the trigger, rule or policy being gone.
@@ -182,15 +185,22 @@ impl Walker<'_> {
         match kind {
             Kind::Rename { from, to } => {
                 let (full, bound) = self.names.relation(from);
+                let renamed = |full: &TableName| TableName::new(&full.schema, to);
+                let sure = bound == Bound::Nothing;
+                self.names.rename_part(from, sure, renamed);
                 self.redefine(bound);
-                let renamed = TableName::new(&full.schema, to);
-                self.reference_renamed(&full, &renamed);
+                let renamed = renamed(&full);
+                self.tied_is_called(&full, &renamed);
                 self.names.rename(&full, renamed);
             }
             Kind::SetSchema { from, to } => {
                 let (full, bound) = self.names.relation(from);
                 self.redefine(bound);
-                let moved = TableName::new(to, &full.name);
+                let moved = |full: &TableName| TableName::new(to, &full.name);
+                let sure = bound == Bound::Nothing;
+                self.names.rename_part(from, sure, moved);
+                let moved = moved(&full);
+                self.tied_is_called(&full, &moved);
                 self.names.rename(&full, moved);
             }
             Kind::RenameColumn { table, from, to } => {
@@ -201,8 +211,15 @@ impl Walker<'_> {
                     }
                 }
             }
-            Kind::RenameSchema { from, to } => self.names.rename_schema(from, to),
-            Kind::Definition { what } if !is_about_storage(what) => self.meaning_changed = true,
+            Kind::RenameSchema { from, to } => {
+                self.ties_moved(from, to);
+                self.names.rename_schema(from, to);
+            }
+            Kind::Definition { what } if !is_about_storage(what) => {
+                self.meaning_changed = true;
+                let routines = ["ALTER FUNCTION", "ALTER PROCEDURE", "ALTER ROUTINE"];
+                self.routines_renamed |= routines.iter().any(|alter| what.starts_with(alter));
+            }
             Kind::AlterType {
                 name,
                 renamed_to,
@@ -290,7 +307,7 @@ impl Walker<'_> {
     fn touch(&mut self, name: &Name, only: bool, action: Action) {
         match self.names.relation(name) {
             (_, Bound::Existing(table)) => self.push(table, only, action),
-            (_, Bound::Created | Bound::Part(_)) => {}
+            (_, Bound::Created) => {}
             (full, Bound::Nothing) => self.fails(format!("there is no table {full}")),
         }
     }
@@ -299,10 +316,10 @@ impl Walker<'_> {
         let (full, bound) = self.names.relation(name);
         let table = match bound {
             Bound::Existing(oid) => Some(oid),
-            // A sequence can be altered as a table.
-            Bound::Created | Bound::Part(_) => None,
+            Bound::Created => None,
             Bound::Nothing => {
-                if !if_exists {
+                // A sequence can be altered as a table.
+                if !if_exists && self.names.parts(name, false).is_empty() {
                     self.fails(format!("there is no table {full}"));
                 }
                 return;

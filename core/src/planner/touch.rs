@@ -86,7 +86,7 @@ pub enum RootObject {
     /// An index or a sequence.
     Part(Oid),
     /// Anything else, to be looked up in the catalog by the word of its kind (`extension`,
-    /// `function`), along the search path of the statement.
+    /// `function`), along the search path of the statement; schemas by their original names.
     Other(String, Name, Vec<String>),
     /// A constraint of a table.
     Constraint(Oid, String),

@@ -185,7 +185,12 @@ const UNGRADED: &str = "the grades of round trips: no right to read them";
 /// Ledger, structure and schema.
 async fn look(ctx: &Context, session: &Session) -> Result<(Vec<Entry>, World, Catalog)> {
     let client = session.client();
-    let snapshot = snapshot::id(client).await?;
+    let snapshot = snapshot::id(client).await;
+    if snapshot.is_err() {
+        // Without the right to share it, say, all is read here.
+        transaction::abandon(client).await;
+        snapshot::begin_reading(client, ctx.lock_timeout).await?;
+    }
     let path = lookup::search_path(client).await?;
     transaction::ours(client).await?;
     let schema = catalog::Shared::default();
@@ -195,7 +200,7 @@ async fn look(ctx: &Context, session: &Session) -> Result<(Vec<Entry>, World, Ca
         Ok::<_, Error>(read)
     };
     // Whatever becomes of the help (there may be no connection left for it), all is read here then.
-    let helping = help(ctx, session, &snapshot, &schema);
+    let helping = help(ctx, session, snapshot, &schema);
     let (all, world) = match select(Box::pin(here), helping).await {
         Either::Left((read, helping)) => {
             let read = read?;
@@ -213,15 +218,16 @@ async fn look(ctx: &Context, session: &Session) -> Result<(Vec<Entry>, World, Ca
 fn help<'a>(
     ctx: &'a Context,
     session: &'a Session,
-    snapshot: &'a str,
+    snapshot: Result<String>,
     schema: &'a catalog::Shared,
 ) -> Task<'a, ()> {
     Box::pin(async move {
+        let snapshot = snapshot?;
         let database = ctx.database.at(session.host());
         let session = connect::connect(&database, "pgbelay plan").await?;
         let client = session.client();
         snapshot::begin_reading(client, ctx.lock_timeout).await?;
-        snapshot::share(client, snapshot).await?;
+        snapshot::share(client, &snapshot).await?;
         transaction::ours(client).await?;
         let read = schema.help(client).await;
         retry::end_reading(client, read).await

@@ -37,7 +37,14 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') AND {user_schema}";
 
 const PARTS: &str = "
-SELECT c.oid, n.nspname::text, c.relname::text, i.indrelid
+SELECT c.oid, n.nspname::text, c.relname::text, c.relkind <> 'S',
+       CASE WHEN c.relkind <> 'S' THEN i.indrelid ELSE
+           (SELECT d.refobjid FROM pg_catalog.pg_depend d
+            WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
+              AND d.objsubid = 0 AND d.deptype IN ('a', 'i')
+              AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass LIMIT 1) END,
+       EXISTS (SELECT FROM pg_catalog.pg_constraint k
+               WHERE k.conrelid = i.indrelid AND k.conindid = c.oid AND k.contype IN ('p', 'u', 'x'))
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
 WHERE c.relkind IN ('i', 'I', 'S') AND {user_schema}";
@@ -137,7 +144,7 @@ WHERE k.contype = 'f' AND {enforced} AND {user_schema}
 ORDER BY k.conrelid, k.conname, k.confrelid";
 
 const SCHEMAS: &str = "
-SELECT n.oid, n.nspname::text FROM pg_catalog.pg_namespace n WHERE {user_schema}";
+SELECT n.oid, n.nspname::text, current_user::text FROM pg_catalog.pg_namespace n WHERE {user_schema}";
 
 // Row types of tables, array types and the multiranges that come with ranges are left out.
 const TYPES: &str = "
@@ -231,6 +238,7 @@ async fn reaching(client: &Client, search_path: Vec<String>, reach: Reach) -> Re
         types: types.iter().map(|r| (table_name(r, 1), r.get(0))).collect(),
         domains: types.iter().filter_map(domain).collect(),
         search_path,
+        role: schemas.first().map(|row| row.get(2)).unwrap_or_default(),
     })
 }
 
@@ -265,7 +273,9 @@ fn relation(row: &Row) -> Relation {
 fn part(row: &Row) -> (Oid, Part) {
     let part = Part {
         name: table_name(row, 1),
-        table: row.get(3),
+        index: row.get(3),
+        table: row.get(4),
+        constraint: row.get(5),
     };
     (row.get(0), part)
 }

@@ -3,7 +3,7 @@
 use crate::planner::names::Bound;
 use crate::planner::reach::Walker;
 use crate::planner::touch::RootObject;
-use crate::sql::statement::Drop;
+use crate::sql::statement::{Drop, Name};
 
 impl Walker<'_> {
     pub(super) fn drop_relations(&mut self, drop: &Drop) {
@@ -11,7 +11,7 @@ impl Walker<'_> {
             let (full, bound) = self.names.relation(name);
             match bound {
                 Bound::Existing(oid) => self.root(RootObject::Relation(oid), drop.cascade),
-                Bound::Created | Bound::Part(_) => {}
+                Bound::Created => {}
                 Bound::Nothing if drop.if_exists => {}
                 Bound::Nothing => self.fails(format!("there is no table {full}")),
             }
@@ -48,20 +48,26 @@ impl Walker<'_> {
 
     /// Indexes and sequences. One that isn't there may come from a statement that makes it on the
     /// side: nothing of today goes with it.
-    pub(super) fn drop_parts(&mut self, drop: &Drop) {
+    pub(super) fn drop_parts(&mut self, drop: &Drop, index: bool) {
         for name in &drop.names {
-            let (full, bound) = self.names.relation(name);
-            if let Bound::Part(oid) = bound {
+            for oid in self.names.parts(name, index) {
                 self.root(RootObject::Part(oid), drop.cascade);
-                self.names.drop(&full);
             }
         }
     }
 
     pub(super) fn drop_others(&mut self, what: &str, drop: &Drop) {
         for name in &drop.names {
-            let path = self.names.path().to_vec();
-            let object = RootObject::Other(what.to_owned(), name.clone(), path);
+            let original = |schema: &String| {
+                let known = self.names.original_schema(schema);
+                known.unwrap_or_else(|| schema.clone())
+            };
+            let name = Name {
+                schema: name.schema.as_ref().map(original),
+                name: name.name.clone(),
+            };
+            let path = self.names.original_path();
+            let object = RootObject::Other(what.to_owned(), name, path);
             self.root(object, drop.cascade);
         }
     }
@@ -75,9 +81,19 @@ impl Walker<'_> {
                 }
                 self.names.drop(&full);
             } else if what == "index" {
-                self.drop_parts(drop);
+                self.drop_parts(drop, true);
                 return;
             } else if matches!(what, "function" | "procedure" | "routine") {
+                if drop.cascade && self.routines_renamed {
+                    self.refuse(
+                        "RB-CASCADE-HIDDEN",
+                        "what CASCADE reaches can't be told: a routine was altered before, and \
+                         may have another name"
+                            .to_owned(),
+                        true,
+                    );
+                    self.reach.opaque = true;
+                }
                 self.drop_others(what, drop);
                 return;
             } else if drop.cascade && !matches!(what, "trigger" | "rule" | "policy" | "statistics")

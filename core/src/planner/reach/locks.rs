@@ -7,16 +7,19 @@ use crate::model::lock::LockMode;
 use crate::model::relation::{Oid, RelationKind};
 use crate::planner::names::Bound;
 use crate::planner::reach::Walker;
+use crate::planner::touch::Action;
 use crate::sql::locks::{self, On};
 use crate::sql::statement::{Kind, Name, Statement, TableAction};
 
-/// A foreign key that the scripts made.
+/// What is locked with a table when that goes, or its columns and constraints do, by what the
+/// scripts did: the table that a foreign key of theirs refers to, or the one that it became a
+/// partition of. What is so today, the catalog tells.
 #[derive(Debug)]
-pub(super) struct Reference {
-    /// The table that refers, by what it is called by now.
-    from: (TableName, Bound),
-    /// The table that it refers to.
-    to: Oid,
+pub(super) struct Tie {
+    /// What the table is called by now.
+    of: TableName,
+    /// Who is locked.
+    to: Vec<Oid>,
 }
 
 impl Walker<'_> {
@@ -24,9 +27,11 @@ impl Walker<'_> {
         for (on, mode) in locks::of(statement) {
             let (_, bound) = self.names.relation(on.name());
             match (&on, bound) {
-                (On::Index(_), Bound::Part(oid)) => {
-                    let part = self.world.parts.get(&oid);
-                    self.locked(part.and_then(|part| part.table), mode);
+                (On::Index(name), _) => {
+                    let parts = self.names.parts(name, true).into_iter();
+                    let tables = parts.filter_map(|oid| self.world.parts.get(&oid)?.table);
+                    let tables: Vec<Oid> = tables.collect();
+                    self.locked(tables, mode);
                 }
                 (On::Domain(name), _) => {
                     let domain = self.names.find_type(name).and_then(|(_, oid)| oid);
@@ -43,20 +48,42 @@ impl Walker<'_> {
                 (On::Gaining(_), Bound::Existing(oid)) => {
                     self.locked([oid], mode);
                     self.repartitioned(oid, LockMode::ShareRowExclusive);
+                    if let Kind::CreateTable(name) | Kind::EnsureTable(name) = &statement.kind {
+                        self.tie_partition(name, oid);
+                    }
                 }
                 (On::Losing(_), Bound::Existing(oid)) => {
                     self.locked([oid], mode);
-                    self.repartitioned(oid, LockMode::AccessExclusive);
+                    // Their foreign keys are part of what changes.
+                    for other in self.repartitioned(oid, LockMode::AccessExclusive) {
+                        self.push(other, true, Action::Redefine);
+                    }
+                    if let Some(TableAction::DetachPartition { partition, .. }) =
+                        actions(&statement.kind).first()
+                    {
+                        self.tie_partition(partition, oid);
+                    }
                 }
-                (On::Attached(_), Bound::Existing(oid)) => {
-                    // Its own foreign keys become part of the other table's.
-                    let keys = self.world.foreign_keys.iter();
-                    let own = keys.filter(|key| key.from == oid).map(|key| key.to);
-                    self.locked_families(own.chain([oid]).collect(), mode);
+                (On::Attached(name), _) => {
+                    if let Bound::Existing(oid) = bound {
+                        // Its own foreign keys become part of the other table's.
+                        self.locked_families(self.referred(oid), mode);
+                        self.locked_families(vec![oid], mode);
+                    }
+                    if let Kind::AlterTable { table, .. } = &statement.kind
+                        && let (_, Bound::Existing(parent)) = self.names.relation(table)
+                    {
+                        self.tie_partition(name, parent);
+                    }
                 }
                 (On::Referenced(_), Bound::Existing(oid)) => {
                     self.locked_families(vec![oid], mode);
-                    self.refers(&statement.kind, oid);
+                    if let Kind::AlterTable { table: name, .. }
+                    | Kind::CreateTable(name)
+                    | Kind::EnsureTable(name) = &statement.kind
+                    {
+                        self.tie(name, self.world.family(oid));
+                    }
                 }
                 (On::Beneath(_), Bound::Existing(oid)) => {
                     let relation = self.world.relations.get(&oid);
@@ -69,7 +96,7 @@ impl Walker<'_> {
                 _ => {}
             }
         }
-        self.drop_references(&statement.kind);
+        self.lock_tied(&statement.kind);
     }
 
     fn locked(&mut self, tables: impl IntoIterator<Item = Oid>, mode: LockMode) {
@@ -83,78 +110,94 @@ impl Walker<'_> {
         }
     }
 
+    /// The tables that `oid` refers to today.
+    fn referred(&self, oid: Oid) -> Vec<Oid> {
+        let keys = self.world.foreign_keys.iter();
+        keys.filter(|key| key.from == oid)
+            .map(|key| key.to)
+            .collect()
+    }
+
     /// A partitioned table gets or loses a partition: its default partition may hold other rows
-    /// then, and foreign keys come or go on both ends; `others` is the lock on who refers to it.
-    fn repartitioned(&mut self, oid: Oid, others: LockMode) {
+    /// then, and foreign keys come or go on both ends. `mode` is the lock on those that refer to
+    /// it, which are returned.
+    fn repartitioned(&mut self, oid: Oid, mode: LockMode) -> BTreeSet<Oid> {
         let default = self.world.default_partition(oid);
         self.locked_families(default.into_iter().collect(), LockMode::AccessExclusive);
+        self.locked_families(self.referred(oid), LockMode::ShareRowExclusive);
         let keys = self.world.foreign_keys.iter();
-        let to = keys.clone().filter(|key| key.from == oid).map(|key| key.to);
-        self.locked_families(to.collect(), LockMode::ShareRowExclusive);
         let from: BTreeSet<Oid> = keys.filter(|k| k.to == oid).map(|k| k.from).collect();
-        self.locked(from, others);
+        self.locked(from.iter().copied(), mode);
+        from
     }
 
-    /// Notes that the table of a statement refers to another one from here on.
-    fn refers(&mut self, kind: &Kind, to: Oid) {
-        let (Kind::AlterTable { table, .. } | Kind::CreateTable(table) | Kind::EnsureTable(table)) =
-            kind
-        else {
-            return;
+    /// Ties the table `name`, which becomes or was a partition of `parent`, to that and to what it
+    /// refers to.
+    fn tie_partition(&mut self, name: &Name, parent: Oid) {
+        let with_families = |oids: Vec<Oid>| {
+            let families = oids.into_iter().map(|oid| self.world.family(oid));
+            families.flatten().collect::<Vec<Oid>>()
         };
-        let from = match self.names.relation(table) {
-            (_, Bound::Nothing) => (self.names.new_name(table), Bound::Created),
-            known => known,
-        };
-        self.references.push(Reference { from, to });
+        let mut to = with_families(self.referred(parent));
+        to.extend(with_families(
+            self.world.default_partition(parent).into_iter().collect(),
+        ));
+        to.push(parent);
+        self.tie(name, to);
     }
 
-    /// Notes that a table that may refer to another one is called `to` from here on.
-    pub(super) fn reference_renamed(&mut self, from: &TableName, to: &TableName) {
-        for reference in self.references.iter_mut().filter(|r| r.from.0 == *from) {
-            reference.from.0 = to.clone();
+    fn tie(&mut self, name: &Name, to: Vec<Oid>) {
+        let (of, _) = self.names.relation(name);
+        self.ties.push(Tie { of, to });
+    }
+
+    /// Notes that a table is called `to` from here on.
+    pub(super) fn tied_is_called(&mut self, from: &TableName, to: &TableName) {
+        for tie in self.ties.iter_mut().filter(|tie| tie.of == *from) {
+            tie.of = to.clone();
         }
     }
 
-    /// Triggers go with a foreign key, on the table that it refers to. Today's are known from the
-    /// catalog, and those that the scripts make are not.
-    fn drop_references(&mut self, kind: &Kind) {
-        let tables: Vec<&Name> = match kind {
-            Kind::DropTable(drop) => drop.names.iter().collect(),
-            Kind::AlterTable { table, actions, .. } => {
-                let drops = |action: &TableAction| {
-                    matches!(
-                        action,
-                        TableAction::DropColumn { .. }
-                            | TableAction::DropConstraint { .. }
-                            | TableAction::AlterType { .. }
-                    )
-                };
-                actions
-                    .iter()
-                    .any(drops)
-                    .then_some(table)
-                    .into_iter()
-                    .collect()
+    /// Notes that a schema is called `to` from here on.
+    pub(super) fn ties_moved(&mut self, from: &str, to: &str) {
+        for tie in self.ties.iter_mut().filter(|tie| tie.of.schema == from) {
+            to.clone_into(&mut tie.of.schema);
+        }
+    }
+
+    /// Locks what is tied to tables that go, or of which columns or constraints do.
+    fn lock_tied(&mut self, kind: &Kind) {
+        let drops = |action: &TableAction| {
+            matches!(
+                action,
+                TableAction::DropColumn { .. }
+                    | TableAction::DropConstraint { .. }
+                    | TableAction::AlterType { .. }
+            )
+        };
+        let (tables, schemas): (Vec<&Name>, Vec<&Name>) = match kind {
+            Kind::DropTable(drop) => (drop.names.iter().collect(), Vec::new()),
+            Kind::DropSchema(drop) => (Vec::new(), drop.names.iter().collect()),
+            Kind::AlterTable { table, .. } if actions(kind).iter().any(drops) => {
+                (vec![table], Vec::new())
             }
             _ => return,
         };
-        let tables: Vec<_> = (tables.into_iter())
-            .map(|name| self.names.relation(name))
+        let tables: Vec<TableName> = (tables.into_iter())
+            .map(|name| self.names.relation(name).0)
             .collect();
-        let same = |from: &(TableName, Bound)| {
-            let existing = matches!(from.1, Bound::Existing(_));
-            let is = |(name, bound): &(TableName, Bound)| {
-                if existing {
-                    *bound == from.1
-                } else {
-                    *name == from.0
-                }
-            };
-            tables.iter().any(is)
+        let goes = |tie: &&Tie| {
+            tables.contains(&tie.of) || schemas.iter().any(|schema| schema.name == tie.of.schema)
         };
-        let gone = self.references.iter().filter(|r| same(&r.from));
-        let gone: Vec<Oid> = gone.map(|r| r.to).collect();
-        self.locked_families(gone, LockMode::AccessExclusive);
+        let gone = self.ties.iter().filter(goes);
+        let gone: Vec<Oid> = gone.flat_map(|tie| tie.to.clone()).collect();
+        self.locked(gone, LockMode::AccessExclusive);
+    }
+}
+
+fn actions(kind: &Kind) -> &[TableAction] {
+    match kind {
+        Kind::AlterTable { actions, .. } => actions,
+        _ => &[],
     }
 }

@@ -13,7 +13,7 @@ impl Walker<'_> {
         for name in tables {
             match self.names.relation(name) {
                 (_, Bound::Existing(table)) => reached.push(table),
-                (_, Bound::Created | Bound::Part(_)) => {}
+                (_, Bound::Created) => {}
                 (full, Bound::Nothing) => self.fails(format!("there is no table {full}")),
             }
         }
@@ -61,7 +61,7 @@ impl Walker<'_> {
                     _ => r.name == full && !self.changed(oid),
                 })
             }
-            (_, Bound::Created | Bound::Part(_) | Bound::Nothing) => false,
+            (_, Bound::Created | Bound::Nothing) => false,
         };
         let same_columns = self.names.columns_untouched();
         let known = same_columns
