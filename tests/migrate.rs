@@ -1,5 +1,6 @@
 //! `migrate`: going forward, and seeing where a database stands.
 
+mod autogenerate;
 mod elsewhere;
 mod environments;
 mod forward;

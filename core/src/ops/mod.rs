@@ -3,6 +3,7 @@
 pub mod adopt;
 pub mod analysis;
 mod attempts;
+pub mod autogenerate;
 pub mod backup;
 mod beside;
 pub mod context;

@@ -15,6 +15,7 @@ pub fn create(ctx: &Context, message: &str, depends_on: &[Revision]) -> Result<V
         ctx.layout,
         message,
         depends_on,
+        None,
         clock::now(),
     )
 }

@@ -16,6 +16,7 @@ use crate::ops::stored_catalog;
 use crate::ops::task::Task;
 use crate::ops::trial::Trial;
 use crate::pg::scratch::Scratch;
+use crate::pg::session::Client;
 use crate::pg::{catalog, connect, ledger, seeds, server, session, transaction};
 use crate::schema::{Catalog, Object, ObjectKey, ObjectKind, diff};
 
@@ -72,11 +73,7 @@ pub fn find(ctx: &Context, with_build: bool) -> Task<'_, SchemaDrift> {
             .hint("a database that was there before its migrations: migrate baseline"));
         };
         let live = catalog::read(reading.client()).await?;
-        let ran = seeds::since(reading.client(), newest.applied_at).await?;
-        let mut without = live.clone();
-        for change in ran.iter().filter_map(|ran| ran.change.as_ref()) {
-            stored_catalog::delta_from_json(change)?.take_back(&mut without);
-        }
+        let without = without_seeds(reading.client(), &entries).await?;
         let recorded = beside_record(&live, &without, &entries, newest.fingerprint_after)?;
         drop(reading);
         drop(session);
@@ -164,15 +161,7 @@ fn bare(catalog: &Catalog) -> Catalog {
         }
         _ => false,
     };
-    only(catalog, begins_with)
-}
-
-fn only(catalog: &Catalog, wanted: impl Fn(&ObjectKey) -> bool) -> Catalog {
-    let mut kept = Catalog::default();
-    for (key, object) in catalog.objects().iter().filter(|(key, _)| wanted(key)) {
-        kept.insert(key.clone(), object.clone());
-    }
-    kept
+    catalog.only(begins_with)
 }
 
 /// Compares with what the scripts build that were applied.
@@ -194,7 +183,8 @@ async fn beside_build(
     Ok(Comparison::Differs(diff(&built, &live).render()))
 }
 
-async fn build(ctx: &Context, scratch: &Scratch, entries: &[Entry]) -> Result<Catalog> {
+/// Builds what `entries` applied in `scratch`, and reads it.
+pub async fn build(ctx: &Context, scratch: &Scratch, entries: &[Entry]) -> Result<Catalog> {
     let session = connect::connect(scratch.options(), APPLICATION).await?;
     let client = session.client();
     for (done, entry) in entries.iter().enumerate() {
@@ -213,13 +203,31 @@ async fn build(ctx: &Context, scratch: &Scratch, entries: &[Entry]) -> Result<Ca
         let script = Script::new(path, &entry.up_text);
         trial.commit(&script, entry.transactional).await?;
     }
+    read(ctx, client).await
+}
+
+/// What is there but for what seeds made since the newest migration.
+pub async fn without_seeds(client: &Client, entries: &[Entry]) -> Result<Catalog> {
+    let mut live = catalog::read(client).await?;
+    if let Some(newest) = entries.last() {
+        let ran = seeds::since(client, newest.applied_at).await?;
+        for change in ran.iter().filter_map(|ran| ran.change.as_ref()) {
+            stored_catalog::delta_from_json(change)?.take_back(&mut live);
+        }
+    }
+    Ok(live)
+}
+
+/// The schema of a database made for trying scripts out.
+pub async fn read(ctx: &Context, client: &Client) -> Result<Catalog> {
     transaction::begin(client, ctx.lock_timeout, ctx.statement_timeout).await?;
     let catalog = catalog::read_aside(client).await;
     transaction::abandon(client).await;
     catalog
 }
 
-fn regardless_of_roles(catalog: &Catalog) -> Catalog {
+/// `catalog` but for whose things are, and who may use them.
+pub fn regardless_of_roles(catalog: &Catalog) -> Catalog {
     let roles = [ObjectKind::Owner, ObjectKind::Acl];
-    only(catalog, |key| !roles.contains(&key.kind))
+    catalog.only(|key| !roles.contains(&key.kind))
 }

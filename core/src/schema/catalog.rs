@@ -186,6 +186,17 @@ impl Catalog {
         &self.objects
     }
 
+    /// The objects that are `wanted`.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&ObjectKey) -> bool) -> Self {
+        let kept = self.objects.iter().filter(|(key, _)| wanted(key));
+        Self {
+            objects: kept
+                .map(|(key, object)| (key.clone(), object.clone()))
+                .collect(),
+        }
+    }
+
     /// The digest of everything that matters. Left out are the order of columns, since a column
     /// that was dropped and added again comes last, the names that the server makes up for
     /// constraints and indexes, the spelling of `CURRENT_TIMESTAMP`, and white space and comments

@@ -1,6 +1,7 @@
 //! The catalog as a model that can be compared: objects, differences, fingerprints.
 
 mod about;
+pub mod alter;
 mod catalog;
 mod delta;
 mod diff;

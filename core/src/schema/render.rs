@@ -38,7 +38,7 @@ pub fn add_column(catalog: &Catalog, key: &ObjectKey) -> Option<AddColumn> {
 pub(super) fn steps(key: &ObjectKey, definition: &str) -> Option<AddColumn> {
     let table = table(key, ObjectKind::Column)?;
     let column = quote::ident(&key.name);
-    let alter = format!("ALTER TABLE {table} ALTER COLUMN {column}");
+    let alter = alter_column(key)?;
     let facts = Facts::of(definition);
     let foreign = facts.options.as_ref().map_or_else(String::new, |o| {
         format!(" OPTIONS ({})", assignments(o, " ", false))
@@ -73,6 +73,13 @@ pub(super) fn steps(key: &ObjectKey, definition: &str) -> Option<AddColumn> {
         set_not_null: facts.not_null.then(|| format!("{alter} SET NOT NULL")),
         identity: facts.identity,
     })
+}
+
+/// `ALTER TABLE … ALTER COLUMN …`, to be completed; `None` when `key` is no column.
+pub fn alter_column(key: &ObjectKey) -> Option<String> {
+    let table = table(key, ObjectKind::Column)?;
+    let column = quote::ident(&key.name);
+    Some(format!("ALTER TABLE {table} ALTER COLUMN {column}"))
 }
 
 /// `ALTER TABLE … ADD CONSTRAINT …` for a constraint of a table that still exists.

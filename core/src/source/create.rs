@@ -21,9 +21,18 @@ use crate::source::layout;
 /// The longest name made of a message.
 const LONGEST: usize = 60;
 
+/// The statements of a new migration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// The way forward.
+    pub up: String,
+    /// The way back.
+    pub down: String,
+}
+
 /// Writes the files of a new migration into `folder`, which is made when it isn't there, in its
 /// layout, and returns their paths: the way forward, then the way back where it has a file of its
-/// own.
+/// own. Without a `body`, they say what belongs there.
 ///
 /// The version is the time `now`, as `YYYYMMDD_HHMMSS`; in a folder that counts, it is the next
 /// number, as wide as the newest. Nothing is ever overwritten.
@@ -32,6 +41,7 @@ pub fn create(
     layout: Option<Layout>,
     message: &str,
     depends_on: &[Revision],
+    body: Option<&Body>,
     now: Timestamp,
 ) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(folder).context(format!(
@@ -57,7 +67,8 @@ pub fn create(
         );
     }
     let title = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (up, down) = (forward(&title, depends_on), back(&title));
+    let up = forward(&title, depends_on, body.map(|body| body.up.as_str()));
+    let down = back(&title, body.map(|body| body.down.as_str()));
     let files = match layout {
         Layout::Pairs => vec![
             (format!("{stem}.sql"), up),
@@ -166,26 +177,26 @@ fn slug(message: &str) -> String {
     name.trim_end_matches('_').to_owned()
 }
 
-fn forward(title: &str, depends_on: &[Revision]) -> String {
+fn forward(title: &str, depends_on: &[Revision], body: Option<&str>) -> String {
     let depends_on: Vec<&str> = depends_on.iter().map(Revision::as_str).collect();
     let depends_on = if depends_on.is_empty() {
         String::new()
     } else {
         format!("-- depends-on: {}\n", depends_on.join(", "))
     };
-    format!(
-        "-- description: {title}\n{depends_on}-- transaction: on\n\n\
-         -- The way forward. All of it runs in one transaction; 'transaction: off' is for\n\
-         -- statements that can't, such as CREATE INDEX CONCURRENTLY.\n"
-    )
+    let body = body.unwrap_or(
+        "-- The way forward. All of it runs in one transaction; 'transaction: off' is for\n\
+         -- statements that can't, such as CREATE INDEX CONCURRENTLY.\n",
+    );
+    format!("-- description: {title}\n{depends_on}-- transaction: on\n\n{body}")
 }
 
-fn back(title: &str) -> String {
-    format!(
-        "-- description: takes back: {title}\n-- transaction: on\n\n\
-         -- The way back, in reverse order. What it destroys is saved before it runs;\n\
-         -- `rollback validate` says what that would be.\n"
-    )
+fn back(title: &str, body: Option<&str>) -> String {
+    let body = body.unwrap_or(
+        "-- The way back, in reverse order. What it destroys is saved before it runs;\n\
+         -- `rollback validate` says what that would be.\n",
+    );
+    format!("-- description: takes back: {title}\n-- transaction: on\n\n{body}")
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -215,6 +226,7 @@ mod tests {
             None,
             message,
             &["0001".parse().unwrap()],
+            None,
             now,
         ) {
             Ok(paths) => paths
@@ -263,7 +275,7 @@ mod tests {
             let scratch = Scratch::with(&[]);
             let folder = scratch.path();
             let now = "2026-01-02T03:04:05Z".parse().unwrap();
-            let paths = create(folder, Some(layout), "Add x", &[], now).unwrap();
+            let paths = create(folder, Some(layout), "Add x", &[], None, now).unwrap();
             let shown = paths.iter().map(|p| p.strip_prefix(folder).unwrap());
             let shown: Vec<String> = shown.map(|p| p.display().to_string()).collect();
             assert_eq!(shown.join(" "), expected);
@@ -281,7 +293,7 @@ mod tests {
                 found[0].down.is_some() && found[0].transactional,
                 "{layout}"
             );
-            create(folder, Some(layout), "Add y", &[], now).unwrap();
+            create(folder, Some(layout), "Add y", &[], None, now).unwrap();
             assert_eq!(folder::read(folder).unwrap().len(), 2, "{layout}");
         };
         let up = "20260102_030405_add_x";
@@ -308,7 +320,15 @@ mod tests {
         let scratch = Scratch::with(&[("0001_a.sql", "")]);
         let folder = scratch.path();
         let now = "2026-01-02T03:04:05Z".parse().unwrap();
-        create(folder, None, "Two\nlines", &["0001".parse().unwrap()], now).unwrap();
+        create(
+            folder,
+            None,
+            "Two\nlines",
+            &["0001".parse().unwrap()],
+            None,
+            now,
+        )
+        .unwrap();
         let found = folder::read(folder).unwrap();
         assert_eq!(found[1].description, "Two lines");
         assert_eq!(found[1].depends_on, ["0001".parse().unwrap()]);

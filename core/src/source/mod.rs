@@ -18,7 +18,7 @@ mod reading;
 mod resolve;
 mod seeds;
 
-pub use create::create;
+pub use create::{Body, create};
 pub use elsewhere::checksum;
 pub use folder::{read, read_as};
 pub use layout::look;
