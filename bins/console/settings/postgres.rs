@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use pgbelay_core::model::secret::Secret;
+use pgbelay_core::ops::context::Folders;
 use pgbelay_core::pg::options::LibpqEnvironment;
 
 use crate::environment::Environment;
@@ -31,8 +32,12 @@ pub fn libpq(environment: &Environment) -> LibpqEnvironment {
 
 /// Folders where `pg_dump` and `psql` may be, best first: the search path, what `pg_config` says,
 /// then the usual places, newest version first.
-pub fn programs(environment: &Environment) -> Vec<PathBuf> {
-    let path = environment.get("PATH").unwrap_or_default();
+pub fn programs(environment: &Environment) -> Folders {
+    let path = environment.get("PATH").unwrap_or_default().to_owned();
+    Folders::new(move || find_programs(&path))
+}
+
+fn find_programs(path: &str) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = std::env::split_paths(path)
         .filter(|folder| folder.is_absolute())
         .collect();

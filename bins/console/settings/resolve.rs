@@ -10,7 +10,7 @@ use pgbelay_core::model::backup::Compression;
 use pgbelay_core::model::event::Observer;
 use pgbelay_core::model::layout::Layout;
 use pgbelay_core::model::secret::Secret;
-use pgbelay_core::ops::context::Context;
+use pgbelay_core::ops::context::{Context, Folders};
 use pgbelay_core::pg::config;
 use pgbelay_core::pg::options::{ConnectOptions, SslMode};
 
@@ -155,7 +155,7 @@ impl Settings {
             wait: self.wait,
             actor: Environment::actor(),
             production: false,
-            pg_bin: Vec::new(),
+            pg_bin: Folders::new(Vec::new),
             ask: Arc::new(Nobody),
             observer,
             echo_sql: self.echo_sql,

@@ -1,7 +1,8 @@
 //! What every operation needs to know of the world, resolved once by the caller.
 
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -45,13 +46,34 @@ pub struct Context {
     /// True when configuration or the database's name says this is production.
     pub production: bool,
     /// Folders to look for `pg_dump` and `psql` in, best first.
-    pub pg_bin: Vec<PathBuf>,
+    pub pg_bin: Folders,
     /// Whom to ask for passphrases.
     pub ask: Arc<dyn Ask>,
     /// Who listens.
     pub observer: Arc<dyn Observer>,
     /// Tell the observer each statement sent, literals masked.
     pub echo_sql: bool,
+}
+
+/// Folders that are not looked for before somebody asks: that takes other programs.
+#[derive(Clone)]
+pub struct Folders(Arc<LazyLock<Vec<PathBuf>, Find>>);
+
+type Find = Box<dyn FnOnce() -> Vec<PathBuf> + Send + Sync>;
+
+impl Folders {
+    /// Those that `find` finds.
+    pub fn new(find: impl FnOnce() -> Vec<PathBuf> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(find))))
+    }
+}
+
+impl Deref for Folders {
+    type Target = [PathBuf];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 impl Context {
