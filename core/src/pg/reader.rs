@@ -139,7 +139,8 @@ impl<K: RowSink + 'static> Reader<K> {
 
     async fn share(&self, exported: &ExportedSnapshot, tables: &[TableName]) -> Result<()> {
         let begin = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}; \
+             SET LOCAL idle_in_transaction_session_timeout = 0",
             quote::literal(&exported.id)
         );
         self.client

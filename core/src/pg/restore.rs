@@ -25,7 +25,10 @@ pub struct Settings<'a> {
 /// Begins a transaction under `settings`, whatever role and database say.
 pub async fn begin(client: &Client, settings: Settings<'_>) -> Result<()> {
     client
-        .batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+        .batch_execute(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+             SET LOCAL idle_in_transaction_session_timeout = 0",
+        )
         .await
         .pg("could not begin a transaction")?;
     session::pin_values(client).await?;

@@ -31,7 +31,7 @@ pub async fn begin(
 ) -> Result<ExportedSnapshot> {
     let start = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}; \
-         SET LOCAL statement_timeout = 0",
+         SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
         lock_timeout.as_millis()
     );
     client
@@ -173,7 +173,8 @@ pub async fn files(client: &Client, tables: &[Oid]) -> Result<Vec<(Oid, u32)>> {
 pub async fn begin_reading(client: &Client, lock_timeout: Duration) -> Result<()> {
     let start = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}; \
-         SET LOCAL statement_timeout = '30s'",
+         SET LOCAL statement_timeout = '30s'; \
+         SET LOCAL idle_in_transaction_session_timeout = 0",
         lock_timeout.as_millis()
     );
     client

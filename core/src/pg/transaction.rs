@@ -20,7 +20,10 @@ pub async fn begin(
     statement_timeout: Option<Duration>,
 ) -> Result<()> {
     client
-        .batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+        .batch_execute(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+             SET LOCAL idle_in_transaction_session_timeout = 0",
+        )
         .await
         .pg("could not begin a transaction")?;
     session::set_lock_timeout(client, lock_timeout, true).await?;
