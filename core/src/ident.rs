@@ -66,8 +66,11 @@ impl fmt::Display for Revision {
 
 impl Ord for Revision {
     fn cmp(&self, other: &Self) -> Ordering {
-        if self.0 == other.0 {
-            return Ordering::Equal;
+        // Written alike, as in most folders: then texts are ordered as the numbers are.
+        let (one, two) = (self.0.as_bytes(), other.0.as_bytes());
+        let alike = |(a, b): (&u8, &u8)| a == b || a.is_ascii_digit() && b.is_ascii_digit();
+        if one.len() == two.len() && one.iter().zip(two).all(alike) {
+            return one.cmp(two);
         }
         let mut others = other.parts();
         for part in self.parts() {
@@ -264,6 +267,8 @@ mod tests {
         assert_eq!(r("007"), r("7"));
         assert!(r("20260101_120000") < r("20260101_120001"));
         assert!(r("1.9") < r("1.10") && r("1.2.1") > r("1.2") && r("1.2") < r("2"));
+        assert!(r("1.0") < r("1.1") && r("0041") > r("0007") && r("10.2") > r("9.10"));
+        assert!(r("1.23") < r("12.3") && r("1.23") > r("1.2.3"));
         for (one, other) in [
             ("1.0", "1"),
             ("01.2", "1.02"),

@@ -105,14 +105,19 @@ pub struct Outcome {
 pub fn plan<'a>(ctx: &'a Context, request: &'a Request) -> Task<'a, UpgradePlan> {
     Box::pin(async move {
         ctx.observer.observe(Event::Phase(Phase::Plan));
-        // Files are read while the server gets ready.
-        let options = ctx.database.clone();
-        let connecting = tokio::spawn(async move { connect::connect(&options, APPLICATION).await });
+        // Files are read while the server gets ready and answers.
+        let (options, lock_timeout) = (ctx.database.clone(), ctx.lock_timeout);
+        let looking = tokio::spawn(async move {
+            let session = connect::connect(&options, APPLICATION).await?;
+            let glance = glance::look(&session, lock_timeout).await?;
+            Ok::<_, Error>((session, glance))
+        });
         let migrations = ctx.read_migrations()?;
-        let session = connecting.await;
-        let session = session.map_err(|e| Error::failed("could not connect").caused_by(e))??;
+        let looked = looking.await;
+        let (session, glance) =
+            looked.map_err(|e| Error::failed("could not connect").caused_by(e))??;
         let database = session.database().to_owned();
-        let Glance { entries, beside } = glance::look(&session, ctx.lock_timeout).await?;
+        let Glance { entries, beside } = glance;
         if let Some(foreign) = beside {
             beside::compare(session.client(), &foreign, &entries, &migrations).await?;
         }
