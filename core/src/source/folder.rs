@@ -30,7 +30,7 @@ pub fn read_as(folder: &Path, layout: Option<Layout>) -> Result<(Layout, Vec<Mig
     let mut texts = Texts::default();
     let layout = layout.map_or_else(|| layout::look_into(folder, &mut texts), Ok)?;
     let mut reading = Reading::new(layout);
-    for path in layout::files(folder, layout)? {
+    for path in layout::files(list(folder)?, layout)? {
         reading.take(&path, texts.take(&path));
     }
     reading.take_together();
@@ -54,21 +54,32 @@ pub fn read_as(folder: &Path, layout: Option<Layout>) -> Result<(Layout, Vec<Mig
     }
 }
 
-/// The sub-folders of `folder`, but for hidden ones.
-pub(super) fn sub_folders(folder: &Path) -> Result<Vec<PathBuf>> {
-    let found = entries(folder)?.into_iter();
-    let folders = found.filter(|entry| entry.is_folder);
-    Ok(folders.map(|entry| entry.path).collect())
+/// What is in a folder, but for what is hidden, sorted by name.
+pub(super) struct Listing {
+    /// The files that may be migrations.
+    pub files: Vec<PathBuf>,
+    /// The sub-folders.
+    pub folders: Vec<PathBuf>,
+}
+
+/// Lists `folder`.
+pub(super) fn list(folder: &Path) -> Result<Listing> {
+    let (folders, rest): (Vec<Entry>, Vec<Entry>) =
+        (entries(folder)?.into_iter()).partition(|entry| entry.is_folder);
+    let is_sql = |path: &PathBuf| {
+        let extension = path.extension();
+        extension.is_some_and(|x| x.eq_ignore_ascii_case("sql"))
+    };
+    let files = rest.into_iter().map(|entry| entry.path);
+    Ok(Listing {
+        files: files.filter(is_sql).collect(),
+        folders: folders.into_iter().map(|entry| entry.path).collect(),
+    })
 }
 
 /// The files of `folder` that may be migrations, sorted by name.
 pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let found = entries(folder)?.into_iter();
-    let files = found.filter(|entry| {
-        let extension = entry.path.extension();
-        !entry.is_folder && extension.is_some_and(|x| x.eq_ignore_ascii_case("sql"))
-    });
-    Ok(files.map(|entry| entry.path).collect())
+    list(folder).map(|listing| listing.files)
 }
 
 /// Something in a folder.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::model::layout::Layout;
-use crate::source::folder;
+use crate::source::folder::{self, Listing};
 use crate::source::{alembic, flyway, one_file};
 
 /// Files that were read to find out how they are laid out, so that none is read twice.
@@ -43,16 +43,18 @@ pub(super) fn look_into(folder: &Path, texts: &mut Texts) -> Result<Layout> {
             signs.push((layout, path.display().to_string()));
         }
     };
-    for path in files(folder, Layout::Diesel)? {
+    let listing = folder::list(folder)?;
+    for path in scripts_in(&listing.folders) {
         sign(Layout::Diesel, &path);
     }
-    for path in files(folder, Layout::Flyway)? {
-        if name(&path).and_then(flyway::parse).is_some() {
-            sign(Layout::Flyway, &path);
+    let below = files_below(&listing.folders)?;
+    for path in listing.files.iter().chain(&below) {
+        if name(path).and_then(flyway::parse).is_some() {
+            sign(Layout::Flyway, path);
         }
     }
     let mut suffixed = None;
-    for path in folder::files(folder)? {
+    for path in listing.files {
         let text = String::from_utf8_lossy(texts.look(&path));
         for layout in [Layout::Dbmate, Layout::Goose, Layout::Tern] {
             if one_file::is(layout, &text) {
@@ -92,24 +94,36 @@ pub(super) fn has_no_transaction(text: &str) -> bool {
     first.trim_end() == "-- no-transaction"
 }
 
-/// The scripts of `folder` in this layout, sorted by path.
-pub(super) fn files(folder: &Path, layout: Layout) -> Result<Vec<PathBuf>> {
+/// The scripts of a folder in this layout, sorted by path.
+pub(super) fn files(listing: Listing, layout: Layout) -> Result<Vec<PathBuf>> {
     let mut found = match layout {
-        Layout::Diesel => {
-            let scripts = |sub: PathBuf| ["up.sql", "down.sql"].map(|file| sub.join(file));
-            let all = folder::sub_folders(folder)?.into_iter().flat_map(scripts);
-            all.filter(|path| path.is_file()).collect()
-        }
+        Layout::Diesel => scripts_in(&listing.folders),
         Layout::Flyway => {
-            let mut found = folder::files(folder)?;
-            for sub in folder::sub_folders(folder)? {
-                found.extend(files(&sub, layout)?);
-            }
+            let mut found = listing.files;
+            found.extend(files_below(&listing.folders)?);
             found
         }
-        _ => folder::files(folder)?,
+        _ => listing.files,
     };
     found.sort();
+    Ok(found)
+}
+
+/// The scripts of diesel, each migration in a folder of its own.
+fn scripts_in(folders: &[PathBuf]) -> Vec<PathBuf> {
+    let scripts = |sub: &PathBuf| ["up.sql", "down.sql"].map(|file| sub.join(file));
+    let all = folders.iter().flat_map(scripts);
+    all.filter(|path| path.is_file()).collect()
+}
+
+/// All files below `folders`, at any depth.
+fn files_below(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in folders {
+        let listing = folder::list(folder)?;
+        found.extend(listing.files);
+        found.extend(files_below(&listing.folders)?);
+    }
     Ok(found)
 }
 

@@ -42,7 +42,7 @@ pub fn repeatables(folder: &Path, layout: Layout) -> Result<Vec<Seed>> {
     if layout != Layout::Flyway {
         return Ok(found);
     }
-    for path in layout::files(folder, layout)? {
+    for path in layout::files(folder::list(folder)?, layout)? {
         let file = path.file_name().and_then(|name| name.to_str());
         let Some(Name::Repeatable(name)) = file.and_then(flyway::parse) else {
             continue;
