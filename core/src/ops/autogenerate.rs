@@ -19,7 +19,7 @@ use crate::ops::task::Task;
 use crate::ops::trial::Trial;
 use crate::pg::scratch::Scratch;
 use crate::pg::session::Client;
-use crate::pg::{connect, dump, ledger, server, session};
+use crate::pg::{catalog, connect, dump, ledger, server, session};
 use crate::schema::{Catalog, Entry, alter, diff, dump_entries};
 use crate::source::{self, Body};
 
@@ -58,7 +58,8 @@ pub fn run<'a>(ctx: &'a Context, request: &'a Request) -> Task<'a, Generated> {
         let server = server::read(session.client()).await?;
         let reading = session::reading(session.client_mut(), ctx.lock_timeout).await?;
         let entries = ledger::read(&reading).await?;
-        let live = schema_drift::without_seeds(reading.client(), &entries).await?;
+        let live = catalog::read(reading.client()).await?;
+        let live = schema_drift::without_seeds(reading.client(), live, &entries).await?;
         drop(reading);
         drop(session);
         let migrations = if ctx.migrations.exists() {

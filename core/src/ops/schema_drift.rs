@@ -73,7 +73,7 @@ pub fn find(ctx: &Context, with_build: bool) -> Task<'_, SchemaDrift> {
             .hint("a database that was there before its migrations: migrate baseline"));
         };
         let live = catalog::read(reading.client()).await?;
-        let without = without_seeds(reading.client(), &entries).await?;
+        let without = without_seeds(reading.client(), live.clone(), &entries).await?;
         let recorded = beside_record(&live, &without, &entries, newest.fingerprint_after)?;
         drop(reading);
         drop(session);
@@ -206,9 +206,12 @@ pub async fn build(ctx: &Context, scratch: &Scratch, entries: &[Entry]) -> Resul
     read(ctx, client).await
 }
 
-/// What is there but for what seeds made since the newest migration.
-pub async fn without_seeds(client: &Client, entries: &[Entry]) -> Result<Catalog> {
-    let mut live = catalog::read(client).await?;
+/// `live` but for what seeds made since the newest migration.
+pub async fn without_seeds(
+    client: &Client,
+    mut live: Catalog,
+    entries: &[Entry],
+) -> Result<Catalog> {
     if let Some(newest) = entries.last() {
         let ran = seeds::since(client, newest.applied_at).await?;
         for change in ran.iter().filter_map(|ran| ran.change.as_ref()) {

@@ -41,14 +41,15 @@ pub(super) fn concerns(key: &ObjectKey, object: &ObjectKey) -> bool {
 }
 
 /// What a dump would call an object: `TABLE orders`, `CONSTRAINT nv ON orders`.
-struct Tag {
-    word: String,
+pub(super) struct Tag {
+    /// The kind, as SQL has it.
+    pub word: String,
     /// The name with its schema, if it has one.
-    identity: String,
+    pub identity: String,
 }
 
 /// The tag of `table column app.orders.total`. The longest kinds first.
-fn tag(name: &str) -> Option<Tag> {
+pub(super) fn tag(name: &str) -> Option<Tag> {
     const WORDS: [(&str, &str); 28] = [
         ("table column ", "COLUMN"),
         ("view column ", "COLUMN"),

@@ -122,27 +122,11 @@ fn uncommented(extra: &[ObjectKey]) -> Vec<String> {
     let stays = |key: &&ObjectKey| !extra.iter().any(|other| about::concerns(key, other));
     let comments = extra.iter().filter(|key| key.kind == ObjectKind::Comment);
     let off = |key: &ObjectKey| {
-        let (word, name) = COMMENTED.iter().find_map(|(kind, word)| {
-            let name = key.name.strip_prefix(kind)?.strip_prefix(' ')?;
-            Some((word, name))
-        })?;
-        Some(format!("COMMENT ON {word} {name} IS NULL"))
+        let about::Tag { word, identity } = about::tag(&key.name)?;
+        Some(format!("COMMENT ON {word} {identity} IS NULL"))
     };
     comments.filter(stays).filter_map(off).collect()
 }
-
-/// Kinds as comments name them, the longer before the shorter, with the word of SQL.
-const COMMENTED: [(&str, &str); 9] = [
-    ("table column", "COLUMN"),
-    ("materialized view", "MATERIALIZED VIEW"),
-    ("table", "TABLE"),
-    ("view", "VIEW"),
-    ("index", "INDEX"),
-    ("sequence", "SEQUENCE"),
-    ("function", "FUNCTION"),
-    ("schema", "SCHEMA"),
-    ("type", "TYPE"),
-];
 
 /// What turns row level security of a table on or off.
 fn row_security(change: &Change) -> Vec<String> {
