@@ -360,6 +360,11 @@ const LOCKS: &[(&str, &str, &str)] = &[
         "ACCESS EXCLUSIVE",
     ),
     (
+        "drop table pointing; drop table refers_1",
+        "refers_rest",
+        "ACCESS EXCLUSIVE",
+    ),
+    (
         "alter table refers detach partition refers_1; drop table refers_1",
         "target",
         "ACCESS EXCLUSIVE",

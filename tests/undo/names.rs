@@ -66,6 +66,16 @@ fn sequences_and_functions_along_a_path_of_the_script() {
 }
 
 #[test]
+fn types_move_with_their_schema() {
+    foretold(
+        "create schema s; create type s.mood as enum ('good', 'bad');
+         create table t (id int primary key, m s.mood)",
+        "alter schema s rename to z; drop type z.mood cascade",
+        "insert into t values (1, 'good'), (2, 'bad')",
+    );
+}
+
+#[test]
 fn an_index_is_not_the_constraint_of_its_name() {
     foretold(
         "create table users (id int primary key, v text);

@@ -16,7 +16,7 @@ use crate::pg::connect;
 use crate::pg::error::{self, PgContext as _};
 use crate::pg::options::{ConnectOptions, Host, SslMode};
 use crate::pg::retry;
-use crate::pg::session;
+use crate::pg::session::{self, UNHURRIED};
 use crate::pg::snapshot::{self, ExportedSnapshot};
 use crate::pg::tap::{RowSink, Tap, TapTls, Valve};
 use crate::pg::tls;
@@ -140,7 +140,7 @@ impl<K: RowSink + 'static> Reader<K> {
     async fn share(&self, exported: &ExportedSnapshot, tables: &[TableName]) -> Result<()> {
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}; \
-             SET LOCAL idle_in_transaction_session_timeout = 0",
+             {UNHURRIED}",
             quote::literal(&exported.id)
         );
         self.client

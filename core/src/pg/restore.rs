@@ -9,7 +9,7 @@ use crate::pg::copy;
 use crate::pg::error::PgContext as _;
 use crate::pg::inspect;
 use crate::pg::query;
-use crate::pg::session;
+use crate::pg::session::{self, UNHURRIED};
 use crate::schema::ENTRY_SETTINGS;
 use crate::sql::quote;
 
@@ -25,10 +25,9 @@ pub struct Settings<'a> {
 /// Begins a transaction under `settings`, whatever role and database say.
 pub async fn begin(client: &Client, settings: Settings<'_>) -> Result<()> {
     client
-        .batch_execute(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-             SET LOCAL idle_in_transaction_session_timeout = 0",
-        )
+        .batch_execute(&format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {UNHURRIED}"
+        ))
         .await
         .pg("could not begin a transaction")?;
     session::pin_values(client).await?;

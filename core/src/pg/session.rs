@@ -159,6 +159,10 @@ pub async fn pin(client: &impl GenericClient) -> Result<()> {
         .pg("could not fix the settings for reading")
 }
 
+/// Keeps the server from ending the session while a transaction of ours waits for us; said in the
+/// breath that begins it.
+pub const UNHURRIED: &str = "SET LOCAL idle_in_transaction_session_timeout = 0";
+
 /// As [`pin`], and in UTC: the same row is then written alike wherever it is read, and what was
 /// written can be compared with what was loaded.
 pub async fn pin_values(client: &impl GenericClient) -> Result<()> {
@@ -248,7 +252,7 @@ pub async fn settle(client: &impl GenericClient) -> Result<()> {
 /// Takes back, inside a transaction, the settings of a script before.
 pub async fn reset(client: &impl GenericClient) -> Result<()> {
     client
-        .batch_execute("RESET ALL; SET LOCAL idle_in_transaction_session_timeout = 0")
+        .batch_execute(&format!("RESET ALL; {UNHURRIED}"))
         .await
         .pg("could not reset the settings")
 }

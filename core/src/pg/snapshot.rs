@@ -9,6 +9,7 @@ use crate::ident::TableName;
 use crate::model::relation::Oid;
 use crate::pg::copy;
 use crate::pg::error::PgContext as _;
+use crate::pg::session::UNHURRIED;
 use crate::sql::quote;
 
 /// An instant that other connections (and `pg_dump`) can read too, for as long as the transaction
@@ -31,7 +32,7 @@ pub async fn begin(
 ) -> Result<ExportedSnapshot> {
     let start = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}; \
-         SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
+         SET LOCAL statement_timeout = 0; {UNHURRIED}",
         lock_timeout.as_millis()
     );
     client
@@ -173,8 +174,7 @@ pub async fn files(client: &Client, tables: &[Oid]) -> Result<Vec<(Oid, u32)>> {
 pub async fn begin_reading(client: &Client, lock_timeout: Duration) -> Result<()> {
     let start = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}; \
-         SET LOCAL statement_timeout = '30s'; \
-         SET LOCAL idle_in_transaction_session_timeout = 0",
+         SET LOCAL statement_timeout = '30s'; {UNHURRIED}",
         lock_timeout.as_millis()
     );
     client

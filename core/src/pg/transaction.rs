@@ -10,6 +10,7 @@ use crate::ident::TableName;
 use crate::model::lock::LockMode;
 use crate::pg::error::PgContext as _;
 use crate::pg::options::ConnectOptions;
+use crate::pg::session::UNHURRIED;
 use crate::pg::{connect, error, session};
 use crate::sql::quote;
 
@@ -20,10 +21,9 @@ pub async fn begin(
     statement_timeout: Option<Duration>,
 ) -> Result<()> {
     client
-        .batch_execute(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-             SET LOCAL idle_in_transaction_session_timeout = 0",
-        )
+        .batch_execute(&format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {UNHURRIED}"
+        ))
         .await
         .pg("could not begin a transaction")?;
     session::set_lock_timeout(client, lock_timeout, true).await?;

@@ -315,6 +315,8 @@ impl<'w> Names<'w> {
         for names in self.parts.values_mut() {
             *names = names.iter().map(moved).collect();
         }
+        let types = self.types.drain();
+        self.types = types.map(|(name, oid)| (moved(&name), oid)).collect();
     }
 
     /// Notes CREATE TYPE.

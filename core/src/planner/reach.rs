@@ -364,9 +364,13 @@ impl Walker<'_> {
                     "DETACH PARTITION CONCURRENTLY can't run inside a transaction".to_owned(),
                     false,
                 ),
-                TableAction::DetachPartition { .. }
-                | TableAction::Definition { .. }
-                | TableAction::Refuse { .. } => {}
+                TableAction::DetachPartition { .. } => {
+                    // Their foreign keys refer to the partition by constraints of their own.
+                    for other in self.referring(table) {
+                        self.push(other, true, Action::Redefine);
+                    }
+                }
+                TableAction::Definition { .. } | TableAction::Refuse { .. } => {}
             }
         }
     }

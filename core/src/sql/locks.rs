@@ -22,14 +22,14 @@ pub enum On {
     Index(Name),
     /// The same; and of a view, what it reads.
     Beneath(Name),
-    /// The same, since a foreign key of the statement's table refers to it.
-    Referenced(Name),
+    /// The same, since a foreign key of the second one refers to it from here on.
+    Referenced(Name, Name),
     /// A table that becomes a partition.
     Attached(Name),
     /// A partitioned table that gets a partition.
-    Gaining(Name),
+    Gaining(Name, Name),
     /// A partitioned table that loses one.
-    Losing(Name),
+    Losing(Name, Name),
     /// Every table with a column of this domain.
     Domain(Name),
     /// Every table made OF this type.
@@ -43,10 +43,10 @@ impl On {
             Self::Relation(name)
             | Self::Index(name)
             | Self::Beneath(name)
-            | Self::Referenced(name)
+            | Self::Referenced(name, _)
             | Self::Attached(name)
-            | Self::Gaining(name)
-            | Self::Losing(name)
+            | Self::Gaining(name, _)
+            | Self::Losing(name, _)
             | Self::Domain(name)
             | Self::Typed(name) => name,
         }
@@ -90,13 +90,18 @@ pub fn of(statement: &Statement) -> Vec<(On, LockMode)> {
         Kind::Rename { from: table, .. }
         | Kind::RenameColumn { table, .. }
         | Kind::SetSchema { from: table, .. } => each([table], LockMode::AccessExclusive),
-        Kind::CreateTable(_) | Kind::EnsureTable(_) => {
+        Kind::CreateTable(table) | Kind::EnsureTable(table) => {
             let parent = behind(&words, |pair| {
                 is(&pair[0], "PARTITION") && is(&pair[1], "OF")
             });
-            let gaining = |name| (On::Gaining(name), LockMode::AccessExclusive);
+            let gaining = |parent| {
+                (
+                    On::Gaining(parent, table.clone()),
+                    LockMode::AccessExclusive,
+                )
+            };
             let parent = parent.map(gaining).into_iter();
-            parent.chain(referenced(&words)).collect()
+            parent.chain(referenced(&words, table)).collect()
         }
         Kind::AlterType { name, .. } => of_type(&words, name),
         Kind::Definition { .. } | Kind::NonTransactional { .. } => defining(&words),
@@ -116,7 +121,7 @@ fn each<'a>(names: impl IntoIterator<Item = &'a Name>, mode: LockMode) -> Vec<(O
 fn altering(words: &[String], table: &Name, actions: &[TableAction]) -> Vec<(On, LockMode)> {
     let attaching = |pair: &[String]| is(&pair[0], "ATTACH") && is(&pair[1], "PARTITION");
     if let Some(partition) = behind(words, attaching) {
-        let parent = On::Gaining(table.clone());
+        let parent = On::Gaining(table.clone(), partition.clone());
         return vec![
             (parent, LockMode::ShareUpdateExclusive),
             (On::Attached(partition), LockMode::AccessExclusive),
@@ -135,7 +140,7 @@ fn altering(words: &[String], table: &Name, actions: &[TableAction]) -> Vec<(On,
             LockMode::AccessExclusive
         };
         return vec![
-            (On::Losing(table.clone()), mode),
+            (On::Losing(table.clone(), partition.clone()), mode),
             (On::Relation(partition.clone()), LockMode::AccessExclusive),
         ];
     }
@@ -151,16 +156,19 @@ fn altering(words: &[String], table: &Name, actions: &[TableAction]) -> Vec<(On,
         LockMode::AccessExclusive
     };
     let mut locks = each([table], mode);
-    locks.extend(referenced(words));
+    locks.extend(referenced(words, table));
     locks
 }
 
-/// The tables that foreign keys refer to: they put triggers there.
-fn referenced(words: &[String]) -> impl Iterator<Item = (On, LockMode)> {
+/// The tables that foreign keys of `by` refer to: they put triggers there.
+fn referenced(words: &[String], by: &Name) -> impl Iterator<Item = (On, LockMode)> {
     let places = words.iter().enumerate();
     let places = places.filter(|(_, word)| is(word, "REFERENCES"));
     let names = places.filter_map(|(place, _)| name_at(words, place + 1));
-    names.map(|name| (On::Referenced(name), LockMode::ShareRowExclusive))
+    names.map(|name| {
+        let on = On::Referenced(name, by.clone());
+        (on, LockMode::ShareRowExclusive)
+    })
 }
 
 /// The name behind two words that are what is looked for.
@@ -438,7 +446,10 @@ mod tests {
         check(
             "alter table t attach partition p default",
             &[
-                (On::Gaining(name("t")), LockMode::ShareUpdateExclusive),
+                (
+                    On::Gaining(name("t"), name("p")),
+                    LockMode::ShareUpdateExclusive,
+                ),
                 (On::Attached(name("p")), LockMode::AccessExclusive),
             ],
         );

@@ -7,7 +7,6 @@ use crate::model::lock::LockMode;
 use crate::model::relation::{Oid, RelationKind};
 use crate::planner::names::Bound;
 use crate::planner::reach::Walker;
-use crate::planner::touch::Action;
 use crate::sql::locks::{self, On};
 use crate::sql::statement::{Kind, Name, Statement, TableAction};
 
@@ -45,54 +44,31 @@ impl Walker<'_> {
                     let made: Vec<Oid> = made.map(|r| r.oid).collect();
                     self.locked_families(made, mode);
                 }
-                (On::Gaining(_), Bound::Existing(oid)) => {
+                (On::Gaining(_, partition), Bound::Existing(oid)) => {
                     self.locked([oid], mode);
-                    self.repartitioned(oid, LockMode::ShareRowExclusive);
-                    if let Kind::CreateTable(name) | Kind::EnsureTable(name) = &statement.kind {
-                        self.tie_partition(name, oid);
-                    }
+                    self.repartitioned(oid, partition, LockMode::ShareRowExclusive);
                 }
-                (On::Losing(_), Bound::Existing(oid)) => {
+                (On::Losing(_, partition), Bound::Existing(oid)) => {
                     self.locked([oid], mode);
-                    // Their foreign keys are part of what changes.
-                    for other in self.repartitioned(oid, LockMode::AccessExclusive) {
-                        self.push(other, true, Action::Redefine);
-                    }
-                    if let Some(TableAction::DetachPartition { partition, .. }) =
-                        actions(&statement.kind).first()
-                    {
-                        self.tie_partition(partition, oid);
-                    }
+                    self.repartitioned(oid, partition, LockMode::AccessExclusive);
                 }
-                (On::Attached(name), _) => {
-                    if let Bound::Existing(oid) = bound {
-                        // Its own foreign keys become part of the other table's.
-                        self.locked_families(self.referred(oid), mode);
-                        self.locked_families(vec![oid], mode);
-                    }
-                    if let Kind::AlterTable { table, .. } = &statement.kind
-                        && let (_, Bound::Existing(parent)) = self.names.relation(table)
-                    {
-                        self.tie_partition(name, parent);
-                    }
+                (On::Attached(_), Bound::Existing(oid)) => {
+                    // Its own foreign keys become part of the other table's.
+                    self.locked_families(self.referred(oid), mode);
+                    self.locked_families([oid], mode);
                 }
-                (On::Referenced(_), Bound::Existing(oid)) => {
-                    self.locked_families(vec![oid], mode);
-                    if let Kind::AlterTable { table: name, .. }
-                    | Kind::CreateTable(name)
-                    | Kind::EnsureTable(name) = &statement.kind
-                    {
-                        self.tie(name, self.world.family(oid));
-                    }
+                (On::Referenced(_, by), Bound::Existing(oid)) => {
+                    self.locked_families([oid], mode);
+                    self.tie(by, self.families([oid]));
                 }
                 (On::Beneath(_), Bound::Existing(oid)) => {
                     let relation = self.world.relations.get(&oid);
                     if relation.is_some_and(|r| r.kind == RelationKind::View) {
                         self.reach.locked_views.push((oid, mode));
                     }
-                    self.locked_families(vec![oid], mode);
+                    self.locked_families([oid], mode);
                 }
-                (On::Relation(_), Bound::Existing(oid)) => self.locked_families(vec![oid], mode),
+                (On::Relation(_), Bound::Existing(oid)) => self.locked_families([oid], mode),
                 _ => {}
             }
         }
@@ -104,10 +80,13 @@ impl Walker<'_> {
         self.reach.locks.extend(locks);
     }
 
-    fn locked_families(&mut self, tables: Vec<Oid>, mode: LockMode) {
-        for table in tables {
-            self.locked(self.world.family(table), mode);
-        }
+    fn locked_families(&mut self, tables: impl IntoIterator<Item = Oid>, mode: LockMode) {
+        self.locked(self.families(tables), mode);
+    }
+
+    fn families(&self, tables: impl IntoIterator<Item = Oid>) -> Vec<Oid> {
+        let families = tables.into_iter().map(|table| self.world.family(table));
+        families.flatten().collect()
     }
 
     /// The tables that `oid` refers to today.
@@ -118,32 +97,25 @@ impl Walker<'_> {
             .collect()
     }
 
-    /// A partitioned table gets or loses a partition: its default partition may hold other rows
-    /// then, and foreign keys come or go on both ends. `mode` is the lock on those that refer to
-    /// it, which are returned.
-    fn repartitioned(&mut self, oid: Oid, mode: LockMode) -> BTreeSet<Oid> {
-        let default = self.world.default_partition(oid);
-        self.locked_families(default.into_iter().collect(), LockMode::AccessExclusive);
-        self.locked_families(self.referred(oid), LockMode::ShareRowExclusive);
+    /// The tables that refer to `oid` today.
+    pub(super) fn referring(&self, oid: Oid) -> BTreeSet<Oid> {
         let keys = self.world.foreign_keys.iter();
-        let from: BTreeSet<Oid> = keys.filter(|k| k.to == oid).map(|k| k.from).collect();
-        self.locked(from.iter().copied(), mode);
-        from
+        keys.filter(|key| key.to == oid)
+            .map(|key| key.from)
+            .collect()
     }
 
-    /// Ties the table `name`, which becomes or was a partition of `parent`, to that and to what it
-    /// refers to.
-    fn tie_partition(&mut self, name: &Name, parent: Oid) {
-        let with_families = |oids: Vec<Oid>| {
-            let families = oids.into_iter().map(|oid| self.world.family(oid));
-            families.flatten().collect::<Vec<Oid>>()
-        };
-        let mut to = with_families(self.referred(parent));
-        to.extend(with_families(
-            self.world.default_partition(parent).into_iter().collect(),
-        ));
-        to.push(parent);
-        self.tie(name, to);
+    /// The table `parent` gets or loses `partition`: its default partition may hold other rows then,
+    /// and foreign keys come or go on both ends. `others` is the lock on those that refer to it. All
+    /// of it is locked once more when the partition goes.
+    fn repartitioned(&mut self, parent: Oid, partition: &Name, others: LockMode) {
+        let default = self.families(self.world.default_partition(parent));
+        let referred = self.families(self.referred(parent));
+        self.locked(default.clone(), LockMode::AccessExclusive);
+        self.locked(referred.clone(), LockMode::ShareRowExclusive);
+        self.locked(self.referring(parent), others);
+        let with = [parent].into_iter().chain(default).chain(referred);
+        self.tie(partition, with.collect());
     }
 
     fn tie(&mut self, name: &Name, to: Vec<Oid>) {
@@ -178,7 +150,7 @@ impl Walker<'_> {
         let (tables, schemas): (Vec<&Name>, Vec<&Name>) = match kind {
             Kind::DropTable(drop) => (drop.names.iter().collect(), Vec::new()),
             Kind::DropSchema(drop) => (Vec::new(), drop.names.iter().collect()),
-            Kind::AlterTable { table, .. } if actions(kind).iter().any(drops) => {
+            Kind::AlterTable { table, actions, .. } if actions.iter().any(drops) => {
                 (vec![table], Vec::new())
             }
             _ => return,
@@ -192,12 +164,5 @@ impl Walker<'_> {
         let gone = self.ties.iter().filter(goes);
         let gone: Vec<Oid> = gone.flat_map(|tie| tie.to.clone()).collect();
         self.locked(gone, LockMode::AccessExclusive);
-    }
-}
-
-fn actions(kind: &Kind) -> &[TableAction] {
-    match kind {
-        Kind::AlterTable { actions, .. } => actions,
-        _ => &[],
     }
 }
