@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, value_name = "REV", value_parser = value::version)]
     depends_on: Vec<Revision>,
 
-    /// Write what the schema of the database is ahead of the migrations
+    /// Fill them with what was changed in the database beside the migrations
     #[arg(long)]
     autogenerate: bool,
 
@@ -51,7 +51,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "REV", value_parser = value::version)]
     depends_on: Vec<Revision>,
 
-    /// Write what the schema of the database is ahead of the migrations
+    /// Fill them with what was changed in the database beside the migrations
     #[arg(long)]
     autogenerate: bool,
 }
