@@ -292,6 +292,18 @@ alter table aa drop column w cascade
 drop materialized view mv; drop table b cascade
 drop schema another cascade
 insert into cc (id) values (1)
+comment on schema public is 'ours'; comment on extension plpgsql is 'theirs'
+revoke all on schema public from public
+create table later (id int primary key, cc_id int references cc); create type later_on as (a int)
+create table latest (like later including all)
+comment on column later.cc_id is 'one of them'
+set local track_counts = off; create table uncounted (id int)
+savepoint a; create table never (id int); rollback to a
+savepoint b; create table ever (id int); release b
+alter table later add check (id > 0); alter table later rename to late
+grant select on late to public
+create index on cc (n)
+alter table cc add own text default 'x'; update cc set own = 'y'
 do $$ begin execute 'create table made (id int)'; execute 'drop table granted'; end $$
 ";
 
@@ -300,14 +312,17 @@ do $$ begin execute 'create table made (id int)'; execute 'drop table granted'; 
 fn the_schema_on_record_is_the_one_that_is_there() {
     let all = Sandbox::bare();
     let each = Sandbox::bare();
+    let together = Sandbox::bare();
     let helper = "create function nothing() returns event_trigger language plpgsql as 'begin end'";
     let changes: Vec<&str> = [helper].into_iter().chain(CHANGES.trim().lines()).collect();
     for (number, change) in changes.iter().enumerate() {
-        for sandbox in [&all, &each] {
+        for sandbox in [&all, &each, &together] {
             sandbox.migration(&format!("{:04}_change", number + 1), change, "");
         }
     }
     let output = all.run("migrate", &["upgrade"]);
+    output.assert_exit(0).assert_silent_about("not on record");
+    let output = together.run("migrate", &["upgrade", "--single-transaction"]);
     output.assert_exit(0).assert_silent_about("not on record");
     let recorded = |sandbox: &Sandbox, what: &str| -> Vec<String> {
         let sql = format!("select coalesce({what}, '') from pgbelay.ledger order by sequence");
@@ -318,9 +333,8 @@ fn the_schema_on_record_is_the_one_that_is_there() {
             .collect()
     };
     // What a run reads first, it reads as a whole.
-    for some in changes.chunks(4) {
-        let number = format!("+{}", some.len());
-        each.run("migrate", &["upgrade", &number]).assert_exit(0);
+    for _ in &changes {
+        each.run("migrate", &["upgrade", "+1"]).assert_exit(0);
     }
     let told = |found: &[String], expected: &[String], what: &str| {
         for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
@@ -332,12 +346,17 @@ fn the_schema_on_record_is_the_one_that_is_there() {
         recorded(&each, "fingerprint_before"),
         recorded(&each, "fingerprint_after"),
     );
-    told(&after[..after.len() - 1], &before[1..], "four at a time");
+    told(&after[..after.len() - 1], &before[1..], "one at a time");
     told(&recorded(&all, "fingerprint_after"), &after, "all at once");
+    let after = recorded(&together, "fingerprint_after");
     told(
-        &recorded(&all, "change"),
-        &recorded(&each, "change"),
-        "changes",
+        &after,
+        &recorded(&all, "fingerprint_after"),
+        "in one transaction",
     );
+    for sandbox in [&all, &together] {
+        let changes = recorded(sandbox, "change");
+        told(&changes, &recorded(&each, "change"), "changes");
+    }
     assert!(before.windows(2).filter(|pair| pair[0] != pair[1]).count() > 60);
 }

@@ -119,11 +119,13 @@ pub async fn refuse_marking(client: &Client) -> Result<()> {
     }
 }
 
-/// Tells the other tool, if there is one, that `migration` was applied.
-pub async fn applied(client: &Client, migration: &Migration, took: Duration) -> Result<()> {
-    let Some(foreign) = foreign::beside(client).await? else {
-        return Ok(());
-    };
+/// Tells the tool of `foreign` that `migration` was applied.
+pub async fn applied(
+    foreign: &Foreign,
+    client: &Client,
+    migration: &Migration,
+    took: Duration,
+) -> Result<()> {
     if !foreign.has_rows() {
         let head = (&migration.revision, migration.name.as_str());
         return foreign.set_head(client, Some(head)).await;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join;
+
 use crate::error::{Error, Result};
 use crate::ident::{Digest, Revision};
 use crate::model::migration::Migration;
@@ -16,6 +18,7 @@ use crate::pg::script::Script;
 use crate::pg::session;
 use crate::pg::steps;
 use crate::pg::steps::Steps;
+use crate::schema::Delta;
 use crate::sql::parse;
 use crate::sql::statement::Statement;
 
@@ -140,16 +143,17 @@ async fn transactional(
     run: &Run<'_>,
     migrations: &[&Migration],
     head: Option<Revision>,
-    before: Option<Reading>,
+    mut before: Option<Reading>,
     ends: bool,
 ) -> Result<(Vec<Applied>, Reading)> {
-    let before = match before {
-        Some(before) => before,
-        None => run.schema(locked).await?,
-    };
     let mut attempt = 1;
     loop {
-        match attempt_once(locked, run, migrations, head.clone(), &before, ends).await {
+        // What an attempt that failed had followed did not happen.
+        let schema = match before.take() {
+            Some(schema) => schema,
+            None => run.schema(locked).await?,
+        };
+        match attempt_once(locked, run, migrations, head.clone(), schema, ends).await {
             Err(error) if retry::again(&error, attempt) => {
                 retry::pause(&error, attempt, run.ctx.observer.as_ref()).await;
                 attempt += 1;
@@ -164,18 +168,20 @@ async fn attempt_once(
     run: &Run<'_>,
     migrations: &[&Migration],
     mut head: Option<Revision>,
-    before: &Reading,
+    mut schema: Reading,
     ends: bool,
 ) -> Result<(Vec<Applied>, Reading)> {
-    session::refresh(locked.client()).await?;
-    locked.check_held().await?;
     let pid = locked.session().pid();
-    let mut transaction = session::begin(locked.client()).await?;
+    // What doesn't depend on one another is sent at once, here and below: each wait for the server
+    // costs more than most of what it has to do.
+    let client = locked.session().client();
+    try_join(session::refresh(client), lock::check_held(client, pid)).await?;
+    let transaction = session::begin(locked.client()).await?;
+    let client = transaction.client();
     let mut applied = Vec::new();
-    let mut last: Option<Reading> = None;
     for migration in migrations {
-        session::reset(&transaction).await?;
-        run.limit(&transaction).await?;
+        let limits = try_join(session::reset(&transaction), run.limit(&transaction));
+        let (tally, _) = try_join(schema.tally(client), limits).await?;
         let forward = Forward::new(migration);
         let began = run.started(migration);
         let observer = run.ctx.observer.as_ref();
@@ -184,30 +190,21 @@ async fn attempt_once(
             .await
             .map_err(|error| error.wrap(format!("could not finish {}", migration.up.path)))?;
         let took = began.elapsed();
-        let before = last.as_ref().unwrap_or(before);
-        let after = {
-            // Rolled back, so that the pinned settings end with it.
-            let inner = session::nested(&mut transaction).await?;
-            session::pin(&inner).await?;
-            before.again(inner.client()).await?
-        };
+        let before = schema.fingerprint();
+        let change = schema.follow(client, &tally).await?;
         let done = Done {
             migration,
             from: head.replace(migration.revision.clone()),
             took,
             before,
-            after: &after,
+            after: schema.fingerprint(),
+            change,
         };
         run.record(&transaction, &done).await?;
         applied.push(Applied::from(&done));
-        last = Some(after);
     }
-    let after = match last {
-        Some(after) => after,
-        None => before.clone(),
-    };
     if ends {
-        run.verify(&transaction, after.catalog()).await?;
+        run.verify(&transaction, schema.catalog()).await?;
     }
     // Without the lock somebody else may be writing: better to roll back than to commit.
     lock::check_held(&transaction, pid).await?;
@@ -220,7 +217,7 @@ async fn attempt_once(
     for (migration, applied) in migrations.iter().zip(&applied) {
         run.committed(migration, applied.took);
     }
-    Ok((applied, after))
+    Ok((applied, schema))
 }
 
 /// Runs a script outside a transaction, then records it.
@@ -256,8 +253,9 @@ async fn step_by_step(
             migration,
             from,
             took,
-            before: &before,
-            after: &after,
+            before: before.fingerprint(),
+            after: after.fingerprint(),
+            change: Delta::between(before.catalog(), after.catalog()),
         };
         locked.check_held().await?;
         let transaction = session::begin(locked.client()).await?;
@@ -283,7 +281,7 @@ impl From<&Done<'_>> for Applied {
             revision: done.migration.revision.clone(),
             name: done.migration.name.clone(),
             took: done.took,
-            fingerprint: done.after.fingerprint(),
+            fingerprint: done.after,
         }
     }
 }

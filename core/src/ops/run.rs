@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join;
 use serde_json::json;
 
 use crate::error::Result;
-use crate::ident::Revision;
+use crate::ident::{Digest, Revision};
 use crate::model::event::Event;
 use crate::model::ledger::{Entry, Verb};
 use crate::model::migration::Migration;
@@ -14,6 +15,8 @@ use crate::ops::context::Context;
 use crate::ops::stored_catalog;
 use crate::pg::catalog;
 use crate::pg::catalog::Reading;
+use crate::pg::foreign;
+use crate::pg::foreign::Foreign;
 use crate::pg::journal;
 use crate::pg::journal::NewRecord;
 use crate::pg::ledger;
@@ -31,6 +34,8 @@ pub struct Run<'a> {
     applied_by: String,
     reason: Option<String>,
     consent: String,
+    /// The ledger that ours is kept in step with.
+    beside: Option<Foreign>,
 }
 
 /// What is known of a migration once its script ran.
@@ -41,10 +46,12 @@ pub struct Done<'a> {
     pub from: Option<Revision>,
     /// How long its script ran.
     pub took: Duration,
-    /// The schema before.
-    pub before: &'a Reading,
-    /// The schema after.
-    pub after: &'a Reading,
+    /// Fingerprint of the schema before.
+    pub before: Digest,
+    /// Fingerprint of the schema after.
+    pub after: Digest,
+    /// What it did to the schema.
+    pub change: Delta,
 }
 
 impl<'a> Run<'a> {
@@ -61,8 +68,10 @@ impl<'a> Run<'a> {
         ledger::ensure(&transaction).await?;
         let batch = ledger::next_batch(&transaction).await?;
         session::commit(transaction).await?;
+        let beside = foreign::beside(locked.client()).await?;
         Ok(Self {
             ctx,
+            beside,
             batch,
             applied_by: format!("{role} ({})", ctx.actor),
             reason,
@@ -72,8 +81,9 @@ impl<'a> Run<'a> {
 
     /// Bounds the statements of `transaction`.
     pub async fn limit(&self, transaction: &Transaction<'_>) -> Result<()> {
-        session::set_lock_timeout(transaction, self.ctx.lock_timeout, true).await?;
-        session::set_statement_timeout(transaction, self.ctx.statement_timeout, true).await
+        let waiting = session::set_lock_timeout(transaction, self.ctx.lock_timeout, true);
+        let all = session::set_statement_timeout(transaction, self.ctx.statement_timeout, true);
+        try_join(waiting, all).await.map(drop)
     }
 
     /// The schema now, read in a transaction of its own.
@@ -121,16 +131,16 @@ impl<'a> Run<'a> {
     /// Writes ledger and journal, in the transaction that holds the change itself if there is one.
     pub async fn record(&self, transaction: &Transaction<'_>, done: &Done<'_>) -> Result<()> {
         let migration = done.migration;
-        let (before, after) = (done.before.fingerprint(), done.after.fingerprint());
-        let delta = Delta::between(done.before.catalog(), done.after.catalog());
+        let (before, after) = (done.before, done.after);
         let entry = Entry {
             duration_ms: done.took.as_millis() as i64,
             fingerprint_before: Some(before),
             fingerprint_after: Some(after),
-            change: Some(stored_catalog::delta_to_json(&delta)?),
+            change: Some(stored_catalog::delta_to_json(&done.change)?),
             ..Entry::of(migration, self.batch, &self.applied_by)
         };
-        let sequence = ledger::insert(transaction, &entry).await?;
+        let inserted = ledger::insert(transaction, &entry);
+        let (sequence, end) = try_join(inserted, journal::open(transaction)).await?;
         let details = json!({
             "batch": self.batch,
             "sequence": sequence,
@@ -153,7 +163,12 @@ impl<'a> Run<'a> {
             reverses: None,
             details: details.to_string(),
         };
-        journal::append(transaction, record).await?;
-        beside::applied(transaction.client(), migration, done.took).await
+        end.append(transaction, record).await?;
+        match &self.beside {
+            Some(foreign) => {
+                beside::applied(foreign, transaction.client(), migration, done.took).await
+            }
+            None => Ok(()),
+        }
     }
 }

@@ -131,7 +131,7 @@ fn beside_record(
         for (key, object) in &left {
             match object {
                 Some(object) => catalog.insert(key.clone(), object.clone()),
-                None => catalog.remove(key),
+                None => drop(catalog.remove(key)),
             }
         }
         catalog

@@ -6,9 +6,11 @@
 
 mod queries;
 mod reading;
+mod tally;
 
 use std::cell::{Cell, RefCell};
 
+use futures_util::future::try_join3;
 use tokio_postgres::{Client, Row};
 
 use crate::error::{Error, Result};
@@ -19,6 +21,7 @@ use queries::Query;
 
 pub use queries::ready;
 pub use reading::Reading;
+pub use tally::Tally;
 
 /// Everything user-made in the database, members of extensions left out.
 ///
@@ -112,9 +115,11 @@ pub async fn read_aside(client: &Client) -> Result<Catalog> {
 
 /// What `reading` gives, within a transaction whose settings it leaves as they were.
 async fn aside<T>(client: &Client, reading: impl Future<Output = Result<T>>) -> Result<T> {
-    query::run(client, "SAVEPOINT pgbelay_read").await?;
-    query::run(client, inspect::SETTINGS).await?;
-    let read = reading.await?;
+    let begun = query::run(client, "SAVEPOINT pgbelay_read");
+    // What bounds a script's statements is not meant for ours.
+    let settings = format!("{}; SET LOCAL statement_timeout = 0", inspect::SETTINGS);
+    let set = query::run(client, &settings);
+    let ((), (), read) = try_join3(begun, set, reading).await?;
     // Nothing was written: this only takes the settings back.
     query::run(
         client,

@@ -4,6 +4,8 @@
 //! can be neither changed nor taken out without breaking the chain after it. A trigger refuses
 //! the attempt; the chain shows what was done around the trigger.
 
+use futures_util::future::join;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, Row};
 
 use crate::clock::Timestamp;
@@ -61,53 +63,77 @@ impl NewRecord {
 /// Appends `record` and returns its sequence number. To be called in the transaction of the
 /// change it records, after [`ledger::ensure`].
 pub async fn append(client: &impl GenericClient, record: NewRecord) -> Result<i64> {
+    open(client).await?.append(client, record).await
+}
+
+/// The end of the journal, where nobody else can write until the transaction ends.
+#[derive(Debug)]
+pub struct End {
+    last: Option<(i64, Digest)>,
+    now: Timestamp,
+}
+
+/// Locks the journal and looks for its end.
+pub async fn open(client: &impl GenericClient) -> Result<End> {
     // Two rows must never follow the same one, even if somebody else writes without our lock.
-    client
-        .batch_execute("LOCK TABLE pgbelay.journal IN SHARE ROW EXCLUSIVE MODE")
-        .await
-        .pg("could not lock the journal")?;
-    let row = client
-        .query_one(
-            "SELECT pg_catalog.clock_timestamp(), last.sequence, last.digest \
-             FROM (SELECT) AS one LEFT JOIN ( \
-               SELECT sequence, digest FROM pgbelay.journal ORDER BY sequence DESC LIMIT 1 \
-             ) AS last ON true",
-            &[],
-        )
-        .await
-        .pg("could not read the journal")?;
-    let sequence = row.get::<_, Option<i64>>(1).unwrap_or(0) + 1;
-    let previous = row
-        .get::<_, Option<&str>>(2)
-        .map(str::parse::<Digest>)
-        .transpose()?;
-    let record = record.at(sequence, row.get(0));
-    let digest = chain(previous.as_ref(), &record).to_string();
-    let texts = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>();
-    client
-        .execute(
-            "INSERT INTO pgbelay.journal (sequence, verb, from_revision, to_revision, at, by, \
-               reason, consent, backups, manifests, reverses, details, digest) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-            &[
-                &record.sequence,
-                &record.verb.as_str(),
-                &record.from.as_ref().map(Revision::as_str),
-                &record.to.as_ref().map(Revision::as_str),
-                &record.at,
-                &record.by,
-                &record.reason,
-                &record.consent,
+    let locked = client.batch_execute("LOCK TABLE pgbelay.journal IN SHARE ROW EXCLUSIVE MODE");
+    let last = client.query_typed_one(
+        "SELECT pg_catalog.clock_timestamp(), last.sequence, last.digest \
+         FROM (SELECT) AS one LEFT JOIN ( \
+           SELECT sequence, digest FROM pgbelay.journal ORDER BY sequence DESC LIMIT 1 \
+         ) AS last ON true",
+        &[],
+    );
+    let (locked, last) = join(locked, last).await;
+    locked.pg("could not lock the journal")?;
+    let row = last.pg("could not read the journal")?;
+    let sequence: Option<i64> = row.get(1);
+    let last = sequence.map(|sequence| Ok((sequence, row.get::<_, &str>(2).parse()?)));
+    Ok(End {
+        last: last.transpose()?,
+        now: row.get(0),
+    })
+}
+
+impl End {
+    /// Appends `record` and returns its sequence number.
+    pub async fn append(self, client: &impl GenericClient, record: NewRecord) -> Result<i64> {
+        let sequence = self.last.as_ref().map_or(0, |(sequence, _)| *sequence) + 1;
+        let record = record.at(sequence, self.now);
+        let digest = chain(self.last.as_ref().map(|(_, digest)| digest), &record).to_string();
+        let texts = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>();
+        let values: [(&(dyn ToSql + Sync), Type); 13] = [
+            (&record.sequence, Type::INT8),
+            (&record.verb.as_str(), Type::TEXT),
+            (&record.from.as_ref().map(Revision::as_str), Type::TEXT),
+            (&record.to.as_ref().map(Revision::as_str), Type::TEXT),
+            (&record.at, Type::TIMESTAMPTZ),
+            (&record.by, Type::TEXT),
+            (&record.reason, Type::TEXT),
+            (&record.consent, Type::TEXT),
+            (
                 &texts(&mut record.backups.iter().map(ToString::to_string)),
+                Type::TEXT_ARRAY,
+            ),
+            (
                 &texts(&mut record.manifests.iter().map(ToString::to_string)),
-                &record.reverses,
-                &record.details,
-                &digest,
-            ],
-        )
-        .await
-        .pg("could not write to the journal")?;
-    Ok(sequence)
+                Type::TEXT_ARRAY,
+            ),
+            (&record.reverses, Type::INT8),
+            (&record.details, Type::TEXT),
+            (&digest, Type::TEXT),
+        ];
+        client
+            .execute_typed(
+                "INSERT INTO pgbelay.journal (sequence, verb, from_revision, to_revision, at, by, \
+                   reason, consent, backups, manifests, reverses, details, digest) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                &values,
+            )
+            .await
+            .pg("could not write to the journal")?;
+        Ok(sequence)
+    }
 }
 
 /// True when there is a journal.

@@ -3,7 +3,7 @@
 //! Nothing here depends on the database's name or oid, so ledger and journal go along with
 //! `pg_dump`, with `CREATE DATABASE … TEMPLATE` and with a rename.
 
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, Row};
 
 use crate::error::{Error, Result};
@@ -209,37 +209,34 @@ pub async fn next_batch(client: &impl GenericClient) -> Result<i64> {
 /// Adds `entry` and returns its sequence number. A sequence of 0 asks for the next one; an undo
 /// puts entries back with the number they had.
 pub async fn insert(client: &impl GenericClient, entry: &Entry) -> Result<i64> {
-    let sequence: &(dyn ToSql + Sync) = &entry.sequence;
-    let up = entry.up_checksum.to_string();
-    let down = entry.down_checksum.map(|digest| digest.to_string());
-    let before = entry.fingerprint_before.map(|digest| digest.to_string());
-    let after = entry.fingerprint_after.map(|digest| digest.to_string());
+    let digest = |digest: Option<Digest>| digest.map(|digest| digest.to_string());
+    let values: [(&(dyn ToSql + Sync), Type); 15] = [
+        (&entry.sequence, Type::INT8),
+        (&entry.revision.as_str(), Type::TEXT),
+        (&entry.name, Type::TEXT),
+        (&entry.up_checksum.to_string(), Type::TEXT),
+        (&entry.up_text, Type::TEXT),
+        (&digest(entry.down_checksum), Type::TEXT),
+        (&entry.down_text, Type::TEXT),
+        (&entry.transactional, Type::BOOL),
+        (&entry.batch, Type::INT8),
+        (&entry.applied_at, Type::TIMESTAMPTZ),
+        (&entry.applied_by, Type::TEXT),
+        (&entry.duration_ms, Type::INT8),
+        (&digest(entry.fingerprint_before), Type::TEXT),
+        (&digest(entry.fingerprint_after), Type::TEXT),
+        (&entry.change, Type::TEXT),
+    ];
     let row = client
-        .query_one(
+        .query_typed_one(
             &format!(
                 "INSERT INTO pgbelay.ledger ({COLUMNS}) VALUES ( \
-                   CASE WHEN $1::pg_catalog.int8 > 0 THEN $1::pg_catalog.int8 ELSE \
+                   CASE WHEN $1 > 0 THEN $1 ELSE \
                      pg_catalog.nextval(pg_catalog.pg_get_serial_sequence( \
                        'pgbelay.ledger', 'sequence')) END, \
                    $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING sequence"
             ),
-            &[
-                sequence,
-                &entry.revision.as_str(),
-                &entry.name,
-                &up,
-                &entry.up_text,
-                &down,
-                &entry.down_text,
-                &entry.transactional,
-                &entry.batch,
-                &entry.applied_at,
-                &entry.applied_by,
-                &entry.duration_ms,
-                &before,
-                &after,
-                &entry.change,
-            ],
+            &values,
         )
         .await
         .pg("could not write to the ledger")?;

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, GenericClient};
 
 use crate::clock::Timestamp;
@@ -188,14 +189,14 @@ pub async fn acquire(session: Session, wait: Duration, observer: &dyn Observer) 
 /// a pooler in transaction mode neither is certain, and a script may give the lock away.
 pub async fn check_held(client: &impl GenericClient, pid: i32) -> Result<()> {
     let row = client
-        .query_one(
+        .query_typed_one(
             "SELECT pg_catalog.pg_backend_pid(), EXISTS ( \
                SELECT FROM pg_catalog.pg_locks AS l \
                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
                  AND l.pid = pg_catalog.pg_backend_pid() \
                  AND l.classid::pg_catalog.int8 = ($1::pg_catalog.int8 >> 32) & 4294967295 \
                  AND l.objid::pg_catalog.int8 = $1::pg_catalog.int8 & 4294967295)",
-            &[&KEY],
+            &[(&KEY, Type::INT8)],
         )
         .await
         .pg("could not check the migration lock")?;

@@ -62,7 +62,7 @@ pub async fn run(
 /// The number of the open transaction. Outside of one, a different number each time.
 pub(super) async fn transaction_id(client: &impl GenericClient) -> Result<i64> {
     let row = client
-        .query_one("SELECT pg_catalog.txid_current()", &[])
+        .query_typed_one("SELECT pg_catalog.txid_current()", &[])
         .await
         .pg("could not read the transaction's number")?;
     Ok(row.get(0))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{join, join3};
 use tokio::task::JoinHandle;
 use tokio_postgres::{CancelToken, GenericClient, IsolationLevel};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -239,14 +240,11 @@ pub async fn role(client: &impl GenericClient) -> Result<String> {
 /// Checks deferred constraints now, while the script that broke one can still be named, and takes
 /// back a change of role, so that what follows is done by the role that logged in.
 pub async fn settle(client: &impl GenericClient) -> Result<()> {
-    client
-        .batch_execute("SET CONSTRAINTS ALL IMMEDIATE")
-        .await
-        .pg("a deferred constraint does not hold")?;
-    client
-        .batch_execute("RESET SESSION AUTHORIZATION; RESET ROLE")
-        .await
-        .pg("could not take back a change of role")
+    let constraints = client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE");
+    let role = client.batch_execute("RESET SESSION AUTHORIZATION; RESET ROLE");
+    let (constraints, role) = join(constraints, role).await;
+    constraints.pg("a deferred constraint does not hold")?;
+    role.pg("could not take back a change of role")
 }
 
 /// Takes back, inside a transaction, the settings of a script before.
@@ -260,21 +258,16 @@ pub async fn reset(client: &impl GenericClient) -> Result<()> {
 /// Makes the session as it was when it began, for the next script, and keeps the migration lock
 /// (`DISCARD ALL` would give that up). Not inside a transaction.
 pub async fn refresh(client: &Client) -> Result<()> {
-    client
-        .batch_execute("RESET SESSION AUTHORIZATION")
-        .await
-        .pg("could not reset the session")?;
-    client
-        .batch_execute(
-            "RESET ALL; RESET ROLE; CLOSE ALL; UNLISTEN *; DISCARD SEQUENCES; \
-             SET idle_in_transaction_session_timeout = 0",
-        )
-        .await
-        .pg("could not reset the session")?;
-    client
-        .batch_execute("DISCARD TEMP")
-        .await
-        .pg("could not drop the temporary tables of the script before")
+    // Each is a transaction of its own, and the server does them in this order.
+    let role = client.batch_execute("RESET SESSION AUTHORIZATION");
+    let settings = client.batch_execute(
+        "RESET ALL; RESET ROLE; CLOSE ALL; UNLISTEN *; DISCARD SEQUENCES; \
+         SET idle_in_transaction_session_timeout = 0",
+    );
+    let temporary = client.batch_execute("DISCARD TEMP");
+    let (role, settings, temporary) = join3(role, settings, temporary).await;
+    role.and(settings).pg("could not reset the session")?;
+    temporary.pg("could not drop the temporary tables of the script before")
 }
 
 /// Bounds how long a statement waits for a table lock; zero means for ever.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::ident::Digest;
 
+use super::fingerprint::Lines;
 use super::normal;
 
 /// Declares [`ObjectKind`] with the word of each kind.
@@ -171,9 +172,9 @@ impl Catalog {
         self.objects.insert(key, object);
     }
 
-    /// Takes an object out.
-    pub fn remove(&mut self, key: &ObjectKey) {
-        self.objects.remove(key);
+    /// Takes an object out, and gives it back.
+    pub fn remove(&mut self, key: &ObjectKey) -> Option<Object> {
+        self.objects.remove(key)
     }
 
     /// The object called `key`.
@@ -197,39 +198,9 @@ impl Catalog {
         }
     }
 
-    /// The digest of everything that matters. Left out are the order of columns, since a column
-    /// that was dropped and added again comes last, the names that the server makes up for
-    /// constraints and indexes, the spelling of `CURRENT_TIMESTAMP`, and white space and comments
-    /// in the bodies of functions.
-    ///
-    /// Equal on a dumped and restored copy. Comparable between servers of one major version.
+    /// The digest of everything that matters; see [`Lines`].
     pub fn fingerprint(&self) -> Digest {
-        let mut lines: Vec<String> = Vec::with_capacity(self.objects.len());
-        for (key, object) in &self.objects {
-            let table = key.table.as_deref().unwrap_or_default();
-            let named = matches!(key.kind, ObjectKind::Constraint | ObjectKind::Index);
-            let made_up = named && normal::is_made_up(&key.name);
-            let mut definition = match key.kind {
-                ObjectKind::Function | ObjectKind::Procedure => {
-                    normal::function(&object.definition)
-                }
-                _ => normal::spelling(&object.definition),
-            };
-            if made_up {
-                definition = definition.replace(&key.name, "?").into();
-            }
-            let name = if made_up { "?" } else { &key.name };
-            let mut line = String::new();
-            for part in [key.kind.as_str(), &key.schema, table, name, &definition] {
-                // The length first, so that no two catalogs give the same text.
-                line.push_str(&part.len().to_string());
-                line.push(':');
-                line.push_str(part);
-            }
-            lines.push(line);
-        }
-        lines.sort_unstable();
-        Digest::of(format!("pgbelay schema 2\n{}\n", lines.join("\n")))
+        Lines::of(self).digest()
     }
 }
 

@@ -41,7 +41,7 @@ impl Delta {
         for (key, before, _) in &self.changes {
             match before {
                 Some(object) => catalog.insert(key.clone(), object.clone()),
-                None => catalog.remove(key),
+                None => drop(catalog.remove(key)),
             }
         }
     }

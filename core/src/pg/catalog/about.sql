@@ -17,64 +17,64 @@ WITH object (classid, objid, owner, acl, acl_kind, unit) AS (
     FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     WHERE {user_schema}
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
-                      WHERE e.classid = p.tableoid AND e.objid = p.oid AND e.deptype = 'i') AND {within NULL::oid}
+                      WHERE e.classid = p.tableoid AND e.objid = p.oid AND e.deptype = 'i') AND {everything}
   UNION ALL
     SELECT y.tableoid, y.oid, y.typowner, y.typacl, 'T', NULL
     FROM pg_catalog.pg_type y JOIN pg_catalog.pg_namespace n ON n.oid = y.typnamespace
     LEFT JOIN pg_catalog.pg_class c ON c.oid = y.typrelid
     WHERE y.typtype IN ('b', 'c', 'd', 'e', 'r') AND (c.relkind IS NULL OR c.relkind = 'c')
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = y.typelem AND e.typarray = y.oid)
-      AND {user_schema} AND {within NULL::oid}
+      AND {user_schema} AND {everything}
   UNION ALL
     SELECT n.tableoid, n.oid, n.nspowner, n.nspacl, 'n', NULL
-    FROM pg_catalog.pg_namespace n WHERE {user_schema} AND {within NULL::oid}
+    FROM pg_catalog.pg_namespace n WHERE {user_schema} AND {everything}
   UNION ALL
     SELECT l.tableoid, l.oid, l.lanowner, l.lanacl, 'l', NULL
-    FROM pg_catalog.pg_language l WHERE l.oid >= 16384 AND {within NULL::oid}
+    FROM pg_catalog.pg_language l WHERE l.oid >= 16384 AND {everything}
   UNION ALL
     SELECT w.tableoid, w.oid, w.fdwowner, w.fdwacl, 'F', NULL
-    FROM pg_catalog.pg_foreign_data_wrapper w WHERE w.oid >= 16384 AND {within NULL::oid}
+    FROM pg_catalog.pg_foreign_data_wrapper w WHERE w.oid >= 16384 AND {everything}
   UNION ALL
-    SELECT s.tableoid, s.oid, s.srvowner, s.srvacl, 'S', NULL FROM pg_catalog.pg_foreign_server s WHERE {within NULL::oid}
+    SELECT s.tableoid, s.oid, s.srvowner, s.srvacl, 'S', NULL FROM pg_catalog.pg_foreign_server s WHERE {everything}
   UNION ALL
     SELECT o.tableoid, o.oid, o.oprowner, NULL, NULL, NULL
     FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
-    WHERE o.oprcode <> 0 AND {user_schema} AND {within NULL::oid}
+    WHERE o.oprcode <> 0 AND {user_schema} AND {everything}
   UNION ALL
     SELECT o.tableoid, o.oid, o.opcowner, NULL, NULL, NULL
     FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_namespace n ON n.oid = o.opcnamespace
-    WHERE {user_schema} AND {within NULL::oid}
+    WHERE {user_schema} AND {everything}
   UNION ALL
     SELECT o.tableoid, o.oid, o.opfowner, NULL, NULL, NULL
     FROM pg_catalog.pg_opfamily o JOIN pg_catalog.pg_namespace n ON n.oid = o.opfnamespace
-    WHERE {user_schema} AND {within NULL::oid}
+    WHERE {user_schema} AND {everything}
   UNION ALL
     SELECT o.tableoid, o.oid, o.collowner, NULL, NULL, NULL
     FROM pg_catalog.pg_collation o JOIN pg_catalog.pg_namespace n ON n.oid = o.collnamespace
-    WHERE {user_schema} AND {within NULL::oid}
+    WHERE {user_schema} AND {everything}
   UNION ALL
     SELECT o.tableoid, o.oid, o.conowner, NULL, NULL, NULL
     FROM pg_catalog.pg_conversion o JOIN pg_catalog.pg_namespace n ON n.oid = o.connamespace
-    WHERE {user_schema} AND {within NULL::oid}
+    WHERE {user_schema} AND {everything}
   UNION ALL
     SELECT o.tableoid, o.oid, o.cfgowner, NULL, NULL, NULL
     FROM pg_catalog.pg_ts_config o JOIN pg_catalog.pg_namespace n ON n.oid = o.cfgnamespace
-    WHERE {user_schema} AND {within NULL::oid}
+    WHERE {user_schema} AND {everything}
   UNION ALL
     SELECT o.tableoid, o.oid, o.dictowner, NULL, NULL, NULL
     FROM pg_catalog.pg_ts_dict o JOIN pg_catalog.pg_namespace n ON n.oid = o.dictnamespace
-    WHERE {user_schema} AND {within NULL::oid}
+    WHERE {user_schema} AND {everything}
   UNION ALL
     SELECT o.tableoid, o.oid, o.stxowner, NULL, NULL, o.stxrelid
     FROM pg_catalog.pg_statistic_ext o JOIN pg_catalog.pg_namespace n ON n.oid = o.stxnamespace
     WHERE {user_schema} AND {within o.stxrelid}
   UNION ALL
-    SELECT o.tableoid, o.oid, o.evtowner, NULL, NULL, NULL FROM pg_catalog.pg_event_trigger o WHERE {within NULL::oid}
+    SELECT o.tableoid, o.oid, o.evtowner, NULL, NULL, NULL FROM pg_catalog.pg_event_trigger o WHERE {everything}
   UNION ALL
-    SELECT o.tableoid, o.oid, o.pubowner, NULL, NULL, NULL FROM pg_catalog.pg_publication o WHERE {within NULL::oid}
+    SELECT o.tableoid, o.oid, o.pubowner, NULL, NULL, NULL FROM pg_catalog.pg_publication o WHERE {everything}
   UNION ALL
     -- An extension's owner is whoever restored it.
-    SELECT o.tableoid, o.oid, NULL, NULL, NULL, NULL FROM pg_catalog.pg_extension o WHERE {within NULL::oid}
+    SELECT o.tableoid, o.oid, NULL, NULL, NULL, NULL FROM pg_catalog.pg_extension o WHERE {everything}
   UNION ALL
     SELECT o.tableoid, o.oid, NULL, NULL, NULL, nullif(o.conrelid, 0)
     FROM pg_catalog.pg_constraint o JOIN pg_catalog.pg_namespace n ON n.oid = o.connamespace
@@ -98,7 +98,7 @@ WITH object (classid, objid, owner, acl, acl_kind, unit) AS (
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE {user_schema} AND {within o.polrelid}
   UNION ALL
-    SELECT o.tableoid, o.oid, NULL, NULL, NULL, NULL FROM pg_catalog.pg_cast o WHERE o.oid >= 16384 AND {within NULL::oid}
+    SELECT o.tableoid, o.oid, NULL, NULL, NULL, NULL FROM pg_catalog.pg_cast o WHERE o.oid >= 16384 AND {everything}
 ), mine AS (
     SELECT o.* FROM object o
     WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend e

@@ -46,6 +46,30 @@ pub(super) const MARKS: Query = named(
     include_str!("marks.sql"),
 );
 
+/// Gives the relations of which rows were written by the open transaction.
+pub(super) const TOUCHED: Query = named(
+    "touched",
+    "what the transaction changed in the schema",
+    include_str!("touched.sql"),
+);
+
+/// Counts what the session's transaction wrote. Not kept ready: what it is asked along with says whether
+/// anything still is.
+pub(super) const TALLY: Query = named(
+    "tally",
+    "how much the transaction changed in the schema",
+    include_str!("tally.sql"),
+);
+
+/// Every row that counts as one of the schema's, for the three above.
+const ENTRIES: &str = include_str!("entries.sql");
+
+/// In [`ENTRIES`], stands for the catalog called so.
+const FROM: &str = "{from ";
+
+/// What the queries ask about that is no catalog of [`ENTRIES`]: views of these are marked.
+const SEEN_THROUGH_VIEWS: [&str; 2] = ["pg_authid", "pg_user_mapping"];
+
 const fn named(name: &'static str, what: &'static str, sql: &'static str) -> Query {
     Query { name, what, sql }
 }
@@ -55,9 +79,15 @@ impl Query {
     pub(super) fn can_be_narrowed(&self) -> bool {
         self.sql.contains(WITHIN)
     }
+
+    /// The name of the statement that asks about some relations alone.
+    fn narrowed(&self) -> String {
+        format!("{}_of", self.name)
+    }
 }
 
-/// `{within c.oid}` in a query is true where `c.oid` is one of the relations asked about.
+/// `{within c.oid}` in a query is true where `c.oid` is one of the relations asked about, and
+/// `{everything}` where all are.
 const WITHIN: &str = "{within ";
 
 /// True for a schema (`n` is its `pg_namespace` row) that is part of the model.
@@ -73,32 +103,79 @@ const ACL_LINE: &str = "CASE WHEN e.grantee = 0 THEN 'PUBLIC' \
 /// What the names of prepared statements begin with.
 const PREFIX: &str = "pgbelay_catalog_";
 
-/// A session's server, and the queries that it keeps ready: a script may have dropped them.
+/// A session's server, and the queries that it keeps ready.
+#[derive(Debug, Clone)]
 pub(super) struct Known {
     /// The server's major version.
     pub major: i32,
-    prepared: Vec<String>,
+    /// Names of statements that are what they are called.
+    ready: Vec<String>,
+    /// When the session's statements were prepared: a script may drop them, and make others.
+    prepared: String,
+}
+
+/// The session's prepared statements that bear our names, and when they were made.
+fn stamp() -> String {
+    format!(
+        "SELECT coalesce(pg_catalog.string_agg(p.name || ' ' || p.prepare_time, ',' \
+                                               ORDER BY p.name COLLATE \"C\"), '') \
+         FROM pg_catalog.pg_prepared_statements p WHERE pg_catalog.starts_with(p.name, '{PREFIX}')"
+    )
 }
 
 impl Known {
     /// Asks what there is.
     pub(super) async fn ask(client: &Client) -> Result<Self> {
         let sql = format!(
-            "SELECT pg_catalog.current_setting('server_version_num')::int4 / 10000, \
+            "SELECT pg_catalog.current_setting('server_version_num')::int4 / 10000, ({}), \
              ARRAY (SELECT p.statement FROM pg_catalog.pg_prepared_statements p \
-                    WHERE pg_catalog.starts_with(p.name, '{PREFIX}'))"
+                    WHERE pg_catalog.starts_with(p.name, '{PREFIX}'))",
+            stamp()
         );
         let rows = query::rows(client, "what the session has ready", &sql, &[]).await?;
-        let row = rows.first();
-        row.map(|row| Self {
+        let row = rows
+            .first()
+            .ok_or_else(|| Error::failed("the server did not say its version"))?;
+        let mut known = Self {
             major: row.get(0),
+            ready: Vec::new(),
             prepared: row.get(1),
-        })
-        .ok_or_else(|| Error::failed("the server did not say its version"))
+        };
+        let prepared: Vec<String> = row.get(2);
+        if !prepared.is_empty() {
+            let statements = known.statements().into_iter();
+            let kept = statements.filter(|(_, statement)| prepared.contains(statement));
+            known.ready = kept.map(|(name, _)| name).collect();
+        }
+        Ok(known)
     }
 
-    fn has(&self, statement: &str) -> bool {
-        self.prepared.iter().any(|known| known == statement)
+    /// True while the session still has what it had when it was asked.
+    pub(super) async fn still_holds(&self, client: &Client) -> Result<bool> {
+        let rows = query::rows(client, "what the session has ready", &stamp(), &[]).await?;
+        Ok(rows
+            .first()
+            .is_some_and(|row| row.get::<_, &str>(0) == self.prepared))
+    }
+
+    /// What keeps each query ready, by its name.
+    fn statements(&self) -> Vec<(String, String)> {
+        let mut statements = Vec::new();
+        for query in OBJECTS.iter().chain([&MARKS, &TOUCHED]) {
+            let whole = self.text(query, false);
+            let prepare = format!("PREPARE {PREFIX}{} AS {whole}", query.name);
+            statements.push((query.name.to_owned(), prepare));
+            if query.can_be_narrowed() {
+                let (name, narrow) = (query.narrowed(), self.text(query, true));
+                let prepare = format!("PREPARE {PREFIX}{name} (oid[]) AS {narrow}");
+                statements.push((name, prepare));
+            }
+        }
+        statements
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.ready.iter().any(|ready| ready == name)
     }
 
     /// `query` as this server takes it, of everything or of some relations alone.
@@ -110,26 +187,23 @@ impl Known {
                 "true".to_owned()
             }
         };
+        let entries = for_server(ENTRIES, self.major);
         let sql = for_server(query.sql, self.major)
+            .replace("{entries}", &sources(&entries, query.sql == TOUCHED.sql))
+            .replace("{catalogs}", &catalogs(&entries))
+            .replace("{everything}", if narrow { "false" } else { "true" })
             .replace("{user_schema}", USER_SCHEMA)
             .replace("{acl_line}", ACL_LINE);
-        let mut pieces = sql.split(WITHIN);
-        let mut text = pieces.next().unwrap_or_default().to_owned();
-        for piece in pieces {
-            let (column, rest) = piece.split_once('}').unwrap_or((piece, ""));
-            text.push_str(&within(column));
-            text.push_str(rest);
-        }
-        text
+        replaced(&sql, WITHIN, within)
     }
 
     /// The rows of `query`.
     pub(super) async fn rows(&self, client: &Client, query: &Query) -> Result<Vec<Row>> {
-        let sql = self.text(query, false);
-        if self.has(&whole(query, &sql)) {
-            let sql = format!("EXECUTE {PREFIX}{}", query.name);
-            return query::rows(client, query.what, &sql, &[]).await;
-        }
+        let sql = if self.has(query.name) {
+            format!("EXECUTE {PREFIX}{}", query.name)
+        } else {
+            self.text(query, false)
+        };
         query::rows(client, query.what, &sql, &[]).await
     }
 
@@ -140,13 +214,14 @@ impl Known {
         query: &Query,
         relations: &[u32],
     ) -> Result<Vec<Row>> {
-        let sql = self.text(query, true);
-        if self.has(&narrow(query, &sql)) {
+        let name = query.narrowed();
+        if self.has(&name) {
             let list: Vec<String> = relations.iter().map(u32::to_string).collect();
             let list = list.join(",");
-            let sql = format!("EXECUTE {PREFIX}{}_of ('{{{list}}}')", query.name);
+            let sql = format!("EXECUTE {PREFIX}{name} ('{{{list}}}')");
             return query::rows(client, query.what, &sql, &[]).await;
         }
+        let sql = self.text(query, true);
         query::rows(client, query.what, &sql, &[(&relations, Type::OID_ARRAY)]).await
     }
 }
@@ -155,29 +230,60 @@ impl Known {
 /// pooler's. The next readings plan them. Not inside a transaction.
 pub async fn ready(client: &Client) -> Result<()> {
     let known = Known::ask(client).await?;
-    let mut statements = vec![whole(&MARKS, &known.text(&MARKS, false))];
-    for query in &OBJECTS {
-        statements.push(whole(query, &known.text(query, false)));
-        if query.can_be_narrowed() {
-            statements.push(narrow(query, &known.text(query, true)));
-        }
-    }
     // With another search path they would be planned again.
     query::run(client, "BEGIN; SET LOCAL search_path = ''").await?;
-    for statement in statements.iter().filter(|one| !known.has(one)) {
-        query::run(client, statement).await?;
+    for (name, statement) in known.statements() {
+        if !known.has(&name) {
+            query::run(client, &statement).await?;
+        }
     }
     query::run(client, "COMMIT").await
 }
 
-/// The statement that keeps a query of everything ready.
-fn whole(query: &Query, sql: &str) -> String {
-    format!("PREPARE {PREFIX}{} AS {sql}", query.name)
+/// `sql` with `with` of the word in place of each `{… word}` that begins with `opening`.
+fn replaced(sql: &str, opening: &str, with: impl Fn(&str) -> String) -> String {
+    let mut pieces = sql.split(opening);
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (word, rest) = piece.split_once('}').unwrap_or((piece, ""));
+        text.push_str(&with(word));
+        text.push_str(rest);
+    }
+    text
 }
 
-/// The statement that keeps a query of some relations ready.
-fn narrow(query: &Query, sql: &str) -> String {
-    format!("PREPARE {PREFIX}{}_of (oid[]) AS {sql}", query.name)
+/// `entries` of everything; or only of `written` rows: those of catalogs that the session wrote to,
+/// and whose transaction is the open one or a younger one.
+fn sources(entries: &str, written: bool) -> String {
+    replaced(entries, FROM, |source| {
+        let (catalog, alias) = source.split_once(' ').unwrap_or((source, ""));
+        let counted = |what: &str| {
+            format!(
+                "pg_catalog.pg_stat_get_xact_tuples_{what}('pg_catalog.{catalog}'::pg_catalog.regclass)"
+            )
+        };
+        let condition = if written {
+            // As subqueries they are answered once, and may save the whole scan.
+            format!(
+                "(SELECT {} + {}) > 0 AND pg_catalog.age({alias}.xmin) <= \
+                 (SELECT pg_catalog.age(pg_catalog.pg_current_xact_id()::pg_catalog.xid))",
+                counted("inserted"),
+                counted("updated"),
+            )
+        } else {
+            "true".to_owned()
+        };
+        format!("FROM pg_catalog.{catalog} {alias} WHERE {condition}")
+    })
+}
+
+/// An array of the catalogs of `entries`, and of those that are seen through views.
+fn catalogs(entries: &str) -> String {
+    let sources = entries.split(FROM).skip(1);
+    let read = sources.filter_map(|rest| rest.split(' ').next());
+    let names = read.chain(SEEN_THROUGH_VIEWS);
+    let names: Vec<String> = names.map(|name| format!("pg_catalog.{name}")).collect();
+    format!("'{{{}}}'::pg_catalog.regclass[]", names.join(","))
 }
 
 /// `sql` without the lines for servers newer than `major`.
@@ -196,6 +302,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    fn known() -> Known {
+        Known {
+            major: 15,
+            ready: Vec::new(),
+            prepared: String::new(),
+        }
+    }
 
     #[test]
     fn lines_of_newer_servers_are_left_out() {
@@ -218,7 +332,7 @@ mod tests {
             });
             names.map(str::to_owned).collect()
         };
-        let marked = named(MARKS.sql);
+        let marked = named(&known().text(&MARKS, false));
         for query in &OBJECTS {
             for name in named(query.sql) {
                 assert!(marked.contains(&name), "pg_{name}, read by {}", query.name);
@@ -228,10 +342,7 @@ mod tests {
 
     #[test]
     fn queries_are_narrowed() {
-        let known = Known {
-            major: 15,
-            prepared: Vec::new(),
-        };
+        let known = known();
         for query in &OBJECTS {
             let whole = known.text(query, false);
             assert!(!whole.contains('{') || !whole.contains("{within"));

@@ -2,25 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all, try_join3};
 use tokio_postgres::{Client, Row};
 
 use crate::error::Result;
 use crate::ident::Digest;
-use crate::schema::{Catalog, Object, ObjectKey, ObjectKind};
+use crate::pg::query;
+use crate::schema::{Catalog, Delta, Lines, Object, ObjectKey, ObjectKind};
 
 use super::object;
-use super::queries::{Known, MARKS, OBJECTS};
+use super::queries::{Known, MARKS, OBJECTS, TOUCHED};
+use super::tally::{Since, Tally};
 
 /// What a session read, and the marks by which it is told what was changed since.
 #[derive(Debug, Clone)]
 pub struct Reading {
     catalog: Catalog,
+    lines: Lines,
     fingerprint: Digest,
     /// By the oid of the relation.
     units: HashMap<u32, Unit>,
     /// The mark of all that belongs to no relation.
     others: String,
+    known: Known,
 }
 
 /// A relation with all that belongs to it.
@@ -47,40 +51,15 @@ impl Reading {
     pub async fn whole(client: &Client) -> Result<Self> {
         let known = Known::ask(client).await?;
         let marks = marks(client, &known).await?;
-        Self::all(client, &known, marks).await
+        Self::all(client, known, marks).await
     }
 
-    /// Reads again: of the relations, those that were added or changed since; everything where names
-    /// may have changed that other definitions mention.
+    /// A reading of the schema as it is now.
     pub async fn again(&self, client: &Client) -> Result<Self> {
-        let known = Known::ask(client).await?;
-        // Before the objects: what changes in between is then read once more the next time.
-        let marks = marks(client, &known).await?;
-        let changed = |(oid, mark): &(&u32, &String)| {
-            self.units.get(*oid).is_none_or(|unit| unit.mark != **mark)
-        };
-        let wanted: Vec<u32> = (marks.units.iter().filter(changed))
-            .map(|(oid, _)| *oid)
-            .collect();
-        if marks.others != self.others || wanted.len() > self.units.len() / 2 + 10 {
-            return Self::all(client, &known, marks).await;
-        }
-        let mut read: HashMap<u32, Objects> = HashMap::new();
-        if !wanted.is_empty() {
-            let narrow = OBJECTS.iter().filter(|query| query.can_be_narrowed());
-            let reads = narrow.map(|query| known.rows_of(client, query, &wanted));
-            for row in try_join_all(reads).await?.iter().flatten() {
-                let (key, object) = object(row)?;
-                let oid: Option<u32> = row.get(6);
-                read.entry(oid.unwrap_or_default())
-                    .or_default()
-                    .insert(key, object);
-            }
-        }
-        match self.with(marks, read) {
-            Ok(next) => Ok(next),
-            Err(marks) => Self::all(client, &known, marks).await,
-        }
+        let mut now = self.clone();
+        now.know(client).await?;
+        now.look(client).await?;
+        Ok(now)
     }
 
     /// As [`again`](Self::again), or [`whole`](Self::whole) where there is none before; within a
@@ -95,10 +74,110 @@ impl Reading {
         .await
     }
 
-    async fn all(client: &Client, known: &Known, marks: Marks) -> Result<Self> {
+    /// What the server counted so far in the open transaction. Leaves the search path empty.
+    pub async fn tally(&self, client: &Client) -> Result<Tally> {
+        let path = query::run(client, "SET LOCAL search_path = ''");
+        let ((), tally) = try_join(path, Tally::ask(client, &self.known)).await?;
+        Ok(tally)
+    }
+
+    /// Follows what the open transaction did to the schema since `before` was counted in it, and says
+    /// what. Until then the schema was as it was read: what others change at the same time is not
+    /// looked for. Leaves the transaction's settings as they were.
+    pub async fn follow(&mut self, client: &Client, before: &Tally) -> Result<Delta> {
+        super::aside(client, self.changes(client, before)).await
+    }
+
+    async fn changes(&mut self, client: &Client, before: &Tally) -> Result<Delta> {
+        let asked = try_join(
+            self.known.still_holds(client),
+            Tally::ask(client, &self.known),
+        );
+        let (still, now) = asked.await?;
+        if !still {
+            self.know(client).await?;
+        }
+        match now.since(before) {
+            Since::Nothing => Ok(Delta::default()),
+            Since::Written => self.touched(client).await,
+            Since::Anything => self.look(client).await,
+        }
+    }
+
+    /// Reads what the open transaction wrote to, where it took nothing away.
+    async fn touched(&mut self, client: &Client) -> Result<Delta> {
+        let rows = self.known.rows(client, &TOUCHED).await?;
+        let touched: Vec<u32> = rows.iter().map(|row| row.get(0)).collect();
+        if touched.contains(&0) || touched.len() > self.units.len() / 2 + 10 {
+            return self.look(client).await;
+        }
+        let read = self.read(client, &touched).await?;
+        if self.is_more(&read) {
+            return self.look(client).await;
+        }
+        // Their marks aren't known: the next look at those reads them again.
+        let units = touched.into_iter().map(|oid| (oid, String::new()));
+        Ok(self.put(units.collect(), &[], read))
+    }
+
+    /// Reads again: of the relations, those that were added or changed since; everything where names
+    /// may have changed that other definitions mention.
+    async fn look(&mut self, client: &Client) -> Result<Delta> {
+        // Before the objects: what changes in between is then read once more the next time.
+        let marks = marks(client, &self.known).await?;
+        let changed = |(oid, mark): &(&u32, &String)| {
+            self.units.get(*oid).is_none_or(|unit| unit.mark != **mark)
+        };
+        let wanted: HashMap<u32, String> = (marks.units.iter().filter(changed))
+            .map(|(oid, mark)| (*oid, mark.clone()))
+            .collect();
+        if marks.others == self.others && wanted.len() <= self.units.len() / 2 + 10 {
+            let oids: Vec<u32> = wanted.keys().copied().collect();
+            let read = self.read(client, &oids).await?;
+            if !self.is_more(&read) {
+                let gone = |oid: &&u32| !marks.units.contains_key(*oid);
+                let gone: Vec<u32> = self.units.keys().filter(gone).copied().collect();
+                return Ok(self.put(wanted, &gone, read));
+            }
+        }
+        let now = Self::all(client, self.known.clone(), marks).await?;
+        let delta = Delta::between(&self.catalog, &now.catalog);
+        *self = now;
+        Ok(delta)
+    }
+
+    /// The objects of `relations`.
+    async fn read(&self, client: &Client, relations: &[u32]) -> Result<HashMap<u32, Objects>> {
+        let mut read: HashMap<u32, Objects> = HashMap::new();
+        if relations.is_empty() {
+            return Ok(read);
+        }
+        // Plans are kept: what is quick to scan while there is little to see won't stay so.
+        let indexes = query::run(client, "SET LOCAL enable_seqscan = off");
+        let narrow = OBJECTS.iter().filter(|query| query.can_be_narrowed());
+        let reads = try_join_all(narrow.map(|query| self.known.rows_of(client, query, relations)));
+        let scans = query::run(client, "SET LOCAL enable_seqscan = on");
+        let ((), rows, ()) = try_join3(indexes, reads, scans).await?;
+        for row in rows.iter().flatten() {
+            let (key, object) = object(row)?;
+            let oid: Option<u32> = row.get(6);
+            read.entry(oid.unwrap_or_default())
+                .or_default()
+                .insert(key, object);
+        }
+        Ok(read)
+    }
+
+    /// Asks what the session has ready.
+    async fn know(&mut self, client: &Client) -> Result<()> {
+        self.known = Known::ask(client).await?;
+        Ok(())
+    }
+
+    async fn all(client: &Client, known: Known, marks: Marks) -> Result<Self> {
         let mut catalog = Catalog::default();
         let mut units = marks.without_objects();
-        for row in all(client, known).await? {
+        for row in all(client, &known).await? {
             let (key, object) = object(&row)?;
             // One that is there only since the marks were read is read again the next time.
             if let Some(unit) = row
@@ -109,56 +188,76 @@ impl Reading {
             }
             catalog.insert(key, object);
         }
-        Ok(Self::of(catalog, units, marks.others))
-    }
-
-    fn of(catalog: Catalog, units: HashMap<u32, Unit>, others: String) -> Self {
-        Self {
-            fingerprint: catalog.fingerprint(),
+        let lines = Lines::of(&catalog);
+        Ok(Self {
+            fingerprint: lines.digest(),
             catalog,
+            lines,
             units,
-            others,
-        }
+            others: marks.others,
+            known,
+        })
     }
 
-    /// This reading with the relations `read` as they are now, and without those that have no mark
-    /// any more. Gives the marks back where that may not be all.
-    fn with(&self, marks: Marks, mut read: HashMap<u32, Objects>) -> Result<Self, Marks> {
-        let mut fickle = None;
-        for (oid, objects) in &read {
-            let Some(unit) = self.units.get(oid) else {
-                continue;
-            };
-            let change = self.change(unit, objects);
-            let mut fickle = || *fickle.get_or_insert_with(|| self.has_queries());
-            if change == Change::Names || change == Change::Columns && fickle() {
-                return Err(marks);
+    /// True where what was `read` may not be all that changed.
+    fn is_more(&self, read: &HashMap<u32, Objects>) -> bool {
+        let mut queries = None;
+        read.iter().any(|(oid, objects)| {
+            let change = self.units.get(oid).map(|unit| self.change(unit, objects));
+            match change {
+                None | Some(Change::Own) => false,
+                Some(Change::Names) => true,
+                Some(Change::Columns) => *queries.get_or_insert_with(|| self.has_queries()),
+            }
+        })
+    }
+
+    /// Takes over the relations that are called by their marks, as they were `read`, and forgets those
+    /// that are `gone`.
+    fn put(
+        &mut self,
+        units: HashMap<u32, String>,
+        gone: &[u32],
+        mut read: HashMap<u32, Objects>,
+    ) -> Delta {
+        // Before, after. All that goes goes before anything comes: it may be called the same.
+        let mut changes: BTreeMap<ObjectKey, (Option<Object>, Option<Object>)> = BTreeMap::new();
+        for oid in gone.iter().chain(units.keys()) {
+            for key in self
+                .units
+                .remove(oid)
+                .into_iter()
+                .flat_map(|unit| unit.keys)
+            {
+                let before = self.catalog.remove(&key);
+                changes.insert(key, (before, None));
             }
         }
-        let mut catalog = self.catalog.clone();
-        let mut units = self.units.clone();
-        let stale = |oid: &u32| !marks.units.contains_key(oid) || read.contains_key(oid);
-        let gone: Vec<u32> = units.keys().copied().filter(stale).collect();
-        for unit in gone.iter().filter_map(|oid| units.remove(oid)) {
-            for key in &unit.keys {
-                catalog.remove(key);
-            }
-        }
-        for (oid, mark) in &marks.units {
-            if units.contains_key(oid) {
-                continue;
-            }
-            let objects = read.remove(oid).unwrap_or_default();
-            let unit = Unit {
-                mark: mark.clone(),
-                keys: objects.keys().cloned().collect(),
-            };
-            units.insert(*oid, unit);
+        for (oid, mark) in units {
+            let objects = read.remove(&oid).unwrap_or_default();
+            let keys = objects.keys().cloned().collect();
+            self.units.insert(oid, Unit { mark, keys });
             for (key, object) in objects {
-                catalog.insert(key, object);
+                self.catalog.insert(key.clone(), object.clone());
+                changes.entry(key).or_default().1 = Some(object);
             }
         }
-        Ok(Self::of(catalog, units, marks.others))
+        changes.retain(|_, (before, after)| before != after);
+        for (key, (before, after)) in &changes {
+            if let Some(object) = before {
+                self.lines.remove(key, object);
+            }
+            if let Some(object) = after {
+                self.lines.add(key, object);
+            }
+        }
+        if !changes.is_empty() {
+            self.fingerprint = self.lines.digest();
+        }
+        let changes = changes.into_iter();
+        Delta {
+            changes: changes.map(|(key, (was, is))| (key, was, is)).collect(),
+        }
     }
 
     /// What became of `unit`, which now has `objects`.

@@ -2,7 +2,7 @@
 SELECT 'schema', n.nspname::text, NULL::text, n.nspname::text, ''::text, NULL::int4,
        NULL::oid
 FROM pg_catalog.pg_namespace n
-WHERE {user_schema} AND {within NULL::oid}
+WHERE {user_schema} AND {everything}
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
                   WHERE e.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
                     AND e.objid = n.oid AND e.deptype = 'e')
@@ -11,7 +11,7 @@ SELECT 'extension', '', NULL, x.extname::text,
        'version ' || x.extversion || E'\nschema ' || pg_catalog.quote_ident(n.nspname), NULL,
        NULL
 FROM pg_catalog.pg_extension x JOIN pg_catalog.pg_namespace n ON n.oid = x.extnamespace
-WHERE {within NULL::oid}
+WHERE {everything}
 UNION ALL
 SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
                       WHEN 'S' THEN 'sequence' ELSE 'table' END,
