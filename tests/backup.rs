@@ -1,5 +1,6 @@
 //! `backup`: a database into a backup, and back.
 
+mod bucket;
 mod damage;
 mod encodings;
 mod everything;

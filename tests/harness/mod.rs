@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 pub mod binary;
+pub mod bucket;
 pub mod cluster;
 pub mod database;
 pub mod installation;
@@ -14,6 +15,7 @@ pub mod terminal;
 pub mod transcript;
 pub mod writer;
 
+pub use bucket::Bucket;
 pub use cluster::Cluster;
 pub use sandbox::Sandbox;
 pub use writer::Writer;

@@ -2,8 +2,6 @@
 
 mod judge;
 
-use std::path::Path;
-
 use chrono::Duration;
 
 use crate::clock::{self, Timestamp};
@@ -13,7 +11,7 @@ use crate::ops::context::Context;
 use crate::ops::status::{self, State, Status};
 use crate::ops::task::Task;
 use crate::pg::{connect, dump, health, session};
-use crate::store::{self, Store};
+use crate::store::{self, Place, Store};
 
 /// A backup older than this is to be looked at.
 const FRESH: Duration = Duration::hours(24);
@@ -52,10 +50,14 @@ pub fn check(ctx: &Context) -> Task<'_, Fitness> {
             Ok(list) => backup(&list, after),
             Err(error) => Check::red("backup", error.to_string(), "see to --backups"),
         });
-        checks.push(match store::free(Path::new(&ctx.backups)) {
-            Ok(free) => judge::room(free, health.bytes.unsigned_abs()),
-            Err(error) => Check::amber("room", error.to_string(), "see to --backups"),
-        });
+        checks.extend(
+            match Place::open(&ctx.backups).and_then(|place| place.free()) {
+                // A bucket has as much room as is paid for.
+                Ok(None) => None,
+                Ok(Some(free)) => Some(judge::room(free, health.bytes.unsigned_abs())),
+                Err(error) => Some(Check::amber("room", error.to_string(), "see to --backups")),
+            },
+        );
         checks.push(match store::check_recipients(&ctx.recipients) {
             Ok(()) => Check::green("keys", "recipients for new backups are named"),
             Err(error) => {

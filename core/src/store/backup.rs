@@ -1,7 +1,5 @@
 //! One complete backup, known by its manifest. What it holds is out of reach until verified.
 
-use std::path::Path;
-
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::error::Result;
@@ -15,6 +13,7 @@ use crate::store::folder::Folder;
 use crate::store::identities::Identities;
 use crate::store::layout;
 use crate::store::operators;
+use crate::store::place::Place;
 use crate::store::sidecar;
 use crate::store::verified::Verified;
 use crate::store::verify;
@@ -46,7 +45,7 @@ pub enum NotComplete {
 impl Backup {
     /// The complete backup in `folder`.
     pub(super) fn open(folder: Folder) -> Result<Self> {
-        let name = folder.path().display().to_string();
+        let name = folder.place().to_string();
         let (manifest, facts) = Self::look(&folder).map_err(|e| match e {
             NotComplete::Incomplete(why) => {
                 Error::damaged(format!("the backup in {name} is incomplete: {why}"))
@@ -67,7 +66,7 @@ impl Backup {
     /// The manifest in `folder` and what it says, or why there is no complete backup.
     pub(super) fn look(folder: &Folder) -> Result<(wire::Manifest, BackupFacts), NotComplete> {
         let incomplete = |why: &str| NotComplete::Incomplete(why.to_owned());
-        if folder.path().to_string_lossy().ends_with(layout::PARTIAL) {
+        if folder.place().is_partial() {
             return Err(incomplete("it was never completed"));
         }
         let json = folder
@@ -119,9 +118,9 @@ impl Backup {
         recipients.any(|o| identities.holds(&o.fingerprint))
     }
 
-    /// The folder it lies in.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    /// Where it lies.
+    pub const fn place(&self) -> &Place {
+        self.folder.place()
     }
 
     /// Checks it to `level` (no deeper than [`VerifyLevel::Decrypted`]: restoring is up to the

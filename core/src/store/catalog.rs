@@ -1,12 +1,9 @@
 //! The store: where backups lie, which there are, and where new ones begin.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
-use std::path::PathBuf;
 
 use crate::clock;
-use crate::error::Context as _;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ident::BackupId;
@@ -16,10 +13,10 @@ use crate::store::backup::Backup;
 use crate::store::backup::NotComplete;
 use crate::store::codec;
 use crate::store::facts::NewBackup;
-use crate::store::folder;
 use crate::store::folder::Folder;
 use crate::store::incomplete;
 use crate::store::layout;
+use crate::store::place::Place;
 use crate::store::recipients::Recipients;
 use crate::store::wire;
 use crate::store::writer::Opening;
@@ -31,29 +28,23 @@ const ATTEMPTS: usize = 16;
 /// A folder of backups.
 #[derive(Debug, Clone)]
 pub struct Store {
-    root: PathBuf,
+    root: Place,
 }
 
 impl Store {
-    /// The store at `location`, a folder. It need not exist before the first backup is begun.
+    /// The store at `location`: a folder, or `s3://bucket/prefix`. It need not exist before the first backup is begun.
     pub fn open(location: &str) -> Result<Self> {
         if location.is_empty() {
             return Err(Error::usage("the location of the backups is empty"));
         }
-        if let Some((scheme, _)) = location.split_once("://") {
-            return Err(
-                Error::usage(format!("backups in {scheme}:// are not supported yet"))
-                    .hint("give a folder with --backups"),
-            );
-        }
         Ok(Self {
-            root: PathBuf::from(location),
+            root: Place::open(location)?,
         })
     }
 
-    /// Where it lies.
-    pub(super) fn root(&self) -> PathBuf {
-        self.root.clone()
+    /// Where the backups of `database` lie.
+    pub(super) fn database(&self, database: &str) -> Place {
+        self.root.join(&layout::database_folder(database))
     }
 
     /// Begins a backup: its folder, its intent, and a key of its own wrapped to the recipients.
@@ -87,25 +78,15 @@ impl Store {
         &self,
         new: &NewBackup,
         started: clock::Timestamp,
-    ) -> Result<(BackupId, Folder, PathBuf)> {
-        let database = layout::database_folder(&self.root, &new.database);
+    ) -> Result<(BackupId, Folder, Place)> {
+        let database = self.database(&new.database);
         for _ in 0..ATTEMPTS {
-            folder::make_folders(&database)?;
             let (kind, label) = (new.kind.as_str(), new.label.as_deref());
             let id: BackupId = layout::id(started, kind, label, rand::random()).parse()?;
             let target = database.join(id.as_str());
-            let partial = database.join(format!("{id}{}", layout::PARTIAL));
-            if target.exists() {
-                continue;
-            }
-            match folder::make_folder(&partial) {
-                Ok(()) => return Ok((id, Folder::new(partial), target)),
-                // The other run that had the id, or that found the folder empty and removed it.
-                Err(e) if matches!(e.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
-                Err(e) => {
-                    let message = format!("cannot make the folder {}", partial.display());
-                    return Err(Error::failed(message).caused_by(e).hint(folder::ELSEWHERE));
-                }
+            let partial = target.partial();
+            if !target.exists()? && partial.make()? {
+                return Ok((id, Folder::new(partial), target));
             }
         }
         Err(Error::failed("cannot find an id that no backup has"))
@@ -121,12 +102,12 @@ impl Store {
         Ok(found)
     }
 
-    fn database_folders(&self, database: Option<&str>) -> Result<Vec<PathBuf>> {
+    fn database_folders(&self, database: Option<&str>) -> Result<Vec<Place>> {
         if let Some(database) = database {
-            return Ok(vec![layout::database_folder(&self.root, database)]);
+            return Ok(vec![self.database(database)]);
         }
-        let folders = folders_in(&self.root)?;
-        let known = |(name, _): &(String, PathBuf)| layout::database_of(name).is_some();
+        let folders = self.root.folders()?;
+        let known = |(name, _): &(String, Place)| layout::database_of(name).is_some();
         Ok(folders.into_iter().filter(known).map(|(_, p)| p).collect())
     }
 
@@ -135,7 +116,7 @@ impl Store {
     pub fn find(&self, selector: &str, database: Option<&str>) -> Result<Backup> {
         let path_like = selector.contains(['/', '\\']) || selector.ends_with(layout::MANIFEST);
         if path_like || selector.starts_with('.') {
-            return at_path(Path::new(selector));
+            return at_path(selector);
         }
         let all = self.list(database)?;
         let chosen = if selector == "latest" {
@@ -151,7 +132,7 @@ impl Store {
             match (exact, matching.as_slice()) {
                 (Some(facts), _) => facts,
                 (None, [facts]) => facts,
-                (None, []) if Path::new(selector).is_dir() => return at_path(Path::new(selector)),
+                (None, []) if Path::new(selector).is_dir() => return at_path(selector),
                 (None, []) => {
                     return Err(Error::usage(format!("there is no backup '{selector}'"))
                         .hint("see `backup list`"));
@@ -165,7 +146,7 @@ impl Store {
                 }
             }
         };
-        let backup = Backup::open(Folder::new(self.path_of(chosen)))?;
+        let backup = Backup::open(Folder::new(self.place_of(chosen)?))?;
         let found = backup.facts();
         if (&found.id, &found.database) == (&chosen.id, &chosen.database) {
             Ok(backup)
@@ -177,13 +158,12 @@ impl Store {
         }
     }
 
-    pub(super) fn path_of(&self, facts: &BackupFacts) -> PathBuf {
-        let folder = layout::database_folder(&self.root, &facts.database);
-        let path = folder.join(facts.id.as_str());
-        if path.exists() {
-            return path;
+    pub(super) fn place_of(&self, facts: &BackupFacts) -> Result<Place> {
+        let place = self.database(&facts.database).join(facts.id.as_str());
+        if place.exists()? {
+            return Ok(place);
         }
-        folder.join(format!("{}{}", facts.id, layout::PARTIAL))
+        Ok(place.partial())
     }
 }
 
@@ -205,32 +185,33 @@ fn begin_of(writer: &Writer) -> wire::Begin {
     }
 }
 
-/// The backup at a path given by hand, which need not lie in a store.
-fn at_path(path: &Path) -> Result<Backup> {
-    let path = fs::canonicalize(path).map_err(|e| {
-        Error::usage(format!("there is no backup at {}", path.display())).caused_by(e)
-    })?;
-    let is_manifest = path
-        .file_name()
-        .is_some_and(|name| name == layout::MANIFEST);
-    Backup::open(Folder::new(if is_manifest {
-        folder::parent_of(&path)
+/// The backup at a path or URL given by hand, which need not lie in a store.
+fn at_path(selector: &str) -> Result<Backup> {
+    let place =
+        if selector.contains("://") {
+            Place::open(selector)?
+        } else {
+            Place::Disk(fs::canonicalize(selector).map_err(|e| {
+                Error::usage(format!("there is no backup at {selector}")).caused_by(e)
+            })?)
+        };
+    Backup::open(Folder::new(if place.name() == layout::MANIFEST {
+        place.parent()
     } else {
-        path
+        place
     }))
 }
 
 /// All backups in the folder of one database.
-pub fn in_folder(path: &Path) -> Result<Vec<BackupFacts>> {
-    let database = path.file_name().map(|name| name.to_string_lossy());
-    let database = database.and_then(|name| layout::database_of(&name));
+pub fn in_folder(place: &Place) -> Result<Vec<BackupFacts>> {
+    let database = layout::database_of(&place.name());
     let mut found = Vec::new();
-    for (name, path) in folders_in(path)? {
+    for (name, place) in place.folders()? {
         let id = name.strip_suffix(layout::PARTIAL).unwrap_or(&name);
         let (Ok(id), Some(database)) = (id.parse::<BackupId>(), &database) else {
             continue;
         };
-        let folder = Folder::new(path);
+        let folder = Folder::new(place);
         let incomplete = |folder: &Folder| incomplete::facts(folder, &id, database);
         match Backup::look(&folder) {
             // A backup under another's name or database is not what its place says.
@@ -247,31 +228,12 @@ pub fn in_folder(path: &Path) -> Result<Vec<BackupFacts>> {
     Ok(found)
 }
 
-/// The folders in `path`, by name; none when it doesn't exist.
-fn folders_in(path: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let entries = match fs::read_dir(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        result => result.context(format!("cannot list {}", path.display()))?,
-    };
-    let mut folders = Vec::new();
-    for entry in entries {
-        let entry = entry.context(format!("cannot list {}", path.display()))?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir())
-            && let Ok(name) = entry.file_name().into_string()
-        {
-            folders.push((name, entry.path()));
-        }
-    }
-    folders.sort();
-    Ok(folders)
-}
-
-/// The complete backups in `path` that were made after `id`, as they say, each with the digest of
+/// The complete backups in `place` that were made after `id`, as they say, each with the digest of
 /// its manifest that they recorded.
-pub fn successors(path: &Path, id: &BackupId) -> Result<Vec<(BackupId, String)>> {
+pub fn successors(place: &Place, id: &BackupId) -> Result<Vec<(BackupId, String)>> {
     let mut found = Vec::new();
-    for (_, path) in folders_in(path)? {
-        if let Ok((manifest, facts)) = Backup::look(&Folder::new(path))
+    for (_, place) in place.folders()? {
+        if let Ok((manifest, facts)) = Backup::look(&Folder::new(place))
             && let Some(previous) = manifest.public.previous
             && previous.id == id.as_str()
         {

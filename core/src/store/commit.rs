@@ -1,11 +1,8 @@
 //! The last steps of a backup: facts, digests, a second look, the manifest, the rename.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
 
 use crate::clock;
-use crate::error::Context as _;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ident::Digest;
@@ -16,10 +13,10 @@ use crate::store::catalog;
 use crate::store::convert;
 use crate::store::decrypt::PRIVATE_CAP;
 use crate::store::facts::CommitFacts;
-use crate::store::folder;
 use crate::store::folder::Folder;
 use crate::store::layout;
 use crate::store::layout::Object;
+use crate::store::place::Place;
 use crate::store::restore_text;
 use crate::store::sidecar;
 use crate::store::statement_writer;
@@ -59,8 +56,7 @@ impl Writer {
 
     /// The last complete backup of the same database.
     fn previous(&self) -> Result<Option<wire::Previous>> {
-        let folder = folder::parent_of(&self.target);
-        let newest = catalog::in_folder(&folder)?
+        let newest = catalog::in_folder(&self.target.parent())?
             .into_iter()
             .filter(|facts| facts.complete && facts.id != self.id)
             .max_by(|a, b| (a.started, &a.id).cmp(&(b.started, &b.id)));
@@ -140,16 +136,11 @@ impl Writer {
     }
 
     /// Gives the folder its final name: from here on the backup is complete.
-    fn publish(&mut self) -> Result<PathBuf> {
+    fn publish(&mut self) -> Result<Place> {
         let target = self.target.clone();
-        let context = || format!("cannot complete the backup {}", self.id);
-        // rename(2) replaces an empty folder, so its absence is looked at first.
-        if target.exists() {
-            return Err(Error::failed(context()).hint("its folder exists already"));
-        }
-        fs::rename(self.objects.folder().path(), &target).context(context())?;
+        self.objects.folder().place().publish(&target)?;
         self.done = true;
-        folder::sync_folder(&folder::parent_of(&target)).context(context())?;
+        target.parent().sync()?;
         Ok(target)
     }
 }

@@ -22,7 +22,8 @@ use crate::ident::Digest;
 use crate::model::backup::VerifyLevel;
 use crate::model::event::Observer;
 use crate::store::backup::Backup;
-use crate::store::folder;
+use crate::store::disk;
+use crate::store::folder::Input;
 use crate::store::identities::Identities;
 use crate::store::layout;
 use crate::store::layout::Object;
@@ -49,7 +50,7 @@ impl Backup {
         });
         let _ = fs::remove_file(partial);
         let size = written?;
-        folder::sync_folder(&folder::parent_of(path))
+        disk::sync_folder(&disk::parent_of(path))
             .context(format!("cannot sync the folder of {}", path.display()))?;
         Ok(size)
     }
@@ -91,7 +92,7 @@ fn write(backup: &Backup, path: &Path) -> Result<u64> {
     names.sort();
     for (_, name) in names {
         let file = files.open(&name)?;
-        let size = file.metadata().context(context())?.len();
+        let size = file.size().context(context())?;
         let mut header = Header::new_ustar();
         header.set_entry_type(EntryType::Regular);
         header.set_mode(0o600);
@@ -125,7 +126,7 @@ fn write(backup: &Backup, path: &Path) -> Result<u64> {
 
 /// As many bytes as the header of the entry has announced.
 struct Exactly {
-    inner: File,
+    inner: Input,
     left: u64,
     hasher: Sha256,
 }

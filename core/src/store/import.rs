@@ -1,18 +1,15 @@
 //! A backup out of a tar file: names, sizes and digests are checked before it counts.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::fs::File;
 use std::io::BufReader;
 use std::io::Read;
 use std::path::Path;
-use std::path::PathBuf;
 
 use tar::Archive;
 use tar::Entry;
 use tar::EntryType;
 
-use crate::error::Context as _;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ident::BackupId;
@@ -20,11 +17,11 @@ use crate::model::backup::BackupFacts;
 use crate::store::backup::Backup;
 use crate::store::backup::MANIFEST_CAP;
 use crate::store::catalog::Store;
-use crate::store::folder;
 use crate::store::folder::Folder;
 use crate::store::incomplete;
 use crate::store::layout;
 use crate::store::layout::Object;
+use crate::store::place::Place;
 use crate::store::verify;
 
 /// No wrap, sidecar or text for people is larger.
@@ -48,9 +45,9 @@ struct Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if !self.kept {
-            // Best effort: what stays behind is named .partial and counts as incomplete.
-            let _ = fs::remove_dir_all(self.folder.path());
-            folder::remove_if_empty(&folder::parent_of(self.folder.path()));
+            // Best effort: what stays behind has no manifest, or is named .partial: it is incomplete.
+            let _ = self.folder.place().remove_all();
+            self.folder.place().parent().remove_if_empty();
         }
     }
 }
@@ -76,7 +73,7 @@ impl Store {
         let begin = small(&mut first, SMALL).map_err(|why| bad(&why))?;
         let database = incomplete::database(&begin)
             .ok_or_else(|| bad("has a begin.json that says nothing"))?;
-        let target = layout::database_folder(&self.root(), &database).join(id.as_str());
+        let target = self.database(&database).join(id.as_str());
         let partial = Partial::make(&target)?;
         partial.folder.put(&name, &begin)?;
         let mut seen = BTreeSet::from([name]);
@@ -125,19 +122,14 @@ impl Store {
 }
 
 impl Partial {
-    fn make(target: &Path) -> Result<Self> {
-        let parent = folder::parent_of(target);
-        folder::make_folders(&parent)?;
-        let mut path = target.as_os_str().to_owned();
-        path.push(layout::PARTIAL);
-        let path = PathBuf::from(path);
-        folder::make_folder(&path).map_err(|e| {
-            Error::failed(format!("cannot make the folder {}", path.display()))
-                .caused_by(e)
-                .hint("if an import was interrupted there, remove that folder")
-        })?;
+    fn make(target: &Place) -> Result<Self> {
+        let place = target.partial();
+        if !place.make()? {
+            return Err(Error::failed(format!("cannot make the folder {place}"))
+                .hint("it exists already; if an import was interrupted there, remove it"));
+        }
         Ok(Self {
-            folder: Folder::new(path),
+            folder: Folder::new(place),
             kept: false,
         })
     }
@@ -146,12 +138,12 @@ impl Partial {
 /// Compares everything with the manifest, and only then writes that.
 fn complete(
     mut partial: Partial,
-    target: &Path,
+    target: &Place,
     id: &BackupId,
     database: &str,
     manifest: &[u8],
 ) -> Result<Imported> {
-    let folder = Folder::new(partial.folder.path().to_owned());
+    let folder = Folder::new(partial.folder.place().clone());
     let backup = Backup::assemble(folder, manifest)?;
     let facts = backup.facts();
     if facts.id != *id || facts.database != database {
@@ -160,7 +152,8 @@ fn complete(
         ));
     }
     verify::objects(&backup)?;
-    if target.exists() {
+    // In a bucket it was made there, and nothing else was there before.
+    if matches!(target, Place::Disk(_)) && target.exists()? {
         let known = Backup::open(Folder::new(target.to_owned()))?;
         if known.facts().manifest == facts.manifest {
             return Ok(Imported::Known(known.facts().clone()));
@@ -171,10 +164,9 @@ fn complete(
     partial.folder.sync()?;
     partial.folder.put(layout::MANIFEST, manifest)?;
     partial.folder.sync()?;
-    let context = || format!("cannot complete the backup {id}");
-    fs::rename(partial.folder.path(), target).context(context())?;
+    partial.folder.place().publish(target)?;
     partial.kept = true;
-    folder::sync_folder(&folder::parent_of(target)).context(context())?;
+    target.parent().sync()?;
     let backup = Backup::open(Folder::new(target.to_owned()))?;
     Ok(Imported::New(backup.facts().clone()))
 }

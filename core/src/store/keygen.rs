@@ -13,7 +13,7 @@ use crate::clock;
 use crate::error::Context as _;
 use crate::error::Error;
 use crate::error::Result;
-use crate::store::folder;
+use crate::store::disk;
 use crate::store::recipients;
 
 /// Writes a new age identity to `path` (mode 0600, never over an existing file, the folder made
@@ -27,8 +27,8 @@ pub fn generate(path: &Path) -> Result<String> {
         clock::now().format("%Y-%m-%dT%H:%M:%SZ"),
         secret.expose_secret(),
     );
-    folder::make_folders(&folder::parent_of(path))?;
-    folder::write_new(path, text.as_bytes()).map_err(|e| match e.kind() {
+    disk::make_folders(&disk::parent_of(path))?;
+    disk::write_new(path, text.as_bytes()).map_err(|e| match e.kind() {
         ErrorKind::AlreadyExists => Error::usage(format!("{} exists already", path.display()))
             .hint("backups made for it can only be opened with it; choose another --output"),
         _ => Error::failed(format!("cannot write {}", path.display())).caused_by(e),
@@ -47,7 +47,7 @@ pub fn append_recipient(file: &Path, recipient: &str, label: &str) -> Result<()>
     if before.lines().any(|line| line.trim() == recipient) {
         return Ok(());
     }
-    folder::make_folders(&folder::parent_of(file))?;
+    disk::make_folders(&disk::parent_of(file))?;
     let gap = if before.is_empty() || before.ends_with('\n') {
         ""
     } else {

@@ -2,7 +2,6 @@
 //! makes them durable.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::fs::File;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -21,8 +20,9 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::ident::Digest;
 use crate::store::codec::Codec;
-use crate::store::folder::ELSEWHERE;
+use crate::store::disk::ELSEWHERE;
 use crate::store::folder::Folder;
+use crate::store::place::Place;
 use crate::store::seal::Seal;
 use crate::store::wire_private::Plain;
 
@@ -121,6 +121,7 @@ impl Objects {
     /// durable behind the caller's back, at the latest in [`Objects::wait`].
     pub fn end(&self, seal: Seal) -> Result<()> {
         let sealed = seal.finish().map_err(|e| e.hint(ELSEWHERE))?;
+        let file = sealed.output.end()?;
         let mut written = self.open()?;
         let facts = (sealed.bytes, sealed.sha256);
         written.objects.insert(sealed.name.clone(), facts);
@@ -131,7 +132,7 @@ impl Objects {
         };
         written.plain.insert(sealed.name.clone(), plain);
         drop(written);
-        self.sync_later(sealed.name, sealed.file)
+        file.map_or(Ok(()), |file| self.sync_later(sealed.name, file))
     }
 
     /// Writes a whole encrypted object.
@@ -173,10 +174,15 @@ impl Objects {
         thread.join().map_err(stopped)?
     }
 
-    /// Reads every object from the disk, several at a time, and compares it with what was to be
-    /// written.
+    /// Reads every object back, several at a time, and compares it with what was to be written.
+    ///
+    /// A bucket compares the digest of what arrives before it takes it: there, that all is there in
+    /// its size is enough.
     pub fn read_back(&self, threads: usize) -> Result<()> {
         let written = self.written();
+        if matches!(self.folder.place(), Place::Bucket(_)) {
+            return arrived(&self.folder, &written.objects);
+        }
         let all: Vec<_> = written.objects.iter().collect();
         let next = AtomicUsize::new(0);
         let check = || {
@@ -185,7 +191,7 @@ impl Objects {
                     return Err(Error::failed(format!(
                         "{name} reads back other than it was written"
                     ))
-                    .hint("the disk or its controller can't be trusted; write to another one"));
+                    .hint("what it was written to can't be trusted; write to another place"));
                 }
             }
             Ok(())
@@ -202,8 +208,26 @@ impl Objects {
     /// Removes everything; nothing can be written any more.
     pub fn discard(&self) {
         self.written().closed = true;
-        // Best effort: what stays behind is named .partial and counts as incomplete.
-        let _ = fs::remove_dir_all(self.folder.path());
+        // Best effort: what stays behind has no manifest, or is named .partial: it is incomplete.
+        let _ = self.folder.place().remove_all();
+    }
+}
+
+/// Compares what is listed with what was written.
+fn arrived(folder: &Folder, written: &BTreeMap<String, (u64, Digest)>) -> Result<()> {
+    let listed: BTreeMap<String, Option<u64>> = (folder.walk()?.into_iter())
+        .map(|entry| (entry.name, entry.size))
+        .collect();
+    let missing = |(name, (size, _)): &(&String, &(u64, Digest))| {
+        listed.get(*name).copied().flatten() != Some(*size)
+    };
+    match written.iter().find(missing) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::failed(format!(
+            "{name} was written, and does not lie in {} as it was",
+            folder.place()
+        ))
+        .hint("what it was written to can't be trusted; write to another place")),
     }
 }
 

@@ -141,7 +141,7 @@ impl Opened {
             }
         }
         self.write(&wanted, actor)?;
-        let folder = Folder::new(self.backup.folder().to_owned());
+        let folder = Folder::new(self.backup.files().place().clone());
         Backup::open(folder)
     }
 

@@ -1,6 +1,5 @@
 //! Making one object: compress, encrypt, hash, and write, piece by piece.
 
-use std::fs::File;
 use std::io::Result as IoResult;
 use std::io::Write;
 use std::sync::Arc;
@@ -17,11 +16,12 @@ use crate::error::Result;
 use crate::ident::Digest;
 use crate::store::codec::Codec;
 use crate::store::codec::Encoder;
+use crate::store::folder::Output;
 
-/// An object that is being filled. What was compressed and encrypted goes to its file at once.
+/// An object that is being filled. What was compressed and encrypted goes to its place at once.
 pub struct Seal {
     name: String,
-    encoder: Encoder<StreamWriter<Output>>,
+    encoder: Encoder<StreamWriter<Measured>>,
     size: Arc<AtomicU64>,
     hasher: Sha256,
     plain_bytes: u64,
@@ -31,8 +31,8 @@ pub struct Seal {
 pub struct Sealed {
     /// Its name.
     pub name: String,
-    /// Its file, written and not synced.
-    pub file: File,
+    /// Where it was written to; not synced, and not ended.
+    pub output: Output,
     /// Its size.
     pub bytes: u64,
     /// Its digest.
@@ -44,17 +44,17 @@ pub struct Sealed {
 }
 
 impl Seal {
-    /// An empty object for `recipient`, to be written into `file`.
+    /// An empty object for `recipient`, to be written into `output`.
     pub fn new(
         name: String,
-        file: File,
+        output: Output,
         recipient: &age::x25519::Recipient,
         codec: Codec,
         level: i32,
     ) -> Result<Self> {
         let size = Arc::new(AtomicU64::new(0));
-        let output = Output {
-            file,
+        let output = Measured {
+            output,
             hasher: Sha256::new(),
             size: Arc::clone(&size),
         };
@@ -102,7 +102,7 @@ impl Seal {
         let encrypted = self.encoder.finish().context(unwritten())?;
         let output = encrypted.finish().context(unwritten())?;
         Ok(Sealed {
-            file: output.file,
+            output: output.output,
             bytes: self.size.load(Ordering::Relaxed),
             sha256: Digest::from_bytes(output.hasher.finalize().into()),
             plain_bytes: self.plain_bytes,
@@ -112,16 +112,16 @@ impl Seal {
     }
 }
 
-/// A file whose size can be seen from outside, since age's writer shows nothing of what it wraps.
-struct Output {
-    file: File,
+/// An output whose size can be seen from outside, since age's writer shows nothing of what it wraps.
+struct Measured {
+    output: Output,
     hasher: Sha256,
     size: Arc<AtomicU64>,
 }
 
-impl Write for Output {
+impl Write for Measured {
     fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
-        let written = self.file.write(bytes)?;
+        let written = self.output.write(bytes)?;
         self.hasher.update(&bytes[..written]);
         self.size.fetch_add(written as u64, Ordering::Relaxed);
         Ok(written)

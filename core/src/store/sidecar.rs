@@ -1,16 +1,11 @@
 //! What may be added to a complete backup: pins and results of verifications.
 
-use std::fs;
-use std::io::ErrorKind;
-
 use crate::clock;
 use crate::clock::Timestamp;
-use crate::error::Context as _;
 use crate::error::Result;
 use crate::model::backup::BackupFacts;
 use crate::model::backup::VerifyLevel;
-use crate::store::folder;
-use crate::store::folder::Folder;
+use crate::store::folder::{Entry, Folder};
 use crate::store::layout;
 use crate::store::wire;
 
@@ -29,15 +24,8 @@ pub struct Verifications {
 /// The verifications of the backup in `folder`. A sidecar that can't be read tells nothing and is
 /// passed over.
 pub fn verifications(folder: &Folder) -> Result<Verifications> {
-    let path = folder.path().join("verify");
-    let entries = match fs::read_dir(&path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Verifications::default()),
-        result => result.context(format!("cannot list {}", path.display()))?,
-    };
     let mut all = Vec::new();
-    for entry in entries {
-        let entry = entry.context(format!("cannot list {}", path.display()))?;
-        let name = format!("verify/{}", entry.file_name().to_string_lossy());
+    for Entry { name, .. } in folder.within("verify")? {
         let Ok(Some(json)) = folder.get(&name, CAP) else {
             continue;
         };
@@ -100,11 +88,11 @@ pub fn write_pin(
         until: until.map(wire::Time),
     };
     let json = wire::to_json(&pin)?;
-    if folder.has(layout::PIN) {
+    if folder.has(layout::PIN)? {
         return folder.replace(layout::PIN, &json);
     }
     folder.put(layout::PIN, &json)?;
-    sync(folder)
+    folder.place().sync()
 }
 
 /// Notes the result of a verification.
@@ -129,9 +117,5 @@ pub fn write_verification(
         rows: facts.tables.iter().map(|t| t.rows).sum(),
     };
     folder.put(&layout::verification(at), &wire::to_json(&verification)?)?;
-    sync(folder)
-}
-
-fn sync(folder: &Folder) -> Result<()> {
-    folder::sync_folder(folder.path()).context(format!("cannot sync {}", folder.path().display()))
+    folder.place().sync()
 }

@@ -14,7 +14,6 @@ use crate::store::backup::Backup;
 use crate::store::catalog;
 use crate::store::decrypt;
 use crate::store::decrypt::Depth;
-use crate::store::folder;
 use crate::store::folder::Folder;
 use crate::store::identities::Identities;
 use crate::store::layout;
@@ -211,7 +210,7 @@ fn wraps(folder: &Folder, broken: &mut Broken) {
     for wrap in operators::current(folder, &list) {
         if Object::of(&wrap.object) != Some(Object::Key) {
             broken.add(layout::OPERATORS, "names what is no wrap of the key");
-        } else if folder.has(&wrap.object) {
+        } else if folder.has(&wrap.object).unwrap_or(true) {
             check(folder, &wrap.object, &wrap.sha256, broken);
         } else {
             broken.add(&wrap.object, "is missing");
@@ -234,7 +233,7 @@ fn check(folder: &Folder, name: &str, right: &str, broken: &mut Broken) {
 /// The backups before and after remember each other's manifests.
 fn chain(backup: &Backup, broken: &mut Broken, observer: &dyn Observer) -> Result<()> {
     let me = backup.facts();
-    let parent = folder::parent_of(backup.folder());
+    let parent = backup.files().place().parent();
     if let Some(previous) = &backup.manifest().public.previous {
         let Ok(id) = previous.id.parse::<BackupId>() else {
             broken.add(

@@ -1,7 +1,6 @@
 //! Making a backup, object by object. What is not committed is removed again.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use age::x25519;
@@ -18,7 +17,6 @@ use crate::store::chunk::LIMITS;
 use crate::store::chunk::Limits;
 use crate::store::codec::Codec;
 use crate::store::facts::NewBackup;
-use crate::store::folder;
 use crate::store::folder::Folder;
 use crate::store::lane::Heading;
 use crate::store::lane::Lane;
@@ -26,6 +24,7 @@ use crate::store::lane::Saved;
 use crate::store::layout;
 use crate::store::objects::Objects;
 use crate::store::part_writer::PartWriter;
+use crate::store::place::Place;
 use crate::store::recipients::Recipients;
 use crate::store::script;
 use crate::store::statement_writer::LargeObjectFacts;
@@ -37,7 +36,7 @@ pub struct Writer {
     pub(super) started: Timestamp,
     pub(super) new: NewBackup,
     /// Where the folder goes in the end.
-    pub(super) target: PathBuf,
+    pub(super) target: Place,
     pub(super) operators: Recipients,
     pub(super) objects: Arc<Objects>,
     pub(super) parts: Vec<StoredPart>,
@@ -62,7 +61,7 @@ pub struct Opening {
     pub started: Timestamp,
     pub new: NewBackup,
     pub folder: Folder,
-    pub target: PathBuf,
+    pub target: Place,
     pub operators: Recipients,
     pub recipient: x25519::Recipient,
     pub codec: Codec,
@@ -193,7 +192,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         if !self.done {
             self.objects.discard();
-            folder::remove_if_empty(&folder::parent_of(&self.target));
+            self.target.parent().remove_if_empty();
         }
     }
 }

@@ -153,7 +153,8 @@ impl Reading {
             return Ok(read);
         }
         // Plans are kept: what is quick to scan while there is little to see won't stay so.
-        let indexes = "SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan";
+        let indexes =
+            "SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan";
         let indexes = query::run(client, indexes);
         let narrow = OBJECTS.iter().filter(|query| query.can_be_narrowed());
         let reads = try_join_all(narrow.map(|query| self.known.rows_of(client, query, relations)));

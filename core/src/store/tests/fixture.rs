@@ -24,6 +24,7 @@ use crate::model::event::Silent;
 use crate::store::CommitFacts;
 use crate::store::Identities;
 use crate::store::NewBackup;
+use crate::store::Place;
 use crate::store::Scope;
 use crate::store::Selection;
 use crate::store::Store;
@@ -92,7 +93,7 @@ impl Fixture {
 
     pub fn folder(&self, facts: &BackupFacts) -> PathBuf {
         let backup = self.store.find(facts.id.as_str(), None).unwrap();
-        backup.folder().to_owned()
+        on_disk(backup.place()).to_owned()
     }
 
     pub fn identities(&self) -> Identities {
@@ -224,4 +225,12 @@ pub fn files(path: &Path) -> BTreeMap<String, Vec<u8>> {
         }
     }
     found
+}
+
+/// Where `place` is on the disk.
+pub fn on_disk(place: &Place) -> &Path {
+    match place {
+        Place::Disk(path) => path,
+        Place::Bucket(prefix) => panic!("{prefix} is no folder"),
+    }
 }

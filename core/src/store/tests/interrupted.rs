@@ -9,6 +9,7 @@ use crate::store::Writer;
 use crate::store::tests::fixture::Fixture;
 use crate::store::tests::fixture::commit_facts;
 use crate::store::tests::fixture::fill;
+use crate::store::tests::fixture::on_disk;
 use crate::store::tests::fixture::sequences;
 use crate::store::tests::fixture::tables;
 
@@ -103,11 +104,7 @@ fn an_object_that_reads_back_other_than_written_stops_the_commit() {
     let fixture = Fixture::new();
     let mut writer = fixture.begin(Compression::Zstd(1));
     fill(&mut writer);
-    let victim = writer
-        .objects
-        .folder()
-        .path()
-        .join("data/000000.sql.zst.age");
+    let victim = on_disk(writer.objects.folder().place()).join("data/000000.sql.zst.age");
     let mut bytes = fs::read(&victim).unwrap();
     bytes[500] ^= 1;
     fs::write(&victim, bytes).unwrap();
@@ -129,7 +126,7 @@ fn nothing_is_overwritten() {
     drop(writer);
     let mut writer = fixture.begin(Compression::Zstd(1));
     fill(&mut writer);
-    fs::create_dir(&writer.target).unwrap();
+    fs::create_dir(on_disk(&writer.target)).unwrap();
     assert!(writer.commit(commit_facts()).is_err());
 }
 

@@ -1,0 +1,326 @@
+//! Buckets of S3 and of what speaks its protocol, as far as backups need them: asked by threads that
+//! wait for the answer, as they do for a disk.
+
+mod download;
+mod upload;
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::sync::{Arc, LazyLock, mpsc};
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use object_store::aws::{AmazonS3Builder, Checksum};
+use object_store::path::Path as Key;
+use object_store::{
+    ClientOptions, Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode,
+    PutPayload, RetryConfig,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+
+pub use download::Download;
+pub use upload::Upload;
+
+/// How long one request is tried again while the other side does not answer, or not well.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the role of whoever asks is to be allowed.
+const RIGHTS: &str = "the role needs to get, put, delete and list objects below that prefix";
+
+/// Where the requests run, whoever waits for them: none may wait within another runtime.
+static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("bucket")
+        .enable_all()
+        .build()
+});
+
+/// What begins alike in a bucket: `s3://bucket/a/b`.
+#[derive(Clone)]
+pub struct Prefix {
+    store: Arc<dyn ObjectStore>,
+    bucket: Arc<str>,
+    /// Without a `/` at either end; empty for the bucket itself.
+    key: String,
+}
+
+/// For people, and for `--backups`.
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}", self.bucket)?;
+        if self.key.is_empty() {
+            return Ok(());
+        }
+        write!(f, "/{}", self.key)
+    }
+}
+
+impl fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An object, as a listing shows it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its name below the prefix.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written.
+    pub modified: Timestamp,
+}
+
+impl Prefix {
+    /// The prefix that `location` names behind `s3://`. Who asks, and where, comes from the
+    /// environment: `AWS_ACCESS_KEY_ID` and so on, a web identity, or the machine's own role. Makes
+    /// no request.
+    pub fn open(location: &str) -> Result<Self> {
+        let (bucket, key) = location.split_once('/').unwrap_or((location, ""));
+        let key = key.trim_end_matches('/');
+        let strange = |part: &str| part.is_empty() || part == "." || part == "..";
+        if bucket.is_empty() || !key.is_empty() && key.split('/').any(strange) {
+            return Err(
+                Error::usage(format!("'s3://{location}' names no place for backups"))
+                    .hint("write it as s3://bucket/prefix"),
+            );
+        }
+        // The one that the rest of the program uses; another one may be set already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let options = ClientOptions::new()
+            .with_connect_timeout(Duration::from_secs(5))
+            .with_timeout(Duration::from_mins(5));
+        let store = AmazonS3Builder::from_env()
+            .with_client_options(allowing_http(options))
+            .with_bucket_name(bucket)
+            .with_retry(RetryConfig {
+                retry_timeout: PATIENCE,
+                ..RetryConfig::default()
+            })
+            // One by one: not everybody who speaks the protocol can do it otherwise.
+            .with_disable_bulk_delete(true)
+            // The other side compares it before it takes the object.
+            .with_checksum_algorithm(Checksum::SHA256)
+            .build()
+            .map_err(|e| Error::usage(format!("can't use bucket {bucket}")).caused_by(e))?;
+        Ok(Self {
+            store: Arc::new(store),
+            bucket: bucket.into(),
+            key: key.to_owned(),
+        })
+    }
+
+    /// What is called `name` below this.
+    pub fn join(&self, name: &str) -> Self {
+        let key = match self.key.as_str() {
+            "" => name.to_owned(),
+            key => format!("{key}/{name}"),
+        };
+        Self {
+            key,
+            ..self.clone()
+        }
+    }
+
+    /// What this lies in.
+    pub fn parent(&self) -> Self {
+        let key = self.key.rsplit_once('/').map_or("", |(parent, _)| parent);
+        Self {
+            key: key.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The last part of its name.
+    pub fn name(&self) -> &str {
+        self.key.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Writes the object `name`: a new one, or in place of one that is there.
+    pub fn put(&self, name: &str, bytes: &[u8], new: bool) -> Result<()> {
+        let (store, key) = (Arc::clone(&self.store), self.key_of(name)?);
+        let payload = PutPayload::from(bytes.to_vec());
+        let mode = if new {
+            PutMode::Create
+        } else {
+            PutMode::Overwrite
+        };
+        let put = wait(async move { store.put_opts(&key, payload, mode.into()).await });
+        put.map(drop).map_err(|e| self.failed("write", name, &e))
+    }
+
+    /// Begins the new object `name`.
+    pub fn upload(&self, name: &str) -> Result<Upload> {
+        Ok(Upload::new(
+            self.clone(),
+            name.to_owned(),
+            self.key_of(name)?,
+        ))
+    }
+
+    /// Opens the object `name`.
+    pub fn download(&self, name: &str) -> Result<Download> {
+        self.find(name)?.ok_or_else(|| {
+            let missing = std::io::Error::from(ErrorKind::NotFound);
+            Error::failed(format!("cannot read {name} in {self}")).caused_by(missing)
+        })
+    }
+
+    /// Opens the object `name`, if there is one.
+    pub fn find(&self, name: &str) -> Result<Option<Download>> {
+        let (store, key) = (Arc::clone(&self.store), self.key_of(name)?);
+        match wait(async move { store.get(&key).await }) {
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(e) => Err(self.failed("read", name, &e)),
+            Ok(got) => Ok(Some(Download::new(got))),
+        }
+    }
+
+    /// True when there is an object `name`.
+    pub fn has(&self, name: &str) -> Result<bool> {
+        let (store, key) = (Arc::clone(&self.store), self.key_of(name)?);
+        match wait(async move { store.head(&key).await }) {
+            Ok(_) => Ok(true),
+            Err(StoreError::NotFound { .. }) => Ok(false),
+            Err(e) => Err(self.failed("look at", name, &e)),
+        }
+    }
+
+    /// Removes the object `name`, which need not exist.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let (store, key) = (Arc::clone(&self.store), self.key_of(name)?);
+        match wait(async move { store.delete(&key).await }) {
+            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(e) => Err(self.failed("remove", name, &e)),
+        }
+    }
+
+    /// All objects below this, sorted by name.
+    pub fn list(&self) -> Result<Vec<Listed>> {
+        let (store, key) = (Arc::clone(&self.store), self.key()?);
+        let all = wait(async move { store.list(Some(&key)).try_collect::<Vec<_>>().await });
+        let mut found = Vec::new();
+        for meta in all.map_err(|e| self.unlisted(&e))? {
+            found.extend(self.listed(&meta));
+        }
+        found.sort_by(|a: &Listed, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    /// The names of the prefixes just below this that hold anything, sorted.
+    pub fn folders(&self) -> Result<Vec<String>> {
+        let (store, key) = (Arc::clone(&self.store), self.key()?);
+        let listed = wait(async move { store.list_with_delimiter(Some(&key)).await });
+        let listed = listed.map_err(|e| self.unlisted(&e))?;
+        let last = |path: &Key| path.as_ref().rsplit('/').next().map(str::to_owned);
+        let mut names: Vec<String> = listed.common_prefixes.iter().filter_map(last).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// True where anything lies below this.
+    pub fn exists(&self) -> Result<bool> {
+        let (store, key) = (Arc::clone(&self.store), self.key()?);
+        let first = wait(async move { store.list(Some(&key)).try_next().await });
+        let first = first.map_err(|e| self.unlisted(&e))?;
+        Ok(first.is_some())
+    }
+
+    fn listed(&self, meta: &ObjectMeta) -> Option<Listed> {
+        let below = meta.location.as_ref().strip_prefix(self.key.as_str())?;
+        Some(Listed {
+            name: below.strip_prefix('/').unwrap_or(below).to_owned(),
+            size: meta.size,
+            modified: meta.last_modified,
+        })
+    }
+
+    fn key(&self) -> Result<Key> {
+        parse(&self.key)
+    }
+
+    fn key_of(&self, name: &str) -> Result<Key> {
+        parse(&self.join(name).key)
+    }
+
+    fn failed(&self, verb: &str, name: &str, error: &StoreError) -> Error {
+        told(format!("cannot {verb} {name} in {self}"), error)
+    }
+
+    fn unlisted(&self, error: &StoreError) -> Error {
+        told(format!("cannot list {self}"), error)
+    }
+}
+
+/// What says that something could not be done, why, and what to do about it.
+fn told(what: String, error: &StoreError) -> Error {
+    let cause = cause(error);
+    let hint = match error {
+        StoreError::AlreadyExists { .. } | StoreError::Precondition { .. } => {
+            "it exists already, and nothing of a backup is ever overwritten"
+        }
+        StoreError::NotImplemented { .. } | StoreError::NotSupported { .. } => {
+            "backups need a server that can put an object only if there is none yet \
+             (If-None-Match)"
+        }
+        StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => RIGHTS,
+        // Listings don't tell that apart.
+        _ if cause.contains("403 Forbidden") => RIGHTS,
+        _ => {
+            "who asks, and where: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, \
+             AWS_ENDPOINT_URL, or the machine's own role"
+        }
+    };
+    Error::failed(what)
+        .caused_by(std::io::Error::other(cause))
+        .hint(hint)
+}
+
+/// The sentence of `error`, and the last of those below it, unless that is in it: most repeat what is
+/// below them.
+fn cause(error: &StoreError) -> String {
+    let mut last: &dyn std::error::Error = error;
+    while let Some(below) = last.source() {
+        last = below;
+    }
+    let (sentence, last) = (error.to_string(), last.to_string());
+    if sentence.contains(&last) {
+        sentence
+    } else {
+        format!("{sentence}: {last}")
+    }
+}
+
+/// A server of one's own may speak without TLS, where the environment says so.
+fn allowing_http(options: ClientOptions) -> ClientOptions {
+    let said = std::env::var("AWS_ALLOW_HTTP").is_ok_and(|value| value == "true" || value == "1");
+    options.with_allow_http(said)
+}
+
+fn parse(key: &str) -> Result<Key> {
+    Key::parse(key).map_err(|e| Error::usage(format!("'{key}' is no key in a bucket")).caused_by(e))
+}
+
+/// Runs `work` and waits for what comes of it.
+fn wait<T, F>(work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, StoreError>> + Send + 'static,
+{
+    let broken = |e: String| StoreError::Generic {
+        store: "S3",
+        source: e.into(),
+    };
+    let runtime = RUNTIME.as_ref().map_err(|e| broken(e.to_string()))?;
+    let (send, receive) = mpsc::sync_channel(1);
+    runtime.spawn(async move {
+        // Nobody is left to be told when this fails.
+        let _ = send.send(work.await);
+    });
+    receive.recv().map_err(|e| broken(e.to_string()))?
+}
