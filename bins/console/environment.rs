@@ -1,6 +1,6 @@
 //! The environment, read once: variables, the `.env` file of the working folder, home folders.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,6 +75,16 @@ impl Environment {
     pub fn get(&self, name: &str) -> Option<&str> {
         let value = self.variables.get(name).or_else(|| self.file.get(name));
         value.map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// All variables whose names begin with `beginning`, with their values.
+    pub fn beginning_with(&self, beginning: &str) -> Vec<(String, String)> {
+        let names = self.variables.keys().chain(self.file.keys());
+        let names: BTreeSet<&String> = names.filter(|n| n.starts_with(beginning)).collect();
+        let pairs = names.into_iter();
+        pairs
+            .filter_map(|name| Some((name.clone(), self.get(name)?.to_owned())))
+            .collect()
     }
 
     /// A variable that holds a path.

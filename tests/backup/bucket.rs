@@ -223,6 +223,12 @@ fn damage_and_refusals_are_told_apart() {
         .assert_says("get, put, delete and list")
         .assert_silent_about("secretsecret");
 
+    // Keys may stand in .env, as everything else may.
+    sandbox.write(".env", "AWS_ACCESS_KEY_ID=operator\n");
+    let listed = bucket.tool(&sandbox, "backup", &["list"]);
+    let listed = listed.without_env("AWS_ACCESS_KEY_ID").run();
+    listed.assert_exit(0).assert_says(&id);
+
     // Nobody there: said within the time that one waits, and nothing was done.
     let began = Instant::now();
     let nobody = bucket.tool(&sandbox, "backup", &["create"]);

@@ -229,23 +229,21 @@ impl State {
         let mut lines: BTreeMap<String, String> = BTreeMap::new();
         for (key, bytes) in objects.iter().filter(|(key, _)| key.starts_with(prefix)) {
             let below = &key[prefix.len()..];
-            match below.find(delimiter).filter(|_| !delimiter.is_empty()) {
-                Some(end) => {
-                    let common = format!("{prefix}{}/", &below[..end]);
-                    let line =
-                        format!("<CommonPrefixes><Prefix>{common}</Prefix></CommonPrefixes>");
-                    lines.insert(common, line);
-                }
-                None => {
-                    let line = format!(
-                        "<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:00.000Z\
-                         </LastModified><ETag>{}</ETag><Size>{}</Size></Contents>",
-                        tag(bytes),
-                        bytes.len()
-                    );
-                    lines.insert(key.clone(), line);
-                }
-            }
+            let end = below.find(delimiter).filter(|_| !delimiter.is_empty());
+            let (name, line) = if let Some(end) = end {
+                let common = format!("{prefix}{}/", &below[..end]);
+                let line = format!("<CommonPrefixes><Prefix>{common}</Prefix></CommonPrefixes>");
+                (common, line)
+            } else {
+                let line = format!(
+                    "<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:00.000Z\
+                     </LastModified><ETag>{}</ETag><Size>{}</Size></Contents>",
+                    tag(bytes),
+                    bytes.len()
+                );
+                (key.clone(), line)
+            };
+            lines.insert(name, line);
         }
         let rest: Vec<_> = lines
             .iter()

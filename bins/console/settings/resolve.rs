@@ -9,6 +9,7 @@ use pgbelay_core::model::ask::Nobody;
 use pgbelay_core::model::backup::Compression;
 use pgbelay_core::model::event::Observer;
 use pgbelay_core::model::layout::Layout;
+use pgbelay_core::model::location::Location;
 use pgbelay_core::model::secret::Secret;
 use pgbelay_core::ops::context::{Context, Folders};
 use pgbelay_core::pg::config;
@@ -31,7 +32,7 @@ pub struct Settings {
     /// The folder of seeds.
     pub seeds: PathBuf,
     /// Where backups live.
-    pub backups: String,
+    pub backups: Location,
     /// age recipients; may be empty.
     pub recipients: Vec<String>,
     /// Files with age identities.
@@ -81,10 +82,13 @@ impl Settings {
             seeds: (environment.path("PGBELAY_SEEDS"))
                 .or_else(|| layers.iter().find_map(|layer| layer.seeds.clone()))
                 .unwrap_or_else(|| "seeds".into()),
-            backups: (shared.backups.clone())
-                .or_else(|| environment.get("PGBELAY_BACKUPS").map(str::to_owned))
-                .or_else(|| layers.iter().find_map(|layer| layer.backups.clone()))
-                .unwrap_or_else(|| "backups".into()),
+            backups: Location {
+                place: (shared.backups.clone())
+                    .or_else(|| environment.get("PGBELAY_BACKUPS").map(str::to_owned))
+                    .or_else(|| layers.iter().find_map(|layer| layer.backups.clone()))
+                    .unwrap_or_else(|| "backups".into()),
+                variables: environment.beginning_with("AWS_"),
+            },
             recipients: keys::recipients(shared, environment, &layers)?,
             identities: keys::identities(shared, environment, &layers),
             compression: (environment.parse("PGBELAY_COMPRESSION", value::compression)?)

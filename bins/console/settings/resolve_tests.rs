@@ -55,7 +55,7 @@ fn flag_then_environment_then_dotenv_then_config_then_default() {
     let settings = Settings::resolve(&shared, &environment).unwrap();
     assert_eq!(settings.wait, Duration::from_secs(1));
     assert_eq!(settings.migrations, Path::new("real"));
-    assert_eq!(settings.backups, "dotenv");
+    assert_eq!(settings.backups.place, "dotenv");
     assert_eq!(settings.lock_timeout, Duration::from_secs(2));
     assert_eq!(settings.statement_timeout, None);
     assert_eq!(url(&settings), "toml");

@@ -8,6 +8,7 @@ pub mod event;
 pub mod fitness;
 pub mod layout;
 pub mod ledger;
+pub mod location;
 pub mod lock;
 pub mod loss;
 pub mod migration;

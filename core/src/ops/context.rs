@@ -10,6 +10,7 @@ use crate::model::ask::Ask;
 use crate::model::backup::Compression;
 use crate::model::event::Observer;
 use crate::model::layout::Layout;
+use crate::model::location::Location;
 use crate::model::migration::Migration;
 use crate::pg::options::ConnectOptions;
 use crate::source;
@@ -28,7 +29,7 @@ pub struct Context {
     /// The folder of seeds.
     pub seeds: PathBuf,
     /// Where backups live.
-    pub backups: String,
+    pub backups: Location,
     /// age recipients, as text; may be empty.
     pub recipients: Vec<String>,
     /// Files with age identities; may be empty, and some may not exist.

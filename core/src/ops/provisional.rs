@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, Result};
 use crate::model::backup::BackupFacts;
 use crate::model::event::Event;
+use crate::model::location::Location;
 use crate::ops::context::Context;
 use crate::pg::session::Client;
 use crate::pg::transaction::{self, Fate};
@@ -21,7 +22,7 @@ pub struct Provisional {
 
 impl Provisional {
     /// `facts` of a backup in the store at `location`.
-    pub fn new(location: &str, facts: BackupFacts) -> Result<Self> {
+    pub fn new(location: &Location, facts: BackupFacts) -> Result<Self> {
         Ok(Self {
             store: Store::open(location)?,
             facts,

@@ -10,11 +10,11 @@ use std::sync::{Arc, LazyLock, mpsc};
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use object_store::aws::{AmazonS3Builder, Checksum};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
 use object_store::path::Path as Key;
 use object_store::{
-    ClientOptions, Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode,
-    PutPayload, RetryConfig,
+    Error as StoreError, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload,
+    RetryConfig,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -77,10 +77,10 @@ pub struct Listed {
 }
 
 impl Prefix {
-    /// The prefix that `location` names behind `s3://`. Who asks, and where, comes from the
-    /// environment: `AWS_ACCESS_KEY_ID` and so on, a web identity, or the machine's own role. Makes
-    /// no request.
-    pub fn open(location: &str) -> Result<Self> {
+    /// The prefix that `location` names behind `s3://`. Who asks, and where, is in `variables`:
+    /// `AWS_ACCESS_KEY_ID` and so on, a web identity; else it is the machine's own role. Makes no
+    /// request.
+    pub fn open(location: &str, variables: &[(String, String)]) -> Result<Self> {
         let (bucket, key) = location.split_once('/').unwrap_or((location, ""));
         let key = key.trim_end_matches('/');
         let strange = |part: &str| part.is_empty() || part == "." || part == "..";
@@ -92,11 +92,21 @@ impl Prefix {
         }
         // The one that the rest of the program uses; another one may be set already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let options = ClientOptions::new()
-            .with_connect_timeout(Duration::from_secs(5))
-            .with_timeout(Duration::from_mins(5));
-        let store = AmazonS3Builder::from_env()
-            .with_client_options(allowing_http(options))
+        let mut builder = AmazonS3Builder::new();
+        let own = [
+            ("AWS_CONNECT_TIMEOUT", "5 seconds"),
+            ("AWS_TIMEOUT", "5 minutes"),
+        ];
+        let given = variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in own.into_iter().chain(given) {
+            // Other tools have variables of their own.
+            if let Ok(known) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
+                builder = builder.with_config(known, value);
+            }
+        }
+        let store = builder
             .with_bucket_name(bucket)
             .with_retry(RetryConfig {
                 retry_timeout: PATIENCE,
@@ -294,12 +304,6 @@ fn cause(error: &StoreError) -> String {
     } else {
         format!("{sentence}: {last}")
     }
-}
-
-/// A server of one's own may speak without TLS, where the environment says so.
-fn allowing_http(options: ClientOptions) -> ClientOptions {
-    let said = std::env::var("AWS_ALLOW_HTTP").is_ok_and(|value| value == "true" || value == "1");
-    options.with_allow_http(said)
 }
 
 fn parse(key: &str) -> Result<Key> {

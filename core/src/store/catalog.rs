@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::ident::BackupId;
 use crate::model::backup::BackupFacts;
+use crate::model::location::Location;
 use crate::store::age_key;
 use crate::store::backup::Backup;
 use crate::store::backup::NotComplete;
@@ -29,16 +30,18 @@ const ATTEMPTS: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Store {
     root: Place,
+    location: Location,
 }
 
 impl Store {
     /// The store at `location`: a folder, or `s3://bucket/prefix`. It need not exist before the first backup is begun.
-    pub fn open(location: &str) -> Result<Self> {
-        if location.is_empty() {
+    pub fn open(location: &Location) -> Result<Self> {
+        if location.place.is_empty() {
             return Err(Error::usage("the location of the backups is empty"));
         }
         Ok(Self {
             root: Place::open(location)?,
+            location: location.clone(),
         })
     }
 
@@ -116,7 +119,7 @@ impl Store {
     pub fn find(&self, selector: &str, database: Option<&str>) -> Result<Backup> {
         let path_like = selector.contains(['/', '\\']) || selector.ends_with(layout::MANIFEST);
         if path_like || selector.starts_with('.') {
-            return at_path(selector);
+            return self.at_path(selector);
         }
         let all = self.list(database)?;
         let chosen = if selector == "latest" {
@@ -132,7 +135,7 @@ impl Store {
             match (exact, matching.as_slice()) {
                 (Some(facts), _) => facts,
                 (None, [facts]) => facts,
-                (None, []) if Path::new(selector).is_dir() => return at_path(selector),
+                (None, []) if Path::new(selector).is_dir() => return self.at_path(selector),
                 (None, []) => {
                     return Err(Error::usage(format!("there is no backup '{selector}'"))
                         .hint("see `backup list`"));
@@ -156,6 +159,22 @@ impl Store {
                 chosen.id, found.id
             )))
         }
+    }
+
+    /// The backup at a path or URL given by hand, which need not lie in a store.
+    fn at_path(&self, selector: &str) -> Result<Backup> {
+        let place = if selector.contains("://") {
+            Place::open(&self.location.at(selector))?
+        } else {
+            Place::Disk(fs::canonicalize(selector).map_err(|e| {
+                Error::usage(format!("there is no backup at {selector}")).caused_by(e)
+            })?)
+        };
+        Backup::open(Folder::new(if place.name() == layout::MANIFEST {
+            place.parent()
+        } else {
+            place
+        }))
     }
 
     pub(super) fn place_of(&self, facts: &BackupFacts) -> Result<Place> {
@@ -183,23 +202,6 @@ fn begin_of(writer: &Writer) -> wire::Begin {
         tool: wire::Tool::this(),
         started: wire::Time(writer.started),
     }
-}
-
-/// The backup at a path or URL given by hand, which need not lie in a store.
-fn at_path(selector: &str) -> Result<Backup> {
-    let place =
-        if selector.contains("://") {
-            Place::open(selector)?
-        } else {
-            Place::Disk(fs::canonicalize(selector).map_err(|e| {
-                Error::usage(format!("there is no backup at {selector}")).caused_by(e)
-            })?)
-        };
-    Backup::open(Folder::new(if place.name() == layout::MANIFEST {
-        place.parent()
-    } else {
-        place
-    }))
 }
 
 /// All backups in the folder of one database.

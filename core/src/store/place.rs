@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::error::{Context as _, Error, Result};
+use crate::model::location::Location;
 use crate::store::bucket::Prefix;
 use crate::store::{disk, layout, room};
 
@@ -31,10 +32,11 @@ impl fmt::Display for Place {
 
 impl Place {
     /// What `location` names: a folder, or `s3://bucket/prefix`.
-    pub fn open(location: &str) -> Result<Self> {
-        match location.split_once("://") {
-            None => Ok(Self::Disk(PathBuf::from(location))),
-            Some(("s3", rest)) => Prefix::open(rest).map(Self::Bucket),
+    pub fn open(location: &Location) -> Result<Self> {
+        let place = location.place.as_str();
+        match place.split_once("://") {
+            None => Ok(Self::Disk(PathBuf::from(place))),
+            Some(("s3", rest)) => Prefix::open(rest, &location.variables).map(Self::Bucket),
             Some((scheme, _)) => Err(Error::usage(format!("there are no backups in {scheme}://"))
                 .hint("--backups takes a folder, or s3://bucket/prefix")),
         }

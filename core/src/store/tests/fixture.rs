@@ -21,6 +21,7 @@ use crate::model::backup::SequenceState;
 use crate::model::backup::Skipped;
 use crate::model::backup::VerifyLevel;
 use crate::model::event::Silent;
+use crate::model::location::Location;
 use crate::store::CommitFacts;
 use crate::store::Identities;
 use crate::store::NewBackup;
@@ -54,7 +55,11 @@ impl Fixture {
         let identity = root.join("keys").join("identity.txt");
         let recipient = keygen::generate(&identity).unwrap();
         Self {
-            store: Store::open(root.join("backups").to_str().unwrap()).unwrap(),
+            store: {
+                let place = root.join("backups").to_str().unwrap().to_owned();
+                let variables = Vec::new();
+                Store::open(&Location { place, variables }).unwrap()
+            },
             recipient: format!("{recipient} alice"),
             identity,
             root,
