@@ -304,6 +304,22 @@ alter table later add check (id > 0); alter table later rename to late
 grant select on late to public
 create index on cc (n)
 alter table cc add own text default 'x'; update cc set own = 'y'
+create domain tags as text[]
+alter domain tags set default '{}'
+alter domain tags rename to labels
+revoke usage on type labels from public
+comment on table cc is 'é'
+set client_encoding = 'LATIN1'; alter table cc add encoded int
+set standard_conforming_strings = off; create table slashed (a text default E'a\\\\b')
+create view sv as select E'a\\\\b'::text as x from cc
+set local standard_conforming_strings = off; create function other() returns int language sql as 'select 1'
+create table leaving (id int)
+alter table leaving set schema information_schema
+create foreign data wrapper w; create server srv foreign data wrapper w
+create user mapping for public server srv
+drop view sv
+create function giving() returns bigint return (select count(x.a1) from cc x(a1))
+alter table cc add another int
 do $$ begin execute 'create table made (id int)'; execute 'drop table granted'; end $$
 ";
 
@@ -359,4 +375,71 @@ fn the_schema_on_record_is_the_one_that_is_there() {
         told(&changes, &recorded(&each, "change"), "changes");
     }
     assert!(before.windows(2).filter(|pair| pair[0] != pair[1]).count() > 60);
+}
+
+/// Members of extensions aren't in the model; what mentions them is. Roles belong to no database.
+#[test]
+fn what_is_only_mentioned_counts_as_well() {
+    let sandbox = Sandbox::bare();
+    let role = format!("{}_r", sandbox.database);
+    let changes = [
+        format!("create role {role}; create table owned (id int); alter table owned owner to {role}"),
+        format!("alter role {role} rename to {role}2"),
+        "create table m (a int); alter extension plpgsql add table m; create view v as select a from m"
+            .to_owned(),
+        "alter table m rename to mm".to_owned(),
+        "alter table mm rename a to b".to_owned(),
+        "set local track_counts = off; create table uncounted (id int); set local track_counts = on"
+            .to_owned(),
+        "create table last (id int)".to_owned(),
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        sandbox.migration(&format!("{:04}_change", number + 1), change, "");
+    }
+    let sums = |column: &str| {
+        let sql = format!("select coalesce({column}, '-') from pgbelay.ledger order by sequence");
+        let text = sandbox.query_text(&sql);
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (number, change) in changes.iter().enumerate() {
+        let output = sandbox.run("migrate", &["upgrade", "+1"]);
+        output.assert_exit(0);
+        // Nobody counts what a superuser hides; then it is said that nothing is known.
+        let hidden = change.contains("track_counts = on");
+        assert_eq!(output.says("not on record"), hidden, "{change}\n{output}");
+        let (before, after) = (sums("fingerprint_before"), sums("fingerprint_after"));
+        assert_eq!(after[number] == "-", hidden, "{change}");
+        if number > 0 && !hidden && after[number - 1] != "-" {
+            assert_eq!(after[number - 1], before[number], "{}", changes[number - 1]);
+            assert_ne!(after[number], before[number], "{change}");
+        }
+    }
+    sandbox.sql(&format!("drop owned by {role}2; drop role {role}2"));
+}
+
+/// What a run that fails on its way left on record, a look at everything agrees with.
+#[test]
+fn what_was_applied_before_a_failure_is_on_record_or_nothing_is() {
+    let sandbox = Sandbox::bare();
+    sandbox.migration("0001_a", "create table a (id int)", "drop table a");
+    let hidden =
+        "set local track_counts = off; create table h (id int); set local track_counts = on";
+    sandbox.migration("0002_h", hidden, "drop table h");
+    sandbox.migration("0003_f", "select 1 / 0", "");
+    let output = sandbox.run("migrate", &["upgrade"]);
+    output.assert_exit(1).assert_says("not on record");
+    output.assert_says("0002 h was applied");
+    let known = "select count(fingerprint_after) from pgbelay.ledger";
+    assert_eq!(sandbox.query_text(known), "0");
+    let off = "-- transaction: off\ncreate index concurrently on a (id)";
+    sandbox.migration("0003_f", hidden.replace("table h", "table i").as_str(), "");
+    sandbox.migration("0004_off", off, "");
+    let output = sandbox.run("migrate", &["upgrade"]);
+    output.assert_exit(0).assert_says("not on record");
+    let change = "select change from pgbelay.ledger where revision = '0004'";
+    let change = sandbox.query_text(change);
+    assert!(
+        change.contains("a_id_idx") && !change.contains("table\":\"i"),
+        "{change}"
+    );
 }

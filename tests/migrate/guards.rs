@@ -98,6 +98,40 @@ fn locks_of_others_are_waited_for_but_not_long() {
     assert_eq!(applied(&sandbox), "0002\n");
 }
 
+/// Who holds a table against everybody is in the way of scripts, and of whoever reads what they did.
+#[test]
+fn what_is_locked_against_everybody_is_tried_again() {
+    let sandbox = Sandbox::bare();
+    sandbox.sql(
+        "create table t (a int default 1, check (a > 0)); create view v as select a from t;
+         create table gate (id int)",
+    );
+    sandbox.migration("0001_gate", "insert into gate values (1)", "");
+    sandbox.migration("0002_t", "alter table t add b int", "");
+    let other = sandbox.session();
+    let third = sandbox.session();
+    for locked_before in [true, false] {
+        other.run("begin");
+        if locked_before {
+            other.run("lock table t in access exclusive mode");
+        } else {
+            third.run("begin; lock table gate in exclusive mode");
+        }
+        let upgrade = ["upgrade", "--lock-timeout", "400ms"];
+        let mut upgrade = sandbox.tool("migrate").args(&upgrade).start();
+        if !locked_before {
+            assert!(upgrade.wait_for_text("running scripts"));
+            third.run("commit");
+            other.run("lock table t in access exclusive mode");
+        }
+        assert!(upgrade.wait_for_text("attempt 2") || !upgrade.is_running());
+        other.run("commit");
+        upgrade.wait().assert_exit(0);
+        sandbox.migration("0003_gate", "insert into gate values (2)", "");
+        sandbox.migration("0004_t", "alter table t add c int", "");
+    }
+}
+
 #[test]
 fn keys_are_never_overwritten() {
     let sandbox = Sandbox::new();

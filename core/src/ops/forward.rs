@@ -85,26 +85,28 @@ pub async fn one_by_one(
     mut head: Option<Revision>,
 ) -> Result<Vec<Applied>> {
     let mut applied: Vec<Applied> = Vec::new();
+    // The schema after one migration is that before the next: under our lock, nobody who goes through
+    // us comes in between.
     let mut schema = None;
     for (place, migration) in migrations.iter().enumerate() {
-        // The schema after one migration is that before the next: under our lock, nobody who goes
-        // through us comes in between.
-        let before = schema.take();
-        let from = head.take();
+        let from = head.replace(migration.revision.clone());
         let result = if migration.transactional {
-            let ends = place > 0 && place + 1 == migrations.len();
-            transactional(locked, run, &[*migration], from, before, ends).await
+            let ends = place + 1 == migrations.len();
+            transactional(locked, run, &[*migration], from, &mut schema, ends).await
         } else {
-            step_by_step(locked, run, migration, from, before).await
+            step_by_step(locked, run, migration, from, &mut schema).await
         };
         match result {
-            Ok((more, after)) => {
-                applied.extend(more);
-                schema = Some(after);
+            Ok(more) => applied.extend(more),
+            Err(error) => {
+                let sure = schema.filter(|schema| !schema.is_provisional());
+                if let Some(schema) = sure.filter(|_| !applied.is_empty()) {
+                    // Where that fails too, the failure before says more.
+                    let _ = run.verify_apart(locked, &schema).await;
+                }
+                return Err(applied.iter().fold(error, |e, a| e.done(said(a))));
             }
-            Err(error) => return Err(applied.iter().fold(error, |e, a| e.done(said(a)))),
         }
-        head = Some(migration.revision.clone());
     }
     Ok(applied)
 }
@@ -128,31 +130,22 @@ pub async fn together(
         ))
         .hint("leave out --single-transaction, or upgrade up to the migration before it")),
         None if migrations.is_empty() => Ok(Vec::new()),
-        None => {
-            let ends = migrations.len() > 1;
-            let (applied, _) = transactional(locked, run, migrations, head, None, ends).await?;
-            Ok(applied)
-        }
+        None => transactional(locked, run, migrations, head, &mut None, true).await,
     }
 }
 
-/// Tries one transaction, again when a table lock was not had in time. `ends` says that it ends a
-/// run of several migrations.
+/// Tries one transaction, again when a table lock was not had in time. `schema` is what is known of
+/// the schema before, and then after; `ends` says that the run ends with it.
 async fn transactional(
     locked: &mut Locked,
     run: &Run<'_>,
     migrations: &[&Migration],
     head: Option<Revision>,
-    mut before: Option<Reading>,
+    schema: &mut Option<Reading>,
     ends: bool,
-) -> Result<(Vec<Applied>, Reading)> {
+) -> Result<Vec<Applied>> {
     let mut attempt = 1;
     loop {
-        // What an attempt that failed had followed did not happen.
-        let schema = match before.take() {
-            Some(schema) => schema,
-            None => run.schema(locked).await?,
-        };
         match attempt_once(locked, run, migrations, head.clone(), schema, ends).await {
             Err(error) if retry::again(&error, attempt) => {
                 retry::pause(&error, attempt, run.ctx.observer.as_ref()).await;
@@ -168,10 +161,15 @@ async fn attempt_once(
     run: &Run<'_>,
     migrations: &[&Migration],
     mut head: Option<Revision>,
-    mut schema: Reading,
+    schema: &mut Option<Reading>,
     ends: bool,
-) -> Result<(Vec<Applied>, Reading)> {
+) -> Result<Vec<Applied>> {
     let pid = locked.session().pid();
+    let known = match schema.take().filter(|schema| !schema.is_provisional()) {
+        Some(known) => known,
+        None => run.schema(locked).await?,
+    };
+    let schema = schema.insert(known);
     // What doesn't depend on one another is sent at once, here and below: each wait for the server
     // costs more than most of what it has to do.
     let client = locked.session().client();
@@ -214,10 +212,11 @@ async fn attempt_once(
              command again is safe",
         )
     })?;
+    schema.confirm();
     for (migration, applied) in migrations.iter().zip(&applied) {
         run.committed(migration, applied.took);
     }
-    Ok((applied, schema))
+    Ok(applied)
 }
 
 /// Runs a script outside a transaction, then records it.
@@ -226,11 +225,12 @@ async fn step_by_step(
     run: &Run<'_>,
     migration: &Migration,
     from: Option<Revision>,
-    before: Option<Reading>,
-) -> Result<(Vec<Applied>, Reading)> {
-    let before = match before {
-        Some(before) => before,
-        None => run.schema(locked).await?,
+    schema: &mut Option<Reading>,
+) -> Result<Vec<Applied>> {
+    let before = match schema.take() {
+        // What it does is told by a look at everything, and that is not to show what others did.
+        Some(before) if run.verify_apart(locked, &before).await? => before,
+        _ => run.schema(locked).await?,
     };
     let ctx = run.ctx;
     session::refresh(locked.client()).await?;
@@ -264,7 +264,8 @@ async fn step_by_step(
         progress::clear(&transaction, &migration.revision, false).await?;
         session::commit(transaction).await?;
         let applied = vec![Applied::from(&done)];
-        Ok((applied, after))
+        *schema = Some(after);
+        Ok(applied)
     };
     let applied = record.await.map_err(|error: Error| {
         error

@@ -94,10 +94,11 @@ impl<'a> Run<'a> {
     }
 
     /// Reads the whole schema, where `known` was put together from what each migration changed. If
-    /// they differ, what is on record of the schemas in between can't be relied on: it is forgotten.
-    pub async fn verify(&self, transaction: &Transaction<'_>, known: &Catalog) -> Result<()> {
+    /// they differ, what is on record of the schemas in between can't be relied on: it is forgotten,
+    /// and this is false.
+    pub async fn verify(&self, transaction: &Transaction<'_>, known: &Catalog) -> Result<bool> {
         if catalog::read_aside(transaction.client()).await? == *known {
-            return Ok(());
+            return Ok(true);
         }
         ledger::forget_schemas(transaction, self.batch).await?;
         self.ctx.observer.observe(Event::Warning(
@@ -105,7 +106,18 @@ impl<'a> Run<'a> {
              was after each is not on record: a rollback asks for --accept-drift"
                 .to_owned(),
         ));
-        Ok(())
+        Ok(false)
+    }
+
+    /// As [`verify`](Self::verify), in a transaction of its own.
+    pub async fn verify_apart(&self, locked: &mut Locked, known: &Reading) -> Result<bool> {
+        session::refresh(locked.client()).await?;
+        locked.check_held().await?;
+        let transaction = session::begin(locked.client()).await?;
+        self.limit(&transaction).await?;
+        let right = self.verify(&transaction, known.catalog()).await?;
+        session::commit(transaction).await?;
+        Ok(right)
     }
 
     /// Tells that the script of `migration` is about to run.

@@ -14,7 +14,7 @@ use futures_util::future::try_join3;
 use tokio_postgres::{Client, Row};
 
 use crate::error::{Error, Result};
-use crate::pg::{inspect, query};
+use crate::pg::{inspect, query, session};
 use crate::schema::{Catalog, Object, ObjectKey, ObjectKind};
 
 use queries::Query;
@@ -117,7 +117,11 @@ pub async fn read_aside(client: &Client) -> Result<Catalog> {
 async fn aside<T>(client: &Client, reading: impl Future<Output = Result<T>>) -> Result<T> {
     let begun = query::run(client, "SAVEPOINT pgbelay_read");
     // What bounds a script's statements is not meant for ours.
-    let settings = format!("{}; SET LOCAL statement_timeout = 0", inspect::SETTINGS);
+    let settings = format!(
+        "{}; SET LOCAL statement_timeout = 0; {}",
+        inspect::SETTINGS,
+        session::UNHURRIED
+    );
     let set = query::run(client, &settings);
     let ((), (), read) = try_join3(begun, set, reading).await?;
     // Nothing was written: this only takes the settings back.

@@ -31,7 +31,9 @@ pub use world::world;
 pub const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off; \
      SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'; \
      SET LOCAL IntervalStyle = postgres; SET LOCAL extra_float_digits = 3; \
-     SET LOCAL bytea_output = hex; SET LOCAL row_security = off; SET LOCAL jit = off";
+     SET LOCAL bytea_output = hex; SET LOCAL row_security = off; SET LOCAL jit = off; \
+     SET LOCAL client_encoding = 'UTF8'; SET LOCAL standard_conforming_strings = on; \
+     SET LOCAL xmloption = content";
 
 /// True for a schema (`n` is its `pg_namespace` row) that is neither the system's nor temporary.
 const LASTING_SCHEMA: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') \

@@ -238,10 +238,15 @@ pub async fn role(client: &impl GenericClient) -> Result<String> {
 }
 
 /// Checks deferred constraints now, while the script that broke one can still be named, and takes
-/// back a change of role, so that what follows is done by the role that logged in.
+/// back a change of role or encoding, so that what follows is done by the role that logged in, and
+/// means what it says.
 pub async fn settle(client: &impl GenericClient) -> Result<()> {
     let constraints = client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE");
-    let role = client.batch_execute("RESET SESSION AUTHORIZATION; RESET ROLE");
+    // In another encoding, what is written down next would be taken for something else.
+    let role = client.batch_execute(
+        "RESET SESSION AUTHORIZATION; RESET ROLE; SET LOCAL client_encoding = 'UTF8'; \
+         SET LOCAL standard_conforming_strings = on",
+    );
     let (constraints, role) = join(constraints, role).await;
     constraints.pg("a deferred constraint does not hold")?;
     role.pg("could not take back a change of role")

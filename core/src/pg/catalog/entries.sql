@@ -41,7 +41,9 @@ SELECT CASE x.classid WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN x.obj
     OR x.deptype IN ('a', 'i') AND x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
 UNION ALL
 -- Types but for those of tables and arrays, which come and go with what they are of.
-SELECT 0, y.ctid, y.xmin {from pg_type y} AND y.oid >= 16384 AND y.typcategory <> 'A'
+SELECT 0, y.ctid, y.xmin {from pg_type y} AND y.oid >= 16384
+    -- A domain over arrays is of their category.
+    AND (y.typtype <> 'b' OR y.typcategory <> 'A')
     AND (y.typrelid = 0 OR EXISTS (SELECT FROM pg_catalog.pg_class c
                                    WHERE c.oid = y.typrelid AND c.relkind = 'c'))
 UNION ALL

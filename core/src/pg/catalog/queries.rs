@@ -191,6 +191,7 @@ impl Known {
         let sql = for_server(query.sql, self.major)
             .replace("{entries}", &sources(&entries, query.sql == TOUCHED.sql))
             .replace("{catalogs}", &catalogs(&entries))
+            .replace("{through_views}", &array(SEEN_THROUGH_VIEWS))
             .replace("{everything}", if narrow { "false" } else { "true" })
             .replace("{user_schema}", USER_SCHEMA)
             .replace("{acl_line}", ACL_LINE);
@@ -281,8 +282,13 @@ fn sources(entries: &str, written: bool) -> String {
 fn catalogs(entries: &str) -> String {
     let sources = entries.split(FROM).skip(1);
     let read = sources.filter_map(|rest| rest.split(' ').next());
-    let names = read.chain(SEEN_THROUGH_VIEWS);
-    let names: Vec<String> = names.map(|name| format!("pg_catalog.{name}")).collect();
+    array(read.chain(SEEN_THROUGH_VIEWS))
+}
+
+/// The catalogs called `names`, as an array.
+fn array<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names = names.into_iter().map(|name| format!("pg_catalog.{name}"));
+    let names: Vec<String> = names.collect();
     format!("'{{{}}}'::pg_catalog.regclass[]", names.join(","))
 }
 

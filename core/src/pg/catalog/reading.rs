@@ -25,6 +25,8 @@ pub struct Reading {
     /// The mark of all that belongs to no relation.
     others: String,
     known: Known,
+    /// It has followed a transaction that isn't known to be committed.
+    provisional: bool,
 }
 
 /// A relation with all that belongs to it.
@@ -85,7 +87,19 @@ impl Reading {
     /// what. Until then the schema was as it was read: what others change at the same time is not
     /// looked for. Leaves the transaction's settings as they were.
     pub async fn follow(&mut self, client: &Client, before: &Tally) -> Result<Delta> {
+        self.provisional = true;
         super::aside(client, self.changes(client, before)).await
+    }
+
+    /// Says that what was followed is committed.
+    pub const fn confirm(&mut self) {
+        self.provisional = false;
+    }
+
+    /// True while it has followed what may not be committed: if that comes to nothing, it is of no use
+    /// any more.
+    pub const fn is_provisional(&self) -> bool {
+        self.provisional
     }
 
     async fn changes(&mut self, client: &Client, before: &Tally) -> Result<Delta> {
@@ -112,7 +126,7 @@ impl Reading {
             return self.look(client).await;
         }
         let read = self.read(client, &touched).await?;
-        if self.is_more(&read) {
+        if self.is_more(touched.iter().copied(), &read) {
             return self.look(client).await;
         }
         // Their marks aren't known: the next look at those reads them again.
@@ -134,7 +148,7 @@ impl Reading {
         if marks.others == self.others && wanted.len() <= self.units.len() / 2 + 10 {
             let oids: Vec<u32> = wanted.keys().copied().collect();
             let read = self.read(client, &oids).await?;
-            if !self.is_more(&read) {
+            if !self.is_more(oids.iter().copied(), &read) {
                 let gone = |oid: &&u32| !marks.units.contains_key(*oid);
                 let gone: Vec<u32> = self.units.keys().filter(gone).copied().collect();
                 return Ok(self.put(wanted, &gone, read));
@@ -142,7 +156,10 @@ impl Reading {
         }
         let now = Self::all(client, self.known.clone(), marks).await?;
         let delta = Delta::between(&self.catalog, &now.catalog);
-        *self = now;
+        *self = Self {
+            provisional: self.provisional,
+            ..now
+        };
         Ok(delta)
     }
 
@@ -198,18 +215,26 @@ impl Reading {
             units,
             others: marks.others,
             known,
+            provisional: false,
         })
     }
 
     /// True where what was `read` may not be all that changed.
-    fn is_more(&self, read: &HashMap<u32, Objects>) -> bool {
+    fn is_more(
+        &self,
+        touched: impl IntoIterator<Item = u32>,
+        read: &HashMap<u32, Objects>,
+    ) -> bool {
+        let nothing = Objects::new();
         let mut queries = None;
-        read.iter().any(|(oid, objects)| {
-            let change = self.units.get(oid).map(|unit| self.change(unit, objects));
-            match change {
-                None | Some(Change::Own) => false,
-                Some(Change::Names) => true,
-                Some(Change::Columns) => *queries.get_or_insert_with(|| self.has_queries()),
+        touched.into_iter().any(|oid| {
+            let Some(unit) = self.units.get(&oid) else {
+                return false;
+            };
+            match self.change(unit, read.get(&oid).unwrap_or(&nothing)) {
+                Change::Own => false,
+                Change::Names => true,
+                Change::Columns => *queries.get_or_insert_with(|| self.has_queries()),
             }
         })
     }
@@ -264,6 +289,10 @@ impl Reading {
 
     /// What became of `unit`, which now has `objects`.
     fn change(&self, unit: &Unit, objects: &Objects) -> Change {
+        if unit.keys.is_empty() {
+            // What became of a member of an extension isn't seen, but in what mentions it.
+            return Change::Names;
+        }
         let was: BTreeSet<&ObjectKey> = unit.keys.iter().collect();
         let gone = || was.iter().filter(|key| !objects.contains_key(**key));
         let come = || objects.keys().filter(|key| !was.contains(key));
@@ -296,7 +325,8 @@ impl Reading {
         let mut objects = self.catalog.objects().iter();
         objects.any(|(key, object)| match key.kind {
             View | Matview | Rule | Policy => true,
-            Function | Procedure => object.definition.contains("BEGIN ATOMIC"),
+            // A body that isn't quoted is kept as what it means, and written anew.
+            Function | Procedure => !object.definition.contains("\nAS "),
             _ => false,
         })
     }

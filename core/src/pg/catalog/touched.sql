@@ -6,7 +6,6 @@ WITH entry AS (
 SELECT DISTINCT CASE WHEN c.relkind <> 'c' THEN coalesce(i.indrelid, c.oid) ELSE 0 END
 FROM entry e
 LEFT JOIN pg_catalog.pg_class c ON c.oid = e.relation
-LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
-WHERE e.relation = 0 OR c.relkind = 'c'
-   OR c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'i', 'I') AND {user_schema}
+-- In whatever schema: it may have been in another one before.
+WHERE e.relation = 0 OR c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'i', 'I', 'c')
