@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pgbelay_core::error::{Context as _, Error, Kind, Result};
+use pgbelay_core::store;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::all;
@@ -75,11 +77,24 @@ where
         .enable_all()
         .build()
         .context("can't start")?;
+    // Heard also while the command waits for a bucket, and looks at nothing else.
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&interrupted);
+    runtime.spawn(async move {
+        interruption().await;
+        heard.store(true, Ordering::Relaxed);
+        store::hurry();
+    });
     let ended = runtime.block_on(async {
         tokio::select! {
             biased;
             () = interruption() => {}
-            ended = command(shell) => return ended,
+            ended = command(shell) => return match ended {
+                Err(error) if interrupted.load(Ordering::Relaxed) => {
+                    Err(Error::new(Kind::Interrupted, "interrupted").caused_by(error))
+                }
+                ended => ended,
+            },
         }
         // The operation is dropped; a moment for what it sends on its way out.
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -67,9 +67,17 @@ fn a_bucket_does_all_that_a_folder_does() {
         .assert_exit(0);
     let verified = other.run(&sandbox, "backup", &["verify", &first]);
     verified.assert_exit(0);
+    // Once more, it is known; what somebody else has begun there stays as it is.
     other
         .run(&sandbox, "backup", &["import", tar])
-        .assert_says("exists already");
+        .assert_exit(0);
+    let third = Bucket::start();
+    let begun = format!("{folder}begin.json");
+    third.objects().insert(begun.clone(), b"other".to_vec());
+    third
+        .run(&sandbox, "backup", &["import", tar])
+        .assert_exit(6);
+    assert_eq!(third.objects()[&begun], b"other");
 
     // Kept, and let go.
     let second = create(&bucket, &sandbox, &[]);
@@ -235,8 +243,97 @@ fn damage_and_refusals_are_told_apart() {
     let nobody = nobody.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").run();
     nobody.assert_exit(1).assert_says("AWS_ENDPOINT_URL");
     assert!(began.elapsed() < Duration::from_mins(2));
-    for location in ["s3://", "s3:///x", "s3://kept/../x", "gs://kept/x"] {
+    let wrong = bucket.tool(&sandbox, "backup", &["list"]);
+    let wrong = wrong.env("AWS_ENDPOINT_URL", "127.0.0.1:9000").run();
+    wrong.assert_exit(2).assert_says("AWS_ENDPOINT_URL");
+    for location in [
+        "s3://",
+        "s3:///x",
+        "s3://kept?x/a",
+        "s3://a b/c",
+        "s3://kept/../x",
+        "gs://kept/x",
+    ] {
         let wrong = sandbox.run("backup", &["list", "--backups", location]);
         wrong.assert_exit(2).assert_says("s3://bucket/prefix");
+    }
+}
+
+/// The server did what was asked, and nobody heard of it: the second attempt meets the first.
+#[test]
+fn lost_answers_lose_nothing() {
+    let (bucket, sandbox) = (Bucket::start(), Sandbox::new());
+    sandbox.sql("create table t as select i from generate_series(1, 100) i");
+    let id = create(&bucket, &sandbox, &[]);
+    let writes = |asked: &[String]| asked.iter().filter(|a| a.starts_with("PUT")).count();
+    let all = writes(&bucket.asked());
+    // Of the first it can't be told whose it is.
+    for number in 1..all {
+        bucket.lose_answer(number);
+        create(&bucket, &sandbox, &[]);
+    }
+    let backups = listed(&bucket, &sandbox);
+    assert_eq!(backups.len(), all);
+    assert!(backups.iter().all(|b| b["state"] == "complete"));
+    let verified = bucket.run(
+        &sandbox,
+        "backup",
+        &["verify", "latest", "--level", "restored"],
+    );
+    verified.assert_exit(0);
+    bucket.lose_answer(0);
+    let lost = bucket.run(&sandbox, "backup", &["create"]);
+    lost.assert_exit(1).assert_says("another backup was begun");
+    bucket
+        .run(&sandbox, "backup", &["show", &id])
+        .assert_exit(0);
+}
+
+/// What can't be read is not damaged, and not less worth for it.
+#[test]
+fn what_is_out_of_reach_is_not_damaged() {
+    let (bucket, sandbox) = (Bucket::start(), Sandbox::new());
+    sandbox.sql("create table t as select i from generate_series(1, 100) i");
+    let id = create(&bucket, &sandbox, &[]);
+    let verify = ["verify", &id, "--level", "decrypted"];
+    bucket.run(&sandbox, "backup", &verify).assert_exit(0);
+    let whole = bucket.objects().len();
+    for object in ["data/", "SHA256SUMS", "private.json", "keys/0.age"] {
+        bucket.deny(Some(&format!("{id}/{object}")));
+        let unread = bucket.run(&sandbox, "backup", &verify);
+        unread.assert_exit(1).assert_silent_about("damaged");
+    }
+    for object in ["manifest.json", "verify/2"] {
+        bucket.deny(Some(&format!("{id}/{object}")));
+        bucket.run(&sandbox, "backup", &["list"]).assert_exit(1);
+        let prune = ["prune", "--keep-last", "1", "--yes"];
+        bucket.run(&sandbox, "backup", &prune).assert_exit(1);
+    }
+    bucket.deny(Some("DELETE"));
+    let second = create(&bucket, &sandbox, &[]);
+    bucket
+        .run(&sandbox, "backup", &["verify", &second])
+        .assert_exit(0);
+    let prune = ["prune", "--keep-last", "1", "--yes"];
+    bucket.run(&sandbox, "backup", &prune).assert_exit(1);
+    bucket.deny(None);
+    assert_eq!(listed(&bucket, &sandbox).len(), 2);
+    assert!(bucket.objects().len() > whole);
+    let found = listed(&bucket, &sandbox);
+    assert_eq!(found[0]["verified"]["level"], "decrypted");
+}
+
+#[test]
+fn whoever_waits_for_a_bucket_can_be_stopped() {
+    let (bucket, sandbox) = (Bucket::start(), Sandbox::new());
+    sandbox.sql("create table t as select i from generate_series(1, 100) i");
+    let backup = create(&bucket, &sandbox, &[]);
+    bucket.hang();
+    for args in [&["list"][..], &["create"], &["verify", &backup]] {
+        let mut waiting = bucket.tool(&sandbox, "backup", args).start();
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(waiting.is_running());
+        waiting.interrupt();
+        waiting.wait().assert_exit(130);
     }
 }

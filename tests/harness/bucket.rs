@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
@@ -33,6 +34,12 @@ struct State {
     uploads: AtomicUsize,
     /// How many objects and parts are still taken; 0: as many as come.
     room: AtomicUsize,
+    /// The answer to which of the next requests that write is lost; 0: to none.
+    lost: AtomicUsize,
+    /// What requests are refused: a part of method and key.
+    denied: Mutex<Option<String>>,
+    /// Nothing is answered any more.
+    hangs: AtomicBool,
 }
 
 struct Request {
@@ -98,6 +105,21 @@ impl Bucket {
         self.state.room.store(number + 1, Ordering::SeqCst);
     }
 
+    /// Does what the next request but `number` that writes asks for, and answers nothing.
+    pub fn lose_answer(&self, number: usize) {
+        self.state.lost.store(number + 1, Ordering::SeqCst);
+    }
+
+    /// Refuses requests whose method and key hold `part`.
+    pub fn deny(&self, part: Option<&str>) {
+        *self.state.denied.lock().unwrap() = part.map(str::to_owned);
+    }
+
+    /// Answers nothing any more.
+    pub fn hang(&self) {
+        self.state.hangs.store(true, Ordering::SeqCst);
+    }
+
     /// Takes everything again.
     pub fn take_all(&self) {
         self.state.room.store(0, Ordering::SeqCst);
@@ -109,7 +131,18 @@ impl State {
         let mut reader = BufReader::new(client);
         loop {
             let request = Request::read(&mut reader)?;
+            while self.hangs.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(50));
+            }
             let (status, headers, body) = self.answer(&request);
+            let writes = matches!(request.method.as_str(), "PUT" | "POST");
+            let lost = self.lost.load(Ordering::SeqCst);
+            if writes && lost > 0 {
+                self.lost.store(lost - 1, Ordering::SeqCst);
+                if lost == 1 {
+                    return None;
+                }
+            }
             let mut head = format!("HTTP/1.1 {status} -\r\n");
             for (name, value) in headers {
                 write!(head, "{name}: {value}\r\n").unwrap();
@@ -138,6 +171,10 @@ impl State {
         {
             return fault(403, "AccessDenied");
         }
+        let denied = self.denied.lock().unwrap().clone();
+        if denied.is_some_and(|part| line.contains(&part)) {
+            return fault(403, "AccessDenied");
+        }
         let query = |name: &str| request.query.get(name);
         match (method.as_str(), query("uploadId")) {
             ("GET", _) if query("list-type").is_some() => self.list(request),
@@ -145,6 +182,16 @@ impl State {
                 None => fault(404, "NoSuchKey"),
                 Some(bytes) => {
                     let mut headers = marks(bytes);
+                    let range = request
+                        .header("range")
+                        .and_then(|r| r.strip_prefix("bytes="));
+                    if let Some((from, to)) = range.and_then(|range| range.split_once('-')) {
+                        let from: usize = from.parse().unwrap();
+                        let to = to.parse().unwrap_or(bytes.len() - 1).min(bytes.len() - 1);
+                        let part = format!("bytes {from}-{to}/{}", bytes.len());
+                        headers.push(("Content-Range", part));
+                        return (206, headers, bytes[from..=to].to_vec());
+                    }
                     headers.push(("Content-Length", bytes.len().to_string()));
                     let body = if method == "GET" {
                         bytes.clone()

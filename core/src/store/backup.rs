@@ -14,6 +14,7 @@ use crate::store::identities::Identities;
 use crate::store::layout;
 use crate::store::operators;
 use crate::store::place::Place;
+use crate::store::reach;
 use crate::store::sidecar;
 use crate::store::verified::Verified;
 use crate::store::verify;
@@ -101,8 +102,13 @@ impl Backup {
         }
         let manifest: wire::Manifest = wire::from_json(layout::MANIFEST, json)
             .map_err(|e| NotComplete::Incomplete(e.to_string()))?;
-        let facts = facts(folder, &manifest, Digest::of(json))
-            .map_err(|e| NotComplete::Incomplete(format!("its manifest.json is damaged: {e}")))?;
+        let facts = facts(folder, &manifest, Digest::of(json)).map_err(|e| {
+            if reach::is_out_of_reach(&e) {
+                NotComplete::Unreadable(e)
+            } else {
+                NotComplete::Incomplete(format!("its manifest.json is damaged: {e}"))
+            }
+        })?;
         Ok((manifest, facts))
     }
 

@@ -6,8 +6,11 @@ mod upload;
 
 use std::fmt;
 use std::io::ErrorKind;
+use std::io::Read as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, LazyLock, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
@@ -19,16 +22,32 @@ use object_store::{
 use tokio::runtime::{Builder, Runtime};
 
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Context as _, Error, Result};
+use crate::store::reach::OutOfReach;
 
 pub use download::Download;
 pub use upload::Upload;
 
 /// How long one request is tried again while the other side does not answer, or not well.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long an answer is waited for once somebody wants to stop.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// True once somebody wants to stop.
+static HURRY: AtomicBool = AtomicBool::new(false);
+
+/// Lets no request be waited for any longer than a moment, from now on.
+pub fn hurry() {
+    HURRY.store(true, Ordering::Relaxed);
+}
+
+/// What the server is to be able to do.
+const CONDITIONS: &str =
+    "backups need a server that can put an object only if there is none yet (If-None-Match)";
 
 /// What the role of whoever asks is to be allowed.
-const RIGHTS: &str = "the role needs to get, put, delete and list objects below that prefix";
+const RIGHTS: &str = "the role needs to get, put, delete and list objects below that prefix, and to abort uploads in parts";
 
 /// Where the requests run, whoever waits for them: none may wait within another runtime.
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
@@ -84,12 +103,15 @@ impl Prefix {
         let (bucket, key) = location.split_once('/').unwrap_or((location, ""));
         let key = key.trim_end_matches('/');
         let strange = |part: &str| part.is_empty() || part == "." || part == "..";
-        if bucket.is_empty() || !key.is_empty() && key.split('/').any(strange) {
+        let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let key_strange = !key.is_empty() && key.split('/').any(strange);
+        if bucket.is_empty() || !bucket.chars().all(named) || key_strange {
             return Err(
                 Error::usage(format!("'s3://{location}' names no place for backups"))
                     .hint("write it as s3://bucket/prefix"),
             );
         }
+        check(variables)?;
         // The one that the rest of the program uses; another one may be set already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = AmazonS3Builder::new();
@@ -109,6 +131,7 @@ impl Prefix {
         let store = builder
             .with_bucket_name(bucket)
             .with_retry(RetryConfig {
+                max_retries: usize::MAX,
                 retry_timeout: PATIENCE,
                 ..RetryConfig::default()
             })
@@ -151,17 +174,47 @@ impl Prefix {
         self.key.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Writes the object `name`: a new one, or in place of one that is there.
-    pub fn put(&self, name: &str, bytes: &[u8], new: bool) -> Result<()> {
+    /// Writes the object `name`, in place of one that is there.
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let put = self.send(name, bytes, PutMode::Overwrite)?;
+        put.map_err(|e| self.failed("write", name, &e))
+    }
+
+    /// Writes the object `name`, which must not exist yet. False when there is one.
+    pub fn claim(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+        match self.send(name, bytes, PutMode::Create)? {
+            Ok(()) => Ok(true),
+            Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => Ok(false),
+            Err(e) => Err(self.failed("write", name, &e)),
+        }
+    }
+
+    /// Writes the object `name`, which must not exist yet, in a place that was claimed.
+    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        // Where an answer was lost, the second attempt meets what the first has written.
+        if self.claim(name, bytes)? || self.holds(name, bytes)? {
+            return Ok(());
+        }
+        Err(Error::failed(format!("cannot write {name} in {self}"))
+            .hint("it exists already, and nothing of a backup is ever overwritten"))
+    }
+
+    fn send(&self, name: &str, bytes: &[u8], mode: PutMode) -> Result<Result<(), StoreError>> {
         let (store, key) = (Arc::clone(&self.store), self.key_of(name)?);
         let payload = PutPayload::from(bytes.to_vec());
-        let mode = if new {
-            PutMode::Create
-        } else {
-            PutMode::Overwrite
-        };
         let put = wait(async move { store.put_opts(&key, payload, mode.into()).await });
-        put.map(drop).map_err(|e| self.failed("write", name, &e))
+        Ok(put.map(drop))
+    }
+
+    /// True when the object `name` holds these bytes.
+    fn holds(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+        let Some(there) = self.find(name)? else {
+            return Ok(false);
+        };
+        let mut found = Vec::new();
+        let read = there.take(bytes.len() as u64 + 1).read_to_end(&mut found);
+        read.context(format!("cannot read {name} in {self}"))?;
+        Ok(found == bytes)
     }
 
     /// Begins the new object `name`.
@@ -183,20 +236,27 @@ impl Prefix {
 
     /// Opens the object `name`, if there is one.
     pub fn find(&self, name: &str) -> Result<Option<Download>> {
-        let (store, key) = (Arc::clone(&self.store), self.key_of(name)?);
-        match wait(async move { store.get(&key).await }) {
+        match Download::open(Arc::clone(&self.store), self.key_of(name)?) {
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(e) => Err(self.failed("read", name, &e)),
-            Ok(got) => Ok(Some(Download::new(got))),
+            Ok(download) => Ok(Some(download)),
         }
     }
 
     /// True when there is an object `name`.
     pub fn has(&self, name: &str) -> Result<bool> {
+        Ok(self.size(name)?.is_some())
+    }
+
+    fn has_size(&self, name: &str, size: u64) -> Result<bool> {
+        Ok(self.size(name)? == Some(size))
+    }
+
+    fn size(&self, name: &str) -> Result<Option<u64>> {
         let (store, key) = (Arc::clone(&self.store), self.key_of(name)?);
         match wait(async move { store.head(&key).await }) {
-            Ok(_) => Ok(true),
-            Err(StoreError::NotFound { .. }) => Ok(false),
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
             Err(e) => Err(self.failed("look at", name, &e)),
         }
     }
@@ -271,24 +331,18 @@ impl Prefix {
 fn told(what: String, error: &StoreError) -> Error {
     let cause = cause(error);
     let hint = match error {
-        StoreError::AlreadyExists { .. } | StoreError::Precondition { .. } => {
-            "it exists already, and nothing of a backup is ever overwritten"
-        }
-        StoreError::NotImplemented { .. } | StoreError::NotSupported { .. } => {
-            "backups need a server that can put an object only if there is none yet \
-             (If-None-Match)"
-        }
+        StoreError::Precondition { .. } => "it was changed while it was being read",
+        StoreError::NotImplemented { .. } | StoreError::NotSupported { .. } => CONDITIONS,
         StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => RIGHTS,
         // Listings don't tell that apart.
         _ if cause.contains("403 Forbidden") => RIGHTS,
+        _ if cause.contains("501 Not Implemented") => CONDITIONS,
         _ => {
             "who asks, and where: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, \
              AWS_ENDPOINT_URL, or the machine's own role"
         }
     };
-    Error::failed(what)
-        .caused_by(std::io::Error::other(cause))
-        .hint(hint)
+    Error::failed(what).caused_by(OutOfReach(cause)).hint(hint)
 }
 
 /// The sentence of `error`, and the last of those below it, unless that is in it: most repeat what is
@@ -304,6 +358,21 @@ fn cause(error: &StoreError) -> String {
     } else {
         format!("{sentence}: {last}")
     }
+}
+
+/// Refuses what no request could be made with.
+fn check(variables: &[(String, String)]) -> Result<()> {
+    for (name, value) in variables {
+        let endpoint = name.starts_with("AWS_ENDPOINT");
+        if value.chars().any(char::is_control) {
+            return Err(Error::usage(format!("{name} holds a control character")));
+        }
+        if endpoint && !value.starts_with("http://") && !value.starts_with("https://") {
+            return Err(Error::usage(format!("{name} is no URL"))
+                .hint("write it as https://host, or http://host with AWS_ALLOW_HTTP=true"));
+        }
+    }
+    Ok(())
 }
 
 fn parse(key: &str) -> Result<Key> {
@@ -326,5 +395,20 @@ where
         // Nobody is left to be told when this fails.
         let _ = send.send(work.await);
     });
-    receive.recv().map_err(|e| broken(e.to_string()))?
+    // Whoever waits here can't hear that he is to stop: he looks up now and then.
+    let mut hurried = None;
+    loop {
+        match receive.recv_timeout(Duration::from_millis(100)) {
+            Ok(answer) => return answer,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(broken("the request broke off".to_owned()));
+            }
+            Err(RecvTimeoutError::Timeout) if !HURRY.load(Ordering::Relaxed) => {}
+            Err(RecvTimeoutError::Timeout) => {
+                if hurried.get_or_insert_with(Instant::now).elapsed() > FAREWELL {
+                    return Err(broken("interrupted".to_owned()));
+                }
+            }
+        }
+    }
 }

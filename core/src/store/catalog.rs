@@ -18,6 +18,7 @@ use crate::store::folder::Folder;
 use crate::store::incomplete;
 use crate::store::layout;
 use crate::store::place::Place;
+use crate::store::reach;
 use crate::store::recipients::Recipients;
 use crate::store::wire;
 use crate::store::writer::Opening;
@@ -69,7 +70,7 @@ impl Store {
             level,
         });
         let begin = wire::to_json(&begin_of(&writer))?;
-        writer.objects.put(layout::BEGIN, &begin)?;
+        writer.objects.claim(layout::BEGIN, &begin)?;
         for (number, wrapped) in wraps.iter().enumerate() {
             writer.objects.put(&layout::key(number), wrapped)?;
         }
@@ -235,8 +236,12 @@ pub fn in_folder(place: &Place) -> Result<Vec<BackupFacts>> {
 pub fn successors(place: &Place, id: &BackupId) -> Result<Vec<(BackupId, String)>> {
     let mut found = Vec::new();
     for (_, place) in place.folders()? {
-        if let Ok((manifest, facts)) = Backup::look(&Folder::new(place))
-            && let Some(previous) = manifest.public.previous
+        let (manifest, facts) = match Backup::look(&Folder::new(place)) {
+            Ok(found) => found,
+            Err(NotComplete::Unreadable(e)) if reach::is_out_of_reach(&e) => return Err(e),
+            Err(_) => continue,
+        };
+        if let Some(previous) = manifest.public.previous
             && previous.id == id.as_str()
         {
             found.push((facts.id, previous.manifest_sha256));

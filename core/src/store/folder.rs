@@ -58,13 +58,23 @@ impl Folder {
     /// Writes the object `name` and syncs it. It must not exist yet.
     pub fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = match &self.place {
-            Place::Bucket(prefix) => return prefix.put(name, bytes, true),
+            Place::Bucket(prefix) => return prefix.put(name, bytes),
             Place::Disk(path) => path.join(name),
         };
         disk::make_folders(&disk::parent_of(&path))?;
         disk::write_new(&path, bytes)
             .context(self.unwritten(name))
             .map_err(|e| e.hint(ELSEWHERE))
+    }
+
+    /// Writes the first object, `name`. False when somebody else has begun something here, which is
+    /// to stay as it is.
+    pub fn claim(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+        match &self.place {
+            Place::Bucket(prefix) => prefix.claim(name, bytes),
+            // The folder was made by whoever writes into it.
+            Place::Disk(_) => self.put(name, bytes).map(|()| true),
+        }
     }
 
     /// Begins the object `name`, which must not exist yet. To end it is up to the caller.
@@ -98,7 +108,7 @@ impl Folder {
     /// the other. The new one lies beside the backup's folder until it is synced.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = match &self.place {
-            Place::Bucket(prefix) => return prefix.put(name, bytes, false),
+            Place::Bucket(prefix) => return prefix.replace(name, bytes),
             Place::Disk(path) => path,
         };
         let new = format!(".{}-{:08x}.new", self.place.name(), rand::random::<u32>());

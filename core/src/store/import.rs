@@ -7,12 +7,14 @@ use std::io::Read;
 use std::path::Path;
 
 use tar::Archive;
+use tar::Entries;
 use tar::Entry;
 use tar::EntryType;
 
 use crate::error::Error;
 use crate::error::Result;
 use crate::ident::BackupId;
+use crate::ident::Digest;
 use crate::model::backup::BackupFacts;
 use crate::store::backup::Backup;
 use crate::store::backup::MANIFEST_CAP;
@@ -74,8 +76,15 @@ impl Store {
         let database = incomplete::database(&begin)
             .ok_or_else(|| bad("has a begin.json that says nothing"))?;
         let target = self.database(&database).join(id.as_str());
-        let partial = Partial::make(&target)?;
-        partial.folder.put(&name, &begin)?;
+        if matches!(target, Place::Bucket(_)) && target.exists()? {
+            let manifest = last_manifest(entries).map_err(|why| bad(&why))?;
+            return known(&target, &id, Digest::of(manifest));
+        }
+        let mut partial = Partial::make(&target)?;
+        if !partial.folder.claim(&name, &begin)? {
+            partial.kept = true;
+            return Err(taken(&target));
+        }
         let mut seen = BTreeSet::from([name]);
         let mut manifest = None;
         for entry in entries {
@@ -125,14 +134,44 @@ impl Partial {
     fn make(target: &Place) -> Result<Self> {
         let place = target.partial();
         if !place.make()? {
-            return Err(Error::failed(format!("cannot make the folder {place}"))
-                .hint("it exists already; if an import was interrupted there, remove it"));
+            return Err(taken(&place));
         }
         Ok(Self {
             folder: Folder::new(place),
             kept: false,
         })
     }
+}
+
+/// What to say where somebody else has begun something.
+fn taken(place: &Place) -> Error {
+    Error::failed(format!("cannot import into {place}")).hint(
+        "something is there already: if an import was interrupted there, `backup prune` or you may \
+         remove it",
+    )
+}
+
+/// The backup at `target` is the one whose manifest has this digest, or it is in the way.
+fn known(target: &Place, id: &BackupId, manifest: Digest) -> Result<Imported> {
+    let there = Backup::open(Folder::new(target.to_owned()))?;
+    if there.facts().manifest == Some(manifest) {
+        return Ok(Imported::Known(there.facts().clone()));
+    }
+    Err(Error::refused(format!("there is another backup {id} here"))
+        .hint("import it into another store, with --backups"))
+}
+
+/// The manifest at the end of the tar file.
+fn last_manifest<R: Read>(entries: Entries<'_, R>) -> Result<Vec<u8>, String> {
+    let mut manifest = None;
+    for entry in entries {
+        let mut entry = entry.map_err(|_| "is no readable tar file")?;
+        let (_, name) = place(&entry)?;
+        if Object::of(&name) == Some(Object::Manifest) {
+            manifest = Some(small(&mut entry, MANIFEST_CAP)?);
+        }
+    }
+    manifest.ok_or_else(|| "was cut: it has no manifest".to_owned())
 }
 
 /// Compares everything with the manifest, and only then writes that.
@@ -154,12 +193,7 @@ fn complete(
     verify::objects(&backup)?;
     // In a bucket it was made there, and nothing else was there before.
     if matches!(target, Place::Disk(_)) && target.exists()? {
-        let known = Backup::open(Folder::new(target.to_owned()))?;
-        if known.facts().manifest == facts.manifest {
-            return Ok(Imported::Known(known.facts().clone()));
-        }
-        return Err(Error::refused(format!("there is another backup {id} here"))
-            .hint("import it into another store, with --backups"));
+        return known(target, id, Digest::of(manifest));
     }
     partial.folder.sync()?;
     partial.folder.put(layout::MANIFEST, manifest)?;

@@ -28,6 +28,7 @@ mod objects;
 mod operators;
 mod part_writer;
 mod place;
+mod reach;
 mod recipients;
 mod rekey;
 mod remove;
@@ -52,6 +53,7 @@ mod writer;
 mod tests;
 
 pub use backup::Backup;
+pub use bucket::hurry;
 pub use catalog::Store;
 pub use facts::CommitFacts;
 pub use facts::NewBackup;

@@ -6,6 +6,8 @@ use std::fs::File;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::RwLock;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -45,6 +47,10 @@ pub struct Objects {
     level: i32,
     next_chunk: AtomicU32,
     written: Mutex<Written>,
+    /// False until it is certain that nobody else writes here.
+    claimed: AtomicBool,
+    /// Held, shared, while an object is on its way into a bucket.
+    sending: RwLock<()>,
     sync: Mutex<Option<Sync>>,
 }
 
@@ -64,6 +70,8 @@ impl Objects {
             level,
             next_chunk: AtomicU32::new(0),
             written: Mutex::default(),
+            claimed: AtomicBool::new(false),
+            sending: RwLock::default(),
             sync: Mutex::default(),
         }
     }
@@ -107,6 +115,24 @@ impl Objects {
         Ok(())
     }
 
+    /// As [`put`](Self::put), of the first object: nothing is removed but by whoever wrote that.
+    pub fn claim(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        // What was made on a disk is in a folder of one's own, even if it could not be written.
+        let own = matches!(self.folder.place(), Place::Disk(_));
+        self.claimed.store(own, Ordering::SeqCst);
+        if !self.folder.claim(name, bytes)? {
+            return Err(Error::failed(format!(
+                "another backup was begun in {}",
+                self.folder.place()
+            ))
+            .hint("nothing of it was touched; try again"));
+        }
+        self.claimed.store(true, Ordering::SeqCst);
+        let facts = (bytes.len() as u64, Digest::of(bytes));
+        self.open()?.objects.insert(name.to_owned(), facts);
+        Ok(())
+    }
+
     /// Begins an encrypted object.
     pub fn begin(&self, name: String) -> Result<Seal> {
         // Under the lock, so that nothing is made again once the folder is removed.
@@ -121,7 +147,10 @@ impl Objects {
     /// durable behind the caller's back, at the latest in [`Objects::wait`].
     pub fn end(&self, seal: Seal) -> Result<()> {
         let sealed = seal.finish().map_err(|e| e.hint(ELSEWHERE))?;
+        let sending = self.sending.read().unwrap_or_else(PoisonError::into_inner);
+        drop(self.open()?);
         let file = sealed.output.end()?;
+        drop(sending);
         let mut written = self.open()?;
         let facts = (sealed.bytes, sealed.sha256);
         written.objects.insert(sealed.name.clone(), facts);
@@ -208,6 +237,11 @@ impl Objects {
     /// Removes everything; nothing can be written any more.
     pub fn discard(&self) {
         self.written().closed = true;
+        // What is on its way arrives first.
+        let _none = self.sending.write().unwrap_or_else(PoisonError::into_inner);
+        if !self.claimed.load(Ordering::SeqCst) {
+            return;
+        }
         // Best effort: what stays behind has no manifest, or is named .partial: it is incomplete.
         let _ = self.folder.place().remove_all();
     }

@@ -161,8 +161,14 @@ impl Place {
                 self.parent().sync()
             }
             Self::Bucket(prefix) => {
+                // Whatever else can't be removed: without a manifest it is no backup. One that was
+                // still on its way comes last.
+                let first = prefix.remove(layout::MANIFEST);
                 let objects = prefix.list()?;
-                objects.iter().try_for_each(|o| prefix.remove(&o.name))
+                let removed = objects.iter().map(|o| prefix.remove(&o.name));
+                let removed: Vec<Result<()>> = removed.collect();
+                let last = prefix.remove(layout::MANIFEST);
+                removed.into_iter().chain([first, last]).collect()
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ident::Digest;
 use crate::model::backup::BackupFacts;
-use crate::store::backup::Backup;
+use crate::store::backup::{Backup, NotComplete};
 use crate::store::catalog::Store;
 use crate::store::folder::Folder;
 use crate::store::layout;
@@ -36,7 +36,12 @@ impl Store {
             return Ok(false);
         }
         let folder = Folder::new(place);
-        let now = Backup::look(&folder).ok().map(|(_, facts)| facts);
+        let now = match Backup::look(&folder) {
+            Ok((_, facts)) => Some(facts),
+            // It may have become complete.
+            Err(NotComplete::Unreadable(e)) => return Err(e),
+            Err(_) => None,
+        };
         let manifest: Option<Digest> = now.as_ref().and_then(|now| now.manifest);
         let pinned = folder.has(layout::PIN)? && sidecar::pinned(&folder);
         if pinned || now.is_some() != facts.complete || manifest != facts.manifest {

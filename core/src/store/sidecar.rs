@@ -7,6 +7,7 @@ use crate::model::backup::BackupFacts;
 use crate::model::backup::VerifyLevel;
 use crate::store::folder::{Entry, Folder};
 use crate::store::layout;
+use crate::store::reach;
 use crate::store::wire;
 
 /// No sidecar is larger.
@@ -26,8 +27,11 @@ pub struct Verifications {
 pub fn verifications(folder: &Folder) -> Result<Verifications> {
     let mut all = Vec::new();
     for Entry { name, .. } in folder.within("verify")? {
-        let Ok(Some(json)) = folder.get(&name, CAP) else {
-            continue;
+        let json = match folder.get(&name, CAP) {
+            Ok(Some(json)) => json,
+            // One that failed may be among them.
+            Err(e) if reach::is_out_of_reach(&e) => return Err(e),
+            _ => continue,
         };
         let Ok(result) = wire::from_json::<wire::Verification>(&name, &json) else {
             continue;

@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::ident::Digest;
 use crate::store::codec::Codec;
 use crate::store::folder::Folder;
+use crate::store::reach;
 
 /// Gives the plaintext of the object `name` to `sink`, block by block, and returns its size and
 /// digest. Fails as soon as it turns out larger than `cap`. Until this has returned, what the
@@ -28,15 +29,22 @@ pub fn unseal(
 ) -> Result<(u64, Digest)> {
     let file = BufReader::with_capacity(128 * 1024, folder.open(name)?);
     let damaged = |why: &str| Error::damaged(format!("{name}: {why}"));
+    let unread = |e: std::io::Error| Error::failed(format!("{name}: cannot be read")).caused_by(e);
     let identity: &dyn age::Identity = identity;
     let plain = Decryptor::new_buffered(file)
         .and_then(|d| d.decrypt(std::iter::once(identity)))
         .map_err(|e| match e {
             DecryptError::NoMatchingKeys => damaged("does not belong to this backup's identity"),
+            DecryptError::Io(e) if reach::is_out_of_reach(&e) => unread(e),
             e => damaged("cannot be decrypted").caused_by(e),
         })?;
-    let unreadable =
-        |e: std::io::Error| damaged("cannot be decrypted or decompressed").caused_by(e);
+    let unreadable = |e: std::io::Error| {
+        if reach::is_out_of_reach(&e) {
+            unread(e)
+        } else {
+            damaged("cannot be decrypted or decompressed").caused_by(e)
+        }
+    };
     let mut plain = codec
         .decoder(plain)
         .map_err(unreadable)?

@@ -10,7 +10,7 @@ use crate::ident::Digest;
 use crate::model::backup::VerifyLevel;
 use crate::model::event::Event;
 use crate::model::event::Observer;
-use crate::store::backup::Backup;
+use crate::store::backup::{Backup, NotComplete};
 use crate::store::catalog;
 use crate::store::decrypt;
 use crate::store::decrypt::Depth;
@@ -19,6 +19,7 @@ use crate::store::identities::Identities;
 use crate::store::layout;
 use crate::store::layout::Object;
 use crate::store::operators;
+use crate::store::reach;
 use crate::store::sums;
 use crate::store::verified::Verified;
 
@@ -27,13 +28,20 @@ const SUMS_CAP: u64 = 256 << 20;
 
 /// Objects that are not what they should be, and why.
 #[derive(Debug, Default)]
-pub struct Broken(BTreeMap<String, String>);
+pub struct Broken {
+    found: BTreeMap<String, String>,
+    /// What could not be read, so that nothing is known of it.
+    unread: BTreeMap<String, String>,
+}
 
 impl Broken {
     /// Notes what is wrong with the object `name`; only the first reason is kept.
     pub fn add(&mut self, name: &str, why: impl Into<String>) {
-        let entry = self.0.entry(name.escape_default().to_string());
-        entry.or_insert_with(|| why.into());
+        // Whatever else there is about what could not be read comes of that.
+        if !self.unread.contains_key(name) {
+            let entry = self.found.entry(name.escape_default().to_string());
+            entry.or_insert_with(|| why.into());
+        }
     }
 
     /// Notes an error that begins with the object's name.
@@ -42,23 +50,37 @@ impl Broken {
         let own = message.strip_prefix(&format!("{name}: "));
         let mut why = vec![own.unwrap_or(&message).to_owned()];
         why.extend(error.causes());
-        self.add(name, why.join(": "));
+        let why = why.join(": ");
+        if reach::is_out_of_reach(error) {
+            self.unread.entry(name.to_owned()).or_insert(why);
+        } else {
+            self.add(name, why);
+        }
     }
 
-    /// True when something is wrong with the object `name`.
+    /// True when something is wrong with the object `name`, or it could not be read.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.found.contains_key(name) || self.unread.contains_key(name)
     }
 
     /// One error that names all of them.
     pub fn into_result(self, id: &BackupId) -> Result<()> {
-        if self.0.is_empty() {
+        let told = |all: &BTreeMap<String, String>| -> String {
+            let all: Vec<String> = all.iter().map(|(n, why)| format!("{n} {why}")).collect();
+            all.join("; ")
+        };
+        if !self.found.is_empty() {
+            let found = told(&self.found);
+            return Err(Error::damaged(format!("backup {id} is damaged: {found}"))
+                .hint("do not restore from it; take another backup, or another copy of this one"));
+        }
+        if self.unread.is_empty() {
             return Ok(());
         }
-        let all: Vec<String> = self.0.iter().map(|(n, why)| format!("{n} {why}")).collect();
+        let unread = told(&self.unread);
         Err(
-            Error::damaged(format!("backup {id} is damaged: {}", all.join("; ")))
-                .hint("do not restore from it; take another backup, or another copy of this one"),
+            Error::failed(format!("backup {id} could not be read: {unread}"))
+                .hint("that says nothing about the backup; try again"),
         )
     }
 }
@@ -151,7 +173,10 @@ fn listed(backup: &Backup, broken: &mut Broken) -> Result<BTreeSet<String>> {
         broken.add(layout::FIRST_KEY, "is missing");
     }
     let count = expected.len() as u64;
-    if broken.0.is_empty() && (count, bytes) != (manifest.objects, manifest.bytes) {
+    if broken.found.is_empty()
+        && broken.unread.is_empty()
+        && (count, bytes) != (manifest.objects, manifest.bytes)
+    {
         broken.add(
             layout::MANIFEST,
             "states another number or size of objects than there are",
@@ -250,6 +275,7 @@ fn chain(backup: &Backup, broken: &mut Broken, observer: &dyn Observer) -> Resul
                     broken.add(layout::MANIFEST, why);
                 }
             }
+            Err(NotComplete::Unreadable(e)) => broken.add_error(id.as_str(), &e),
             Err(_) => observer.observe(Event::Note(format!(
                 "{id}, the backup before {}, is not there any more",
                 me.id

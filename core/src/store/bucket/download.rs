@@ -1,80 +1,92 @@
-//! Reading an object out of a bucket, as it comes.
+//! Reading an object out of a bucket, block by block: each is asked for by itself, so that a reader
+//! who takes his time keeps no connection waiting.
 
-use std::collections::VecDeque;
 use std::io::{Read, Result as IoResult};
+use std::sync::Arc;
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
-use object_store::{GetResult, Result as StoreResult};
+use object_store::path::Path as Key;
+use object_store::{GetOptions, GetResult, ObjectMeta, ObjectStore, Result as StoreResult};
 
-use super::wait;
+use super::{cause, wait};
+use crate::store::reach::OutOfReach;
 
 /// How much is asked for at a time.
-const BLOCK: usize = 256 << 10;
+const BLOCK: u64 = 4 << 20;
 
 /// An object that is being read.
 pub struct Download {
-    size: u64,
-    held: VecDeque<Bytes>,
-    /// What is still to come.
-    rest: Option<BoxStream<'static, StoreResult<Bytes>>>,
+    store: Arc<dyn ObjectStore>,
+    meta: ObjectMeta,
+    held: Bytes,
+    /// How much came so far.
+    come: u64,
 }
 
 impl Download {
-    pub(super) fn new(got: GetResult) -> Self {
-        Self {
-            size: got.meta.size,
-            held: VecDeque::new(),
-            rest: Some(got.into_stream()),
-        }
+    /// Opens the object `key`.
+    pub(super) fn open(store: Arc<dyn ObjectStore>, key: Key) -> StoreResult<Self> {
+        let asked = Arc::clone(&store);
+        let (meta, held) = wait(async move {
+            // Most are no larger than this.
+            let got = asked.get_opts(&key, GetOptions::default()).await?;
+            let meta = got.meta.clone();
+            Ok((meta, beginning(got).await?))
+        })?;
+        Ok(Self {
+            store,
+            come: held.len() as u64,
+            meta,
+            held,
+        })
     }
 
     /// Its size in bytes.
     pub const fn size(&self) -> u64 {
-        self.size
+        self.meta.size
     }
 
-    /// Waits for the next pieces.
+    /// Waits for the next block.
     fn fill(&mut self) -> StoreResult<()> {
-        let Some(mut rest) = self.rest.take() else {
-            return Ok(());
+        let (store, key) = (Arc::clone(&self.store), self.meta.location.clone());
+        let end = (self.come + BLOCK).min(self.meta.size);
+        let options = GetOptions {
+            range: Some((self.come..end).into()),
+            // Another object of that name is not what was begun.
+            if_match: self.meta.e_tag.clone(),
+            ..GetOptions::default()
         };
-        let (held, rest) = wait(async move {
-            let (mut held, mut size) = (VecDeque::new(), 0);
-            while size < BLOCK {
-                match rest.next().await {
-                    None => return Ok((held, None)),
-                    Some(piece) => {
-                        let piece = piece?;
-                        size += piece.len();
-                        held.push_back(piece);
-                    }
-                }
-            }
-            Ok((held, Some(rest)))
-        })?;
-        (self.held, self.rest) = (held, rest);
+        let held = wait(async move { store.get_opts(&key, options).await?.bytes().await })?;
+        self.come += held.len() as u64;
+        self.held = held;
         Ok(())
     }
 }
 
+/// The first block of what was asked for.
+async fn beginning(got: GetResult) -> StoreResult<Bytes> {
+    let mut stream = got.into_stream();
+    let mut bytes = BytesMut::new();
+    while (bytes.len() as u64) < BLOCK
+        && let Some(piece) = stream.next().await
+    {
+        bytes.extend_from_slice(&piece?);
+    }
+    Ok(bytes.freeze())
+}
+
 impl Read for Download {
     fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
-        loop {
-            if let Some(piece) = self.held.front_mut() {
-                if piece.is_empty() {
-                    self.held.pop_front();
-                    continue;
-                }
-                let read = buffer.len().min(piece.len());
-                piece.copy_to_slice(&mut buffer[..read]);
-                return Ok(read);
+        if self.held.is_empty() && self.come < self.meta.size {
+            self.fill()
+                .map_err(|e| std::io::Error::other(OutOfReach(cause(&e))))?;
+            if self.held.is_empty() {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
             }
-            if self.rest.is_none() {
-                return Ok(0);
-            }
-            self.fill().map_err(std::io::Error::other)?;
         }
+        let read = buffer.len().min(self.held.len());
+        self.held.copy_to_slice(&mut buffer[..read]);
+        Ok(read)
     }
 }

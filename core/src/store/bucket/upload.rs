@@ -19,6 +19,7 @@ pub struct Upload {
     name: String,
     key: Key,
     held: Vec<u8>,
+    size: u64,
     parts: Option<Box<dyn MultipartUpload>>,
 }
 
@@ -29,6 +30,7 @@ impl Upload {
             name,
             key,
             held: Vec::new(),
+            size: 0,
             parts: None,
         }
     }
@@ -37,21 +39,28 @@ impl Upload {
     pub fn end(mut self) -> Result<()> {
         let held = mem::take(&mut self.held);
         if self.parts.is_none() {
-            return self.prefix.put(&self.name, &held, true);
+            return self.prefix.put(&self.name, &held);
         }
-        let ended = self.send(held).and_then(|()| {
-            let Some(mut parts) = self.parts.take() else {
-                return Ok(());
-            };
-            wait(async move {
-                let completed = parts.complete().await;
-                if completed.is_err() {
-                    let _ = parts.abort().await;
-                }
-                completed.map(drop)
-            })
+        let sent = self.send(held);
+        sent.map_err(|e| self.prefix.failed("write", &self.name, &e))?;
+        let Some(mut parts) = self.parts.take() else {
+            return Ok(());
+        };
+        let completed = wait(async move {
+            let completed = parts.complete().await;
+            if completed.is_err() {
+                let _ = parts.abort().await;
+            }
+            completed.map(drop)
         });
-        ended.map_err(|e| self.prefix.failed("write", &self.name, &e))
+        match completed {
+            // Where an answer was lost, the second attempt finds no parts any more. Each of them was
+            // compared when it came.
+            Err(e) if !self.prefix.has_size(&self.name, self.size).unwrap_or(false) => {
+                Err(self.prefix.failed("write", &self.name, &e))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sends a part.
@@ -72,6 +81,7 @@ impl Write for Upload {
         let room = PART - self.held.len();
         let taken = bytes.len().min(room);
         self.held.extend_from_slice(&bytes[..taken]);
+        self.size += taken as u64;
         if self.held.len() == PART {
             let part = mem::take(&mut self.held);
             self.send(part).map_err(std::io::Error::other)?;
