@@ -47,7 +47,8 @@ const CONDITIONS: &str =
     "backups need a server that can put an object only if there is none yet (If-None-Match)";
 
 /// What the role of whoever asks is to be allowed.
-const RIGHTS: &str = "the role needs to get, put, delete and list objects below that prefix, and to abort uploads in parts";
+const RIGHTS: &str = "the role needs to get, put, delete and list objects below that prefix, \
+     and to abort uploads in parts";
 
 /// Where the requests run, whoever waits for them: none may wait within another runtime.
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {

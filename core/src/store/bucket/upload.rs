@@ -7,8 +7,9 @@ use object_store::path::Path as Key;
 use object_store::{Error as StoreError, MultipartUpload, ObjectStoreExt as _, PutPayload};
 
 use crate::error::Result;
+use crate::store::reach::OutOfReach;
 
-use super::{Prefix, wait};
+use super::{Prefix, cause, wait};
 
 /// A larger object goes in parts of this size. Those of a backup are mostly smaller.
 const PART: usize = 24 << 20;
@@ -84,7 +85,8 @@ impl Write for Upload {
         self.size += taken as u64;
         if self.held.len() == PART {
             let part = mem::take(&mut self.held);
-            self.send(part).map_err(std::io::Error::other)?;
+            self.send(part)
+                .map_err(|e| std::io::Error::other(OutOfReach(cause(&e))))?;
         }
         Ok(taken)
     }
