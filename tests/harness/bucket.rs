@@ -150,11 +150,13 @@ impl State {
             if status != 204 && !head.contains("Content-Length") {
                 write!(head, "Content-Length: {}\r\n", body.len()).unwrap();
             }
-            let mut out = client;
-            out.write_all(format!("{head}\r\n").as_bytes()).ok()?;
+            // In one piece: a second one would wait until the first is acknowledged.
+            let mut answer = format!("{head}\r\n").into_bytes();
             if request.method != "HEAD" {
-                out.write_all(&body).ok()?;
+                answer.extend_from_slice(&body);
             }
+            let mut out = client;
+            out.write_all(&answer).ok()?;
         }
     }
 
