@@ -78,6 +78,13 @@ fn a_bucket_does_all_that_a_folder_does() {
         .run(&sandbox, "backup", &["import", tar])
         .assert_exit(6);
     assert_eq!(third.objects()[&begun], b"other");
+    // Where it can't be told whose the place is, nothing is removed.
+    let fourth = Bucket::start();
+    fourth.deny(Some("begin.json"));
+    fourth
+        .run(&sandbox, "backup", &["import", tar])
+        .assert_exit(1);
+    assert!(!fourth.asked().iter().any(|a| a.starts_with("DELETE")));
 
     // Kept, and let go.
     let second = create(&bucket, &sandbox, &[]);

@@ -63,6 +63,7 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> IoResult<()> {
     file.sync_all()
 }
 
+/// Makes a file that must not exist yet.
 pub fn create_new(path: &Path) -> IoResult<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600).open(path)

@@ -38,7 +38,7 @@ pub enum Imported {
     Known(BackupFacts),
 }
 
-/// A folder that is removed unless it was kept.
+/// A folder that is removed unless it is to be kept.
 struct Partial {
     folder: Folder,
     kept: bool,
@@ -82,9 +82,9 @@ impl Store {
         }
         let mut partial = Partial::make(&target)?;
         if !partial.folder.claim(&name, &begin)? {
-            partial.kept = true;
             return Err(taken(&target));
         }
+        partial.kept = false;
         let mut seen = BTreeSet::from([name]);
         let mut manifest = None;
         for entry in entries {
@@ -137,8 +137,9 @@ impl Partial {
             return Err(taken(&place));
         }
         Ok(Self {
+            // Until it is certain that nobody else writes there; a folder on a disk is one's own.
+            kept: matches!(place, Place::Bucket(_)),
             folder: Folder::new(place),
-            kept: false,
         })
     }
 }
