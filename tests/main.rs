@@ -40,6 +40,9 @@ mod roundtrip;
 // The schema beside what was recorded, and beside what the migrations build.
 mod drift;
 
+// The digest of a schema: the same on a copy, blind for what the server notes for itself.
+mod fingerprint;
+
 // Whether a database is fit for a change now.
 mod fitness;
 

@@ -36,4 +36,5 @@ mod part;
 
 // Combinations nobody thought of: what is drawn, and what becomes of it.
 mod drawn;
+pub use drawn::Draw;
 mod random;

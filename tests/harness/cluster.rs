@@ -122,6 +122,12 @@ impl Cluster {
             .unwrap_or_else(|message| panic!("{message}"));
     }
 
+    /// The same with the programs of another minor version.
+    pub fn start_again_with(&self, installation: &'static Installation) {
+        self.start_with(installation)
+            .unwrap_or_else(|message| panic!("{message}"));
+    }
+
     /// Stops the server in the orderly way that disconnects everybody.
     pub fn stop(&self) {
         self.end_server("INT");
@@ -152,12 +158,16 @@ impl Cluster {
     }
 
     fn start_server(&self) -> Result<(), String> {
+        self.start_with(self.installation)
+    }
+
+    fn start_with(&self, installation: &Installation) -> Result<(), String> {
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.folder.join("log"))
             .map_err(|error| error.to_string())?;
-        let mut command = self.installation.server_program("postgres");
+        let mut command = installation.server_program("postgres");
         command
             .current_dir(&self.folder)
             .process_group(0)

@@ -19,11 +19,13 @@ impl Draw {
         (self.next() % end as u64) as usize
     }
 
-    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
+    /// One of the words.
+    pub fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
         of[self.below(of.len())]
     }
 
-    fn maybe(&mut self) -> bool {
+    /// True half of the time.
+    pub fn maybe(&mut self) -> bool {
         self.below(2) == 0
     }
 }

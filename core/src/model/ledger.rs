@@ -6,7 +6,7 @@ use crate::ident::{BackupId, Digest, Revision};
 use crate::model::migration::{Migration, Script};
 
 /// A row of the ledger: one migration that is applied now.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Order of application; rollbacks go backwards along it.
     pub sequence: i64,

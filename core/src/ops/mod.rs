@@ -9,6 +9,7 @@ mod beside;
 pub mod context;
 pub mod drift;
 pub mod fitness;
+mod former;
 pub mod forward;
 pub mod fresh;
 mod gang;

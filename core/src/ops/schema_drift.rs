@@ -12,13 +12,14 @@ use crate::model::event::{Event, Phase};
 use crate::model::ledger::Entry;
 use crate::model::migration::Script;
 use crate::ops::context::Context;
+use crate::ops::former::{self, Records};
 use crate::ops::stored_catalog;
 use crate::ops::task::Task;
 use crate::ops::trial::Trial;
 use crate::pg::scratch::Scratch;
 use crate::pg::session::Client;
 use crate::pg::{catalog, connect, ledger, seeds, server, session, transaction};
-use crate::schema::{Catalog, Object, ObjectKey, ObjectKind, diff};
+use crate::schema::{Catalog, Object, ObjectKey, ObjectKind, bookkeeping, diff};
 
 const APPLICATION: &str = "pgbelay drift";
 
@@ -65,16 +66,21 @@ pub fn find(ctx: &Context, with_build: bool) -> Task<'_, SchemaDrift> {
         let database = session.database().to_owned();
         let server = server::read(session.client()).await?;
         let reading = session::reading(session.client_mut(), ctx.lock_timeout).await?;
-        let entries = ledger::read(&reading).await?;
+        let mut entries = ledger::read(&reading).await?;
+        let recorded = catalog::read_with_every_option(reading.client()).await?;
+        let (live, unknown) = bookkeeping::strip_catalog(&recorded);
+        let restated = former::restate(&mut entries, &recorded, &live)?;
+        former::tell(ctx, &restated, &unknown);
         let Some(newest) = entries.last() else {
             return Err(Error::usage(format!(
                 "no migration is applied to {database}, so there is nothing to compare with"
             ))
             .hint("a database that was there before its migrations: migrate baseline"));
         };
-        let live = catalog::read(reading.client()).await?;
         let without = without_seeds(reading.client(), live.clone(), &entries).await?;
-        let recorded = beside_record(&live, &without, &entries, newest.fingerprint_after)?;
+        let records = Records::of(&entries, &recorded)?;
+        let recorded = newest.fingerprint_after;
+        let recorded = beside_record(&live, &without, &entries, recorded, &records)?;
         drop(reading);
         drop(session);
         let built = if !with_build {
@@ -111,13 +117,14 @@ fn beside_record(
     without: &Catalog,
     entries: &[Entry],
     recorded: Option<Digest>,
+    records: &Records,
 ) -> Result<Comparison> {
     let Some(recorded) = recorded else {
         return Ok(Comparison::Unknown(
             "no schema was recorded with the newest migration".to_owned(),
         ));
     };
-    if [live, without].iter().any(|c| c.fingerprint() == recorded) {
+    if [live, without].iter().any(|c| records.are_of(recorded, c)) {
         return Ok(Comparison::Same);
     }
     // What migrations left of each object that any of them touched.
@@ -139,7 +146,7 @@ fn beside_record(
     // All that is there besides was there before; or none of it but what every database begins
     // with. Which of them is true, the fingerprint tells.
     let expected = [over(without.clone()), over(bare(without))];
-    let proven = expected.iter().find(|c| c.fingerprint() == recorded);
+    let proven = expected.iter().find(|c| records.are_of(recorded, c));
     if let Some(expected) = proven {
         return Ok(Comparison::Differs(diff(expected, without).render()));
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::schema::{Catalog, Delta, Object, ObjectKey, ObjectKind};
+use crate::schema::{Catalog, Delta, Object, ObjectKey, ObjectKind, bookkeeping};
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -89,7 +89,7 @@ pub fn to_json(catalog: &Catalog) -> Value {
     serde_json::to_value(objects).unwrap_or(Value::Null)
 }
 
-/// From JSON.
+/// From JSON, with every option that was recorded.
 pub fn from_json(value: &Value) -> Result<Catalog> {
     let objects: Vec<Stored> = serde_json::from_value(value.clone()).map_err(|e| {
         Error::damaged("the schema kept with the backup can't be read").caused_by(e)
@@ -116,8 +116,22 @@ pub fn delta_to_json(delta: &Delta) -> Result<String> {
         .map_err(|e| Error::failed("could not write down what changed").caused_by(e))
 }
 
-/// A change from JSON text.
+/// A change from JSON text, without what the server notes for itself.
 pub fn delta_from_json(text: &str) -> Result<Delta> {
+    let mut delta = recorded_delta(text)?;
+    if bookkeeping::is_mentioned(text) {
+        for (key, before, after) in &mut delta.changes {
+            for object in [before, after].into_iter().flatten() {
+                *object = bookkeeping::strip_object(key.kind, object, &mut Vec::new());
+            }
+        }
+        delta.changes.retain(|(_, before, after)| before != after);
+    }
+    Ok(delta)
+}
+
+/// A change from JSON text, just as it was recorded.
+pub fn recorded_delta(text: &str) -> Result<Delta> {
     let stored: Vec<StoredChange> = serde_json::from_str(text)
         .map_err(|e| Error::failed("the ledger's record of a change can't be read").caused_by(e))?;
     let changes = stored.into_iter().map(|stored| {

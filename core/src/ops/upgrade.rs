@@ -11,6 +11,7 @@ use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::drift;
 use crate::ops::drift::Drift;
+use crate::ops::former;
 use crate::ops::forward;
 use crate::ops::forward::Applied;
 use crate::ops::run::Run;
@@ -288,6 +289,7 @@ async fn under_lock(
         options.consent.as_ref().map_or("", Consent::by),
     )
     .await?;
+    former::accept(ctx, locked, &entries).await?;
     ctx.observer.observe(Event::Phase(Phase::Scripts));
     let applied = if options.single_transaction {
         forward::together(locked, &run, &pending, current.clone()).await?

@@ -15,7 +15,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::error::{Error, Result};
 use crate::pg::{inspect, query, session};
-use crate::schema::{Catalog, Object, ObjectKey, ObjectKind};
+use crate::schema::{Catalog, Object, ObjectKey, ObjectKind, bookkeeping};
 
 use queries::Query;
 
@@ -28,10 +28,15 @@ pub use tally::Tally;
 /// Assumes the [`SETTINGS`](inspect::SETTINGS). Definitions come from the current catalog, not from
 /// the transaction's snapshot: only locks keep them from changing meanwhile.
 pub async fn read(client: &Client) -> Result<Catalog> {
+    Ok(bookkeeping::strip_catalog(&read_with_every_option(client).await?).0)
+}
+
+/// As [`read`], with options that the server keeps for itself and such that nobody knows.
+pub async fn read_with_every_option(client: &Client) -> Result<Catalog> {
     let known = queries::Known::ask(client).await?;
     let mut catalog = Catalog::default();
     for row in reading::all(client, &known).await? {
-        let (key, object) = object(&row)?;
+        let (key, object) = with_every_option(&row)?;
         catalog.insert(key, object);
     }
     Ok(catalog)
@@ -89,7 +94,7 @@ impl Shared {
         let known = queries::Known::ask(client).await?;
         while let Some(mut taken) = self.take() {
             for row in known.rows(client, taken.query).await? {
-                let (key, object) = object(&row)?;
+                let (key, object) = with_every_option(&row)?;
                 self.read.borrow_mut().insert(key, object);
             }
             taken.answered = true;
@@ -102,7 +107,7 @@ impl Shared {
         self.taken.get() > 0
     }
 
-    /// What was read, once all who helped are done.
+    /// What was read with every option, once all who helped are done.
     pub fn end(self) -> Catalog {
         self.read.into_inner()
     }
@@ -111,6 +116,11 @@ impl Shared {
 /// As [`read`], within a transaction whose settings it leaves as they were.
 pub async fn read_aside(client: &Client) -> Result<Catalog> {
     aside(client, read(client)).await
+}
+
+/// As [`read_with_every_option`], within a transaction whose settings it leaves as they were.
+pub async fn read_aside_with_every_option(client: &Client) -> Result<Catalog> {
+    aside(client, read_with_every_option(client)).await
 }
 
 /// What `reading` gives, within a transaction whose settings it leaves as they were.
@@ -134,6 +144,12 @@ async fn aside<T>(client: &Client, reading: impl Future<Output = Result<T>>) -> 
 }
 
 fn object(row: &Row) -> Result<(ObjectKey, Object)> {
+    let (key, object) = with_every_option(row)?;
+    let object = bookkeeping::strip_object(key.kind, &object, &mut Vec::new());
+    Ok((key, object))
+}
+
+fn with_every_option(row: &Row) -> Result<(ObjectKey, Object)> {
     let word: &str = row.get(0);
     let kind = ObjectKind::from_word(word)
         .ok_or_else(|| Error::failed(format!("the catalog holds an unknown kind, '{word}'")))?;
@@ -143,6 +159,6 @@ fn object(row: &Row) -> Result<(ObjectKey, Object)> {
         table: row.get(2),
         name: row.get(3),
     };
-    let definition: Option<String> = row.get(4);
+    let definition: Option<&str> = row.get(4);
     Ok((key, Object::new(definition.unwrap_or_default(), row.get(5))))
 }

@@ -251,6 +251,27 @@ pub async fn forget_schemas(client: &impl GenericClient, batch: i64) -> Result<(
     forgotten.pg("could not write to the ledger").map(drop)
 }
 
+/// Stores other records of the schema for `entries`: what they meant from the beginning.
+pub async fn restate(client: &impl GenericClient, entries: &[Entry]) -> Result<()> {
+    let digest = |digest: Option<Digest>| digest.map(|digest| digest.to_string());
+    for entry in entries {
+        client
+            .execute(
+                "UPDATE pgbelay.ledger SET fingerprint_before = $2, fingerprint_after = $3, \
+                   change = $4 WHERE sequence = $1",
+                &[
+                    &entry.sequence,
+                    &digest(entry.fingerprint_before),
+                    &digest(entry.fingerprint_after),
+                    &entry.change,
+                ],
+            )
+            .await
+            .pg("could not write to the ledger")?;
+    }
+    Ok(())
+}
+
 /// Takes `revision` out. It must be there.
 pub async fn remove(client: &impl GenericClient, revision: &Revision) -> Result<()> {
     let removed = client

@@ -2,6 +2,7 @@
 
 mod about;
 pub mod alter;
+pub mod bookkeeping;
 mod catalog;
 mod delta;
 mod diff;

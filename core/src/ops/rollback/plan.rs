@@ -14,12 +14,14 @@ use crate::model::relation::World;
 use crate::ops::analysis::{self, Analysis};
 use crate::ops::beside;
 use crate::ops::context::Context;
+use crate::ops::former;
 use crate::ops::rollback::graded;
 use crate::ops::stored_catalog;
 use crate::ops::task::Task;
 use crate::pg::session::Session;
 use crate::pg::{catalog, connect, inspect, ledger, lookup, retry, snapshot, transaction};
 use crate::schema::Catalog;
+use crate::schema::bookkeeping::{self, UnknownOption};
 use crate::source;
 use crate::sql::code;
 
@@ -65,6 +67,11 @@ pub struct Planned {
     /// The schema that there has to be afterwards, as far as it was recorded what the migrations
     /// changed.
     pub target: Option<Catalog>,
+    /// The entries of the ledger, as it is to keep them, whose schemas were recorded with options
+    /// of the server's own.
+    pub restated: Vec<Entry>,
+    /// Options that nobody knows.
+    pub unknown: Vec<UnknownOption>,
 }
 
 /// Plans a rollback. Nothing above ACCESS SHARE is locked and nothing is written.
@@ -72,7 +79,9 @@ pub fn plan(ctx: &Context, request: Request) -> Task<'_, Planned> {
     Box::pin(async move {
         ctx.observer.observe(Event::Phase(Phase::Plan));
         let session = connect::connect(&ctx.database, "pgbelay plan").await?;
-        on(ctx, &session, request).await
+        let planned = on(ctx, &session, request).await?;
+        former::tell(ctx, &planned.restated, &planned.unknown);
+        Ok(planned)
     })
 }
 
@@ -88,7 +97,9 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
     let client = session.client();
     // The folder is read while the server is asked, and two of its processes answer.
     let reading = ctx.reading_migrations();
-    let (all, world, catalog) = look(ctx, session).await?;
+    let (mut all, world, recorded) = look(ctx, session).await?;
+    let (catalog, unknown) = bookkeeping::strip_catalog(&recorded);
+    let restated = former::restate(&mut all, &recorded, &catalog)?;
     let migrations = if ctx.migrations.exists() || all.is_empty() {
         reading.await?
     } else {
@@ -176,6 +187,8 @@ async fn read(ctx: &Context, session: &Session, request: Request) -> Result<Plan
         target: target_schema(&catalog, &entries)?,
         entries,
         catalog,
+        restated,
+        unknown,
     })
 }
 

@@ -66,6 +66,7 @@ pub async fn write_ledger(
 ) -> Result<()> {
     let planned = context.planned;
     ledger::ensure(client).await?;
+    ledger::restate(client, &planned.restated).await?;
     for entry in &planned.entries {
         ledger::remove(client, &entry.revision).await?;
     }

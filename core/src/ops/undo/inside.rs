@@ -99,7 +99,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         renames::take_back(client, &plan.details).await?;
         Captured::default()
     };
-    let schema = repair::before(backups.first())?;
+    let (schema, expected) = repair::before(backups.first(), plan.details.fingerprint_before()?)?;
     let made_by_rollback = |key: &ObjectKey| context.unchanged && is_kept(plan, &earlier, key);
     let meant = |key: &ObjectKey| follow::is_meant(&plan.details, key);
     let mut repaired = repair::begin(
@@ -139,7 +139,6 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         rescue::conflicting(source, client, sequence, &recorded, &live, &conflicts).await?;
     rescued.extend(beside);
     locked.extend(targets.iter().map(|t| t.live.oid));
-    let expected = plan.details.fingerprint_before()?;
     let accept = context.options.accept_drift;
     repair::finish(client, &mut repaired, schema.as_ref(), expected, accept).await?;
     // Identities that came back with their columns have their sequences only now.

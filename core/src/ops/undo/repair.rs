@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::ident::{Digest, TableName};
-use crate::ops::stored_catalog;
+use crate::ops::{former, stored_catalog};
 use crate::pg::session::Client;
 use crate::pg::{catalog, transaction};
 use crate::schema::repair::{self, MissingColumn};
@@ -26,10 +26,11 @@ pub struct Repaired {
     late: Vec<String>,
 }
 
-/// The schema that was there before the rollback.
-pub fn before(snapshot: Option<&Verified>) -> Result<Option<Catalog>> {
+/// The schema that was there before the rollback, and its fingerprint, recorded as `expected`.
+pub fn before(snapshot: Option<&Verified>, expected: Digest) -> Result<(Option<Catalog>, Digest)> {
     let stored = snapshot.map(|s| &s.details()["purpose"]["catalog"]);
-    stored.map(stored_catalog::from_json).transpose()
+    let recorded = stored.map(stored_catalog::from_json).transpose()?;
+    Ok(former::snapshot(recorded, expected))
 }
 
 /// Makes again what is missing, as far as rows need it; constraints, indexes and triggers wait
