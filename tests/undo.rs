@@ -25,6 +25,9 @@ mod definitions;
 // DELETE, UPDATE, TRUNCATE and what foreign keys and triggers make of them.
 mod rows;
 
+// What no plan foretells: kept all the same, or nothing happens.
+mod guard;
+
 // Rows that somebody wrote between the rollback and its undo.
 mod since;
 

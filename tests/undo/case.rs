@@ -87,6 +87,12 @@ impl Case {
         self.try_back_with(&[])
     }
 
+    /// The same where what is there was not all made by migrations.
+    #[track_caller]
+    pub fn try_back_accepting_drift(&self) -> Output {
+        self.try_back_with(&["--accept-drift"])
+    }
+
     fn try_back_with(&self, more: &[&str]) -> Output {
         let held = Held::now(&self.sandbox);
         let database = self.sandbox.database.as_str();

@@ -67,17 +67,21 @@ pub enum PartRole {
     Effects,
     /// Rows as the rollback left them, as text.
     Left,
+    /// Keys of the rows that were there when the rollback was done, as text: a row with another key
+    /// was written since.
+    Present,
 }
 
 impl PartRole {
     /// All roles.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Rows,
         Self::Values,
         Self::Changed,
         Self::Keys,
         Self::Effects,
         Self::Left,
+        Self::Present,
     ];
 
     /// The word in `private.json`.
@@ -89,6 +93,7 @@ impl PartRole {
             Self::Keys => "keys",
             Self::Effects => "effects",
             Self::Left => "left",
+            Self::Present => "present",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A rollback as data: what will run, what it reaches, what it discards, what will be kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ident::{Digest, Revision, TableName};
 use crate::model::lock::Lock;
@@ -90,6 +90,18 @@ pub struct Capture {
     pub tables: Vec<Oid>,
     /// True when code that can't be read may change any table: then all are listed.
     pub everything: bool,
+}
+
+impl Capture {
+    /// The tables, and those whose definition changes: a TRUNCATE that reaches one of these by what a
+    /// script has just added to it would look like any other rewriting.
+    pub fn watched(&self, coverage: &BTreeMap<Oid, Coverage>) -> BTreeSet<Oid> {
+        let redefined = coverage
+            .iter()
+            .filter(|(_, c)| c.redefined && c.fate != Fate::Dropped);
+        let redefined = redefined.map(|(oid, _)| *oid);
+        self.tables.iter().copied().chain(redefined).collect()
+    }
 }
 
 /// Everything that a rollback will do.

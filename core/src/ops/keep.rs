@@ -2,7 +2,7 @@
 //! and the lock, rows that the scripts changed, and values as the scripts left them. All of it
 //! goes into a second backup that continues the snapshot, durable before COMMIT.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::model::backup::{BackupFacts, Part, PartColumn, PartRole};
@@ -288,6 +288,37 @@ impl<'a> Continuation<'a> {
         };
         let query = format!("SELECT {names} FROM {}", net::table(oid));
         self.keep(&part, query).await?;
+        Ok(())
+    }
+
+    /// Keeps the keys of the rows of `tables` as the scripts leave them, as text: only those tell, when
+    /// the scripts of the way there run again, which rows were written since. Who touched a row last
+    /// doesn't.
+    pub async fn present(&mut self, after: &World, tables: &BTreeSet<Oid>) -> Result<()> {
+        let relations = tables.iter().filter_map(|oid| after.relations.get(oid));
+        for relation in relations.filter(|r| r.kind == RelationKind::Table) {
+            let Some(key) = relation.keys.first() else {
+                continue;
+            };
+            let text = |name: &String| PartColumn {
+                name: name.clone(),
+                type_name: "text".to_owned(),
+            };
+            let part = Part {
+                table: relation.name.clone(),
+                role: PartRole::Present,
+                columns: key.iter().map(text).collect(),
+                key: Vec::new(),
+            };
+            let keys = key.iter().map(|name| quote::ident(name));
+            let keys: Vec<String> = keys.map(|k| format!("{k}::pg_catalog.text")).collect();
+            let query = format!(
+                "SELECT {} FROM ONLY {}",
+                keys.join(", "),
+                quote::table(&relation.name)
+            );
+            self.keep(&part, query).await?;
+        }
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! `rollback to`: back to an earlier revision, with everything kept that this destroys.
 
+mod again;
 mod apply;
 mod attempt;
 mod graded;

@@ -29,10 +29,27 @@ const SETTINGS: &str = "SET search_path = '' SET row_security = off SET TimeZone
     SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET extra_float_digits = 3 \
     SET bytea_output = 'hex'";
 
+/// What was recorded of a table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Rows that came.
+    pub inserted: i64,
+    /// Rows that changed.
+    pub updated: i64,
+    /// Rows that went, but for those of a TRUNCATE.
+    pub deleted: i64,
+    /// It was emptied at once.
+    pub truncated: bool,
+    /// Its triggers are just those that were installed: nobody switched them off for a while.
+    pub intact: bool,
+}
+
 /// The tables that are watched, and the shapes that they have had since.
 #[derive(Debug, Default)]
 pub struct Captured {
     tables: BTreeMap<Oid, Watched>,
+    /// The triggers of each table, as they were installed.
+    triggers: BTreeMap<Oid, String>,
 }
 
 #[derive(Debug)]
@@ -83,6 +100,7 @@ impl Captured {
                 },
             );
         }
+        captured.triggers = captured.triggers_now(client).await?;
         Ok(captured)
     }
 
@@ -113,23 +131,64 @@ impl Captured {
         Ok(())
     }
 
-    /// The watched tables that are there and whose triggers are not as they were installed: what
-    /// happened to their rows was not all recorded.
-    pub async fn blinded(&self, client: &Client) -> Result<Vec<String>> {
+    /// The triggers of the watched tables that are there. A row of the server's catalog that was
+    /// changed, even if back again, stands elsewhere.
+    async fn triggers_now(&self, client: &Client) -> Result<BTreeMap<Oid, String>> {
         let oids: Vec<Oid> = self.tables.keys().copied().collect();
         let rows = client
             .query(
-                "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) \
-                 FROM pg_catalog.pg_class c \
-                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE c.oid = ANY ($1) AND 2 > (SELECT pg_catalog.count(*) \
-                 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid \
-                 AND t.tgname LIKE $2 AND t.tgenabled = 'A')",
+                "SELECT c.oid, coalesce((SELECT pg_catalog.string_agg( \
+                   pg_catalog.concat_ws(' ', t.oid, t.ctid, t.xmin, t.tgenabled), ',' ORDER BY t.oid) \
+                 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname LIKE $2), '') \
+                 FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1)",
                 &[&oids, &format!("{TRIGGER}%")],
             )
             .await
             .pg("could not look for capture triggers")?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// What was recorded of each watched table that is there. To be asked before [`remove`](Self::remove).
+    pub async fn recorded(&self, client: &Client) -> Result<BTreeMap<Oid, Recorded>> {
+        let triggers = self.triggers_now(client).await?;
+        let mut recorded: BTreeMap<Oid, Recorded> = BTreeMap::new();
+        for oid in triggers.keys() {
+            let intact = triggers.get(oid) == self.triggers.get(oid);
+            let known = Recorded {
+                intact,
+                ..Recorded::default()
+            };
+            recorded.insert(*oid, known);
+        }
+        let shapes = self
+            .tables
+            .iter()
+            .filter(|(oid, _)| recorded.contains_key(*oid));
+        let counts: Vec<String> = shapes
+            .flat_map(|(oid, watched)| (0..watched.shapes.len()).map(move |g| (*oid, g)))
+            .map(|(oid, generation)| {
+                format!(
+                    "SELECT {oid}::pg_catalog.oid, op, pg_catalog.count(*) FROM {} GROUP BY op",
+                    effects(oid, generation)
+                )
+            })
+            .collect();
+        for some in counts.chunks(100) {
+            let rows = client.query(&some.join(" UNION ALL "), &[]).await;
+            for row in rows.pg("could not count what was recorded")? {
+                let Some(known) = recorded.get_mut(&row.get::<_, Oid>(0)) else {
+                    continue;
+                };
+                let (op, count): (i8, i64) = (row.get(1), row.get(2));
+                match u8::try_from(op).unwrap_or_default() {
+                    b'I' => known.inserted += count,
+                    b'U' => known.updated += count,
+                    b'D' => known.deleted += count,
+                    _ => known.truncated = true,
+                }
+            }
+        }
+        Ok(recorded)
     }
 
     /// Takes the triggers away. What was recorded stays until the transaction or session ends.
@@ -173,7 +232,7 @@ impl Captured {
         numbers.dedup();
         let (recorded, truncated_at) = {
             let marks: Vec<String> = (0..watched.shapes.len())
-                .map(|g| format!("SELECT seq, op FROM {}", effects(oid, g)))
+                .map(|g| format!("SELECT seq, op FROM {} WHERE op <> 'M'", effects(oid, g)))
                 .collect();
             let sql = format!(
                 "SELECT pg_catalog.count(*), \
@@ -236,8 +295,10 @@ fn recorder(oid: Oid, generation: usize, shape: &[Column], saved_whole: bool) ->
     let truncate = if saved_whole {
         format!("INSERT INTO {table} (op) VALUES ('T');")
     } else {
+        // That it happened is marked: of no rows nothing else would remain.
         format!(
-            "EXECUTE pg_catalog.format('INSERT INTO {table} (op{old}) SELECT ''D''{selected} \
+            "INSERT INTO {table} (op) VALUES ('M'); \
+             EXECUTE pg_catalog.format('INSERT INTO {table} (op{old}) SELECT ''X''{selected} \
              FROM ONLY %I.%I AS t', TG_TABLE_SCHEMA, TG_TABLE_NAME);",
             selected = values("t").replace('\'', "''").replace('%', "%%"),
         )
@@ -295,7 +356,12 @@ fn halves(oid: Oid, shapes: &[Vec<Column>], numbers: &[i16], truncated_at: i64) 
         )
     };
     let halves: Vec<String> = (0..shapes.len())
-        .flat_map(|g| [half(g, 'o', 0, "'U', 'D'"), half(g, 'n', 1, "'U', 'I'")])
+        .flat_map(|g| {
+            [
+                half(g, 'o', 0, "'U', 'D', 'X'"),
+                half(g, 'n', 1, "'U', 'I'"),
+            ]
+        })
         .collect();
     halves.join(" UNION ALL ")
 }

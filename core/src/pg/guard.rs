@@ -1,89 +1,21 @@
 //! What really happened in a transaction, by signs that no script can avoid leaving.
+//!
+//! A rollback and an undo are guarded alike: signs are read before anything of ours can fire code,
+//! after the scripts, and once more after the last statement that may. What the server counted of a
+//! table must be what was recorded of it.
 
-use std::collections::BTreeMap;
+mod marks;
+mod rows;
 
-use tokio_postgres::Client;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::Result;
 use crate::model::plan::{Coverage, Extent, Fate};
-use crate::model::relation::{Oid, RelationKind, World};
-use crate::pg::error::PgContext as _;
-use crate::pg::ledger;
+use crate::model::relation::{Oid, Relation, RelationKind, World};
+use crate::pg::capture::Recorded;
+use crate::pg::event_triggers::EventTrigger;
 
-/// The signs of each table that stores rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Marks {
-    tables: BTreeMap<Oid, Mark>,
-    /// Pieces of large objects changed and removed by this transaction so far.
-    large_objects: i64,
-    /// The labels of enum types: type and name, by what stays when a label is renamed.
-    labels: BTreeMap<Oid, (Oid, String)>,
-    /// The signs of ledger and journal.
-    ours: BTreeMap<Oid, Mark>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Mark {
-    /// The file that holds the rows: TRUNCATE and rewrites change it.
-    file: u32,
-    /// Rows inserted, updated and deleted by this transaction so far.
-    written: i64,
-}
-
-/// Reads the signs. Counts are the transaction's own, cascades and triggers included.
-pub async fn marks(client: &Client) -> Result<Marks> {
-    let rows = client
-        .query(
-            "SELECT oid, relfilenode, \
-             pg_catalog.pg_stat_get_xact_tuples_inserted(oid) \
-             + pg_catalog.pg_stat_get_xact_tuples_updated(oid) \
-             + pg_catalog.pg_stat_get_xact_tuples_deleted(oid) \
-             , relnamespace IN (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = $1) \
-             FROM pg_catalog.pg_class WHERE relkind = 'r' AND relpersistence <> 't'",
-            &[&ledger::SCHEMA],
-        )
-        .await
-        .pg("could not read what the transaction has done")?;
-    let mut tables = BTreeMap::new();
-    let mut ours = BTreeMap::new();
-    for row in &rows {
-        let mark = Mark {
-            file: row.get(1),
-            written: row.get(2),
-        };
-        let of = if row.get(3) { &mut ours } else { &mut tables };
-        of.insert(row.get(0), mark);
-    }
-    let row = client
-        .query_one(
-            "SELECT pg_catalog.sum(pg_catalog.pg_stat_get_xact_tuples_updated(oid) \
-             + pg_catalog.pg_stat_get_xact_tuples_deleted(oid))::bigint \
-             FROM pg_catalog.pg_class WHERE oid IN \
-             ('pg_catalog.pg_largeobject'::pg_catalog.regclass, \
-             'pg_catalog.pg_largeobject_metadata'::pg_catalog.regclass)",
-            &[],
-        )
-        .await
-        .pg("could not read what the transaction has done to large objects")?;
-    Ok(Marks {
-        tables,
-        large_objects: row.get(0),
-        labels: labels(client).await?,
-        ours,
-    })
-}
-
-async fn labels(client: &Client) -> Result<BTreeMap<Oid, (Oid, String)>> {
-    let rows = client
-        .query(
-            "SELECT oid, enumtypid, enumlabel::text FROM pg_catalog.pg_enum",
-            &[],
-        )
-        .await
-        .pg("could not read the labels of enum types")?;
-    let label = |row: &tokio_postgres::Row| (row.get(0), (row.get(1), row.get(2)));
-    Ok(rows.iter().map(label).collect())
-}
+pub use marks::{Marks, Written, counting, marks};
+pub use rows::{Counted, Look, begin_look, count};
 
 /// One state of the database within the transaction.
 #[derive(Debug, Clone, Copy)]
@@ -94,83 +26,209 @@ pub struct State<'a> {
     pub marks: &'a Marks,
 }
 
+/// What was foretold, and what was seen.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// What is saved of each table.
+    pub coverage: &'a BTreeMap<Oid, Coverage>,
+    /// What was recorded of each table that is watched.
+    pub recorded: &'a BTreeMap<Oid, Recorded>,
+    /// What a look at the rows of a table came to.
+    pub counted: &'a BTreeMap<Oid, Counted>,
+    /// What fires when anything is defined.
+    pub event_triggers: &'a [EventTrigger],
+}
+
+/// What happened beside what was announced, saved and recorded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surplus {
+    /// In words, each about one table.
+    pub what: Vec<String>,
+    /// Tables of which the server counted other changes than were recorded. What an exception block
+    /// took back is counted too: only a look at the rows can tell.
+    pub unexplained: Vec<Oid>,
+}
+
 /// Everything that happened between `before` and `after` to tables, rows or columns that are
-/// neither saved (`coverage`) nor watched (`captured`). Nothing, if all went as announced.
-pub fn surplus(
-    before: State<'_>,
-    after: State<'_>,
-    coverage: &BTreeMap<Oid, Coverage>,
-    captured: &[Oid],
-) -> Vec<String> {
-    let mut surplus = Vec::new();
-    if before.marks.large_objects != after.marks.large_objects {
-        surplus.push("large objects were changed or removed".to_owned());
+/// neither saved nor watched. Nothing, if all went as announced.
+pub fn surplus(before: State<'_>, after: State<'_>, known: Known<'_>) -> Surplus {
+    let mut surplus = Surplus::default();
+    if !before.marks.same_ours(after.marks) {
+        let what = "the ledger or the journal was changed".to_owned();
+        surplus.what.push(what);
     }
-    if before.marks.ours != after.marks.ours {
-        surplus.push("the ledger or the journal was changed".to_owned());
-    }
-    let renamed: Vec<Oid> = before
-        .marks
-        .labels
-        .iter()
-        .filter(|(oid, was)| after.marks.labels.get(oid).is_some_and(|is| is != *was))
-        .map(|(_, was)| was.0)
-        .collect();
+    surplus.what.extend(outside(before, after));
+    let renamed = before.marks.renamed_labels(after.marks);
     let tables = before.world.relations.values();
     for relation in tables.filter(|r| r.kind == RelationKind::Table) {
-        let covered = coverage.get(&relation.oid);
-        let full = covered.is_some_and(|c| c.extent == Extent::Full);
+        let covered = known.coverage.get(&relation.oid);
         let Some(now) = after.world.relations.get(&relation.oid) else {
+            let full = covered.is_some_and(|c| c.extent == Extent::Full);
             if !covered.is_some_and(|c| full || c.fate == Fate::Dropped) {
-                surplus.push(format!("{} was dropped", relation.name));
+                surplus.what.push(format!("{} was dropped", relation.name));
             }
             continue;
         };
-        for column in relation.columns.iter().filter(|c| !c.generated) {
-            let still = now.columns.iter().find(|c| c.number == column.number);
-            let expected = |list: fn(&Coverage) -> &Vec<String>| {
-                full || covered.is_some_and(|c| list(c).contains(&column.name))
-            };
-            match still {
-                None if !expected(|c| &c.dropped) => {
-                    surplus.push(format!("{}.{} was dropped", relation.name, column.name));
-                }
-                Some(c) if !c.same_type(column) && !expected(|c| &c.retyped) => {
-                    surplus.push(format!(
-                        "the type of {}.{} was changed",
-                        relation.name, column.name
-                    ));
-                }
-                _ => {}
-            }
-        }
-        let (was, is) = (
-            before.marks.tables.get(&relation.oid),
-            after.marks.tables.get(&relation.oid),
-        );
-        let (Some(was), Some(is)) = (was, is) else {
-            continue;
-        };
-        let redefined = covered.is_some_and(|c| c.redefined);
-        if was.file != is.file && !full && !redefined {
-            surplus.push(format!("{} was truncated or rewritten", relation.name));
-        }
+        surplus.what.extend(columns(relation, now, covered));
+        let wrote = before.marks.written(after.marks, relation.oid);
         // Changed rows are recorded as text, with the labels of that moment.
         let renamed = relation
             .columns
             .iter()
-            .filter(|c| was.written != is.written && renamed.contains(&c.type_oid));
-        surplus.extend(renamed.map(|c| {
+            .filter(|c| wrote.any() && renamed.contains(&c.type_oid));
+        surplus.what.extend(renamed.map(|c| {
             format!(
                 "rows of {} were changed and labels of {} renamed, so that the rows could not be \
                  read again",
                 relation.name, c.type_name
             )
         }));
-        // A table that was to go and is still there, with other rows, was not followed.
-        if was.written != is.written && !captured.contains(&relation.oid) {
-            surplus.push(format!("rows of {} were changed", relation.name));
-        }
+        rows_of(relation, before, after, known, &mut surplus);
     }
     surplus
+}
+
+/// What happened between `before` and `after` to rows of tables that are not `expected` to change: it
+/// is all that may be left when the scripts, and what was put back, have been looked at.
+pub fn beside(
+    before: State<'_>,
+    after: State<'_>,
+    expected: &BTreeSet<Oid>,
+    event_triggers: &[EventTrigger],
+) -> Vec<String> {
+    let mut surplus = Surplus {
+        what: outside(before, after),
+        ..Surplus::default()
+    };
+    let known = Known {
+        coverage: &BTreeMap::new(),
+        recorded: &BTreeMap::new(),
+        counted: &BTreeMap::new(),
+        event_triggers,
+    };
+    let tables = before.world.relations.values();
+    for relation in tables.filter(|r| r.kind == RelationKind::Table) {
+        if !expected.contains(&relation.oid) {
+            rows_of(relation, before, after, known, &mut surplus);
+        }
+    }
+    surplus.what
+}
+
+/// What no table's rows show.
+fn outside(before: State<'_>, after: State<'_>) -> Vec<String> {
+    let mut what = Vec::new();
+    if before.marks.large_objects() != after.marks.large_objects() {
+        what.push("large objects were changed or removed".to_owned());
+    }
+    for oid in after.marks.foreign().difference(before.marks.foreign()) {
+        let tables = [after.world, before.world].into_iter();
+        let name = tables.filter_map(|world| world.relations.get(oid)).next();
+        let name = name.map_or_else(|| "a foreign table".to_owned(), |r| r.name.to_string());
+        what.push(format!(
+            "rows of {name} were changed, which are in another place and can't be put back"
+        ));
+    }
+    if !after.marks.counts() {
+        what.push("the server was told to count no more (track_counts)".to_owned());
+    }
+    what
+}
+
+/// What happened to the columns of `relation` beside what is saved.
+fn columns(relation: &Relation, now: &Relation, covered: Option<&Coverage>) -> Vec<String> {
+    let full = covered.is_some_and(|c| c.extent == Extent::Full);
+    let mut what = Vec::new();
+    for column in relation.columns.iter().filter(|c| !c.generated) {
+        let still = now.columns.iter().find(|c| c.number == column.number);
+        let expected = |list: fn(&Coverage) -> &Vec<String>| {
+            full || covered.is_some_and(|c| list(c).contains(&column.name))
+        };
+        match still {
+            None if !expected(|c| &c.dropped) => {
+                what.push(format!("{}.{} was dropped", relation.name, column.name));
+            }
+            Some(c) if !c.same_type(column) && !expected(|c| &c.retyped) => {
+                what.push(format!(
+                    "the type of {}.{} was changed",
+                    relation.name, column.name
+                ));
+            }
+            _ => {}
+        }
+    }
+    what
+}
+
+/// What happened to the rows of `relation` beside what was recorded.
+fn rows_of(
+    relation: &Relation,
+    before: State<'_>,
+    after: State<'_>,
+    known: Known<'_>,
+    surplus: &mut Surplus,
+) {
+    let oid = relation.oid;
+    let covered = known.coverage.get(&oid);
+    let full = covered.is_some_and(|c| c.extent == Extent::Full);
+    let wrote = before.marks.written(after.marks, oid);
+    let another_file = before.marks.another_file(after.marks, oid);
+    let Some(recorded) = known.recorded.get(&oid) else {
+        if another_file && !full {
+            let what = format!("{} was truncated or rewritten", relation.name);
+            surplus.what.push(what);
+        }
+        // A table that was to go and is still there, with other rows, was not followed.
+        if wrote.any() && !(wrote.only_inserted() && logs(relation, known.event_triggers)) {
+            surplus.what.push(format!(
+                "rows of {} were changed{}",
+                relation.name,
+                perhaps(known.event_triggers)
+            ));
+        }
+        return;
+    };
+    if !recorded.intact {
+        surplus.what.push(format!(
+            "what happened to rows of {} could not be watched",
+            relation.name
+        ));
+        return;
+    }
+    // TRUNCATE was recorded, and sets the counts back; all else that makes another file keeps the
+    // rows, and needs a definition to be changed that was foretold.
+    let foretold = full || recorded.truncated || covered.is_some_and(|c| c.redefined);
+    if another_file && !foretold {
+        let what = format!("{} was rewritten", relation.name);
+        surplus.what.push(what);
+    }
+    if recorded.truncated || wrote.is(recorded) {
+        return;
+    }
+    match known.counted.get(&oid) {
+        None => surplus.unexplained.push(oid),
+        Some(counted) if counted.agrees(recorded, another_file) => {}
+        Some(_) => surplus.what.push(format!(
+            "rows of {} were changed by something that no trigger sees",
+            relation.name
+        )),
+    }
+}
+
+/// True where an event trigger names the table: what it notes there is no loss.
+fn logs(relation: &Relation, event_triggers: &[EventTrigger]) -> bool {
+    event_triggers
+        .iter()
+        .any(|trigger| trigger.mentions(&relation.name.name))
+}
+
+fn perhaps(event_triggers: &[EventTrigger]) -> String {
+    if event_triggers.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = event_triggers.iter().map(|t| t.name.as_str()).collect();
+    format!(
+        " (perhaps by the event trigger {}, which fires whenever something is defined)",
+        names.join(" or ")
+    )
 }

@@ -10,6 +10,7 @@ mod conninfo;
 pub mod copy;
 pub mod dump;
 pub mod error;
+pub mod event_triggers;
 pub mod extent;
 pub mod feed;
 pub mod foreign;

@@ -40,9 +40,10 @@ pub async fn begin(client: &Client, settings: Settings<'_>) -> Result<()> {
     let sql = format!(
         "{ENTRY_SETTINGS}; SET LOCAL standard_conforming_strings = {strings}; \
          SET LOCAL lock_timeout = 0; SET LOCAL default_tablespace = ''; SET LOCAL default_table_access_method = heap; \
-         SET LOCAL escape_string_warning = off; SET LOCAL client_min_messages = warning; \
+         SET LOCAL client_min_messages = warning; \
          SELECT pg_catalog.set_config(name, value, true) \
-         FROM (VALUES ('restrict_nonsystem_relation_kind', ''), ('jit', 'off')) \
+         FROM (VALUES ('restrict_nonsystem_relation_kind', ''), ('jit', 'off'), \
+                      ('escape_string_warning', 'off')) \
               AS wanted (name, value) \
          WHERE EXISTS (SELECT FROM pg_catalog.pg_settings AS known \
                        WHERE known.name OPERATOR(pg_catalog.=) wanted.name)"

@@ -1,5 +1,7 @@
 //! Carrying a rollback out: snapshot, then one transaction, tried again when locks aren't had.
 
+use std::cell::RefCell;
+
 use serde_json::json;
 
 use crate::error::{Error, Result};
@@ -120,6 +122,7 @@ async fn carry_out(
         taken: taken.as_ref(),
         snapshot: snapshot.as_ref(),
         purpose,
+        look_at: RefCell::default(),
     };
     let outcome = Box::pin(tries(&mut locked, &context)).await;
     match outcome {
@@ -135,8 +138,11 @@ async fn carry_out(
 async fn tries(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {
     let mut number = 1;
     loop {
+        let looked_at = context.look_at.borrow().len();
         match attempt(locked, context).await {
             Ok(outcome) => return Ok(outcome),
+            // Something is to be looked at that wasn't yet.
+            Err(_) if context.look_at.borrow().len() > looked_at => {}
             Err(error) if retry::again(&error, number) => {
                 retry::pause(&error, number, context.ctx.observer.as_ref()).await;
                 number += 1;

@@ -1,5 +1,8 @@
 //! One try of the transaction that rolls back: locks, re-capture, scripts, guard, ledger, COMMIT.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::ident::TableName;
 use crate::model::consent::Consent;
@@ -9,6 +12,7 @@ use crate::model::relation::{Oid, Relation, World};
 use crate::ops::context::Context;
 use crate::ops::keep::Continuation;
 use crate::ops::provisional::{self, Provisional};
+use crate::ops::rollback::again;
 use crate::ops::rollback::apply::{Options, Outcome};
 use crate::ops::rollback::plan::Planned;
 use crate::ops::rollback::record::{entry_record, write_ledger};
@@ -16,13 +20,14 @@ use crate::ops::run_scripts;
 use crate::ops::snapshot::{Purpose, Taken};
 use crate::ops::stored_catalog;
 use crate::pg::capture::Captured;
-use crate::pg::guard::{self, State};
+use crate::pg::guard::{self, Known, Look, Marks, State};
 use crate::pg::lock::Locked;
 use crate::pg::record::{Details, SequenceRecord, TableRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::{
-    catalog, inspect, lock_room, matviews, reconcile, retry, seeds, session, transaction,
+    catalog, event_triggers, inspect, lock_room, matviews, reconcile, retry, seeds, session,
+    transaction,
 };
 use crate::schema;
 
@@ -44,6 +49,8 @@ pub struct Attempt<'a> {
     pub snapshot: Option<&'a Provisional>,
     /// What a second backup would be for.
     pub purpose: Purpose,
+    /// Tables whose rows are to be looked at, since an earlier try left something unexplained.
+    pub look_at: RefCell<BTreeSet<Oid>>,
 }
 
 /// Tries once. On failure the transaction is rolled back.
@@ -79,6 +86,9 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     let observer = ctx.observer.as_ref();
     transaction::begin(client, ctx.lock_timeout, ctx.statement_timeout).await?;
     transaction::ours(client).await?;
+    guard::counting(client).await?;
+    // Before anything of ours can fire code.
+    let begun = guard::marks(client).await?;
     observer.observe(Event::Phase(Phase::TableLocks));
     lock_tables(client, planned).await?;
     let path = planned.analysis.world.search_path.clone();
@@ -93,6 +103,8 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     // Read under the locks: inserts of others can't take numbers any more.
     let sequences_before = positions(client).await?;
     let populated = matviews::populated(client).await?;
+    let look_at = context.look_at.borrow().clone();
+    let look = guard::begin_look(client, &before, look_at).await?;
     let mut captured = watch(client, planned, &before).await?;
     let marks = guard::marks(client).await?;
 
@@ -106,18 +118,19 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     observer.observe(Event::Phase(Phase::Guard));
     transaction::ours(client).await?;
     let after_marks = guard::marks(client).await?;
-    let after = inspect::world(client, path).await?;
-    let (was, is) = (
-        State {
+    let after = inspect::world(client, path.clone()).await?;
+    let scripts = Guarded {
+        was: State {
             world: &before,
             marks: &marks,
         },
-        State {
+        is: State {
             world: &after,
             marks: &after_marks,
         },
-    );
-    guard_effects(client, context, was, is, &captured).await?;
+        look: &look,
+    };
+    guard_effects(client, context, scripts, &captured).await?;
     let tables = kept
         .aftermath(
             &before,
@@ -127,6 +140,10 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
             context.taken,
         )
         .await?;
+    if context.taken.is_some() {
+        let touched = again::touched(client, &planned.entries, &before, &after).await?;
+        kept.present(&after, &touched).await?;
+    }
     room_for_undo(client, context, &before, &tables).await?;
     let now = catalog::read(client).await?;
     let drift = check_fingerprint(context, client, &now).await?;
@@ -156,6 +173,9 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     let continued = second.as_ref().map(|s| s.facts().clone());
     let backups: Vec<_> = first.into_iter().chain(continued).collect();
     write_ledger(client, context, &backups, &details).await?;
+    let last = last_marks(client).await?;
+    let ours = [(&before, &begun, &marks), (&after, &after_marks, &last)];
+    guard_ours(client, context, ours).await?;
 
     Ok(Ready {
         outcome: Outcome {
@@ -169,28 +189,81 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     })
 }
 
-/// What happened must lie within what was announced and saved. Takes the capture triggers away.
+/// The scripts' part of the transaction.
+struct Guarded<'a> {
+    was: State<'a>,
+    is: State<'a>,
+    look: &'a Look,
+}
+
+/// What the scripts did must lie within what was announced and saved. Takes the capture triggers
+/// away.
 async fn guard_effects(
     client: &Client,
     context: &Attempt<'_>,
-    was: State<'_>,
-    is: State<'_>,
+    scripts: Guarded<'_>,
     captured: &Captured,
 ) -> Result<()> {
-    let blinded = captured.blinded(client).await?;
+    let recorded = captured.recorded(client).await?;
+    let counted = guard::count(client, scripts.look, scripts.is.world).await?;
+    let event_triggers = event_triggers::enabled(client).await?;
     captured.remove(client).await?;
-    let watched: Vec<Oid> = captured.tables().collect();
-    let mut surplus = guard::surplus(was, is, &context.planned.plan.coverage, &watched);
-    let unseen = |table| format!("what happened to rows of {table} could not be watched");
-    surplus.extend(blinded.into_iter().map(unseen));
-    if surplus.is_empty() || context.taken.is_none() {
+    let known = Known {
+        coverage: &context.planned.plan.coverage,
+        recorded: &recorded,
+        counted: &counted,
+        event_triggers: &event_triggers,
+    };
+    let surplus = guard::surplus(scripts.was, scripts.is, known);
+    if context.taken.is_none() {
         return Ok(());
     }
-    Err(Error::refused(format!(
-        "the scripts did more than was announced and saved: {}",
-        surplus.join("; ")
-    ))
-    .hint("the transaction was rolled back"))
+    if surplus.what.is_empty() && !surplus.unexplained.is_empty() {
+        context.look_at.borrow_mut().extend(surplus.unexplained);
+        return Err(Error::failed(
+            "what the server counted is not what was recorded",
+        ));
+    }
+    refuse(
+        "the scripts did more than was announced and saved",
+        &surplus.what,
+    )
+}
+
+/// The signs after the last statement of ours that may fire code.
+async fn last_marks(client: &Client) -> Result<Marks> {
+    session::settle(client).await?;
+    guard::marks(client).await
+}
+
+/// Beside the scripts nothing may have happened: what we define fires event triggers, too. Each part
+/// is the tables, the signs before and the signs after.
+async fn guard_ours(
+    client: &Client,
+    context: &Attempt<'_>,
+    parts: [(&World, &Marks, &Marks); 2],
+) -> Result<()> {
+    if context.taken.is_none() {
+        return Ok(());
+    }
+    let event_triggers = event_triggers::enabled(client).await?;
+    let mut surplus = Vec::new();
+    for (world, first, last) in parts {
+        let [was, is] = [first, last].map(|marks| State { world, marks });
+        surplus.extend(guard::beside(was, is, &BTreeSet::new(), &event_triggers));
+    }
+    refuse(
+        "something beside the scripts changes rows that are not saved",
+        &surplus,
+    )
+}
+
+fn refuse(what: &str, surplus: &[String]) -> Result<()> {
+    if surplus.is_empty() {
+        return Ok(());
+    }
+    Err(Error::refused(format!("{what}: {}", surplus.join("; ")))
+        .hint("the transaction was rolled back"))
 }
 
 /// The undo must fit into the server's table of locks: it locks what this transaction has locked,
@@ -275,10 +348,8 @@ fn same_structure(planned: &World, now: &World) -> Result<()> {
 }
 
 async fn watch(client: &Client, planned: &Planned, world: &World) -> Result<Captured> {
-    let tables: Vec<(&Relation, bool)> = planned
-        .plan
-        .capture
-        .tables
+    let tables = planned.plan.capture.watched(&planned.plan.coverage);
+    let tables: Vec<(&Relation, bool)> = tables
         .iter()
         .filter_map(|oid| {
             let whole = planned.plan.coverage.get(oid);

@@ -5,6 +5,8 @@
 //! built in a transaction. Then nothing of the scripts is kept, and the definitions come back
 //! from the snapshot instead.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::model::event::{Event, Phase};
 use crate::model::relation::{Oid, Relation, RelationKind, World};
@@ -12,10 +14,10 @@ use crate::ops::context::Context;
 use crate::ops::run_scripts;
 use crate::ops::undo::plan::UndoPlan;
 use crate::pg::capture::Captured;
-use crate::pg::guard::{self, State};
+use crate::pg::guard::{self, Known, State};
 use crate::pg::record::TableRecord;
 use crate::pg::session::Client;
-use crate::pg::{extent, inspect, retry, session, transaction};
+use crate::pg::{event_triggers, extent, inspect, retry, session, transaction};
 
 /// Runs the scripts of `plan` with capture triggers on the tables `watched`. `None`: the scripts
 /// could not run on what is there, and nothing of them is kept.
@@ -26,13 +28,30 @@ pub async fn apply(
     earlier: &World,
     watched: &[Oid],
 ) -> Result<Option<Captured>> {
-    transaction::savepoint(client).await?;
-    let error = match run(ctx, client, plan, earlier, watched).await {
-        Ok(captured) => {
-            transaction::ours(client).await?;
-            return Ok(Some(captured));
+    let mut look_at = BTreeSet::new();
+    let error = loop {
+        transaction::savepoint(client).await?;
+        let run = Run {
+            ctx,
+            plan,
+            earlier,
+            watched,
+            look_at: &look_at,
+        };
+        match run.scripts(client).await {
+            Ok(Ran::Explained(captured)) => {
+                transaction::ours(client).await?;
+                return Ok(Some(captured));
+            }
+            Ok(Ran::Unexplained(tables)) => {
+                look_at.extend(tables);
+                if !transaction::back_to_savepoint(client).await {
+                    return Err(Error::failed("could not take the scripts back"));
+                }
+                transaction::ours(client).await?;
+            }
+            Err(error) => break error,
         }
-        Err(error) => error,
     };
     if retry::is_lock(&error)
         || retry::is_cancelled(&error)
@@ -85,56 +104,88 @@ fn reason(error: &Error) -> String {
     reason
 }
 
-async fn run(
-    ctx: &Context,
-    client: &Client,
-    plan: &UndoPlan,
-    earlier: &World,
-    watched: &[Oid],
-) -> Result<Captured> {
-    let tables: Vec<(&Relation, bool)> = watched
-        .iter()
-        .filter(|oid| !plan.drops(**oid))
-        .filter_map(|oid| Some((earlier.relations.get(oid)?, false)))
-        .collect();
-    let mut captured = Captured::install(client, &tables).await?;
-    let marks = guard::marks(client).await?;
+/// What came of the scripts.
+enum Ran {
+    /// All that they did was recorded.
+    Explained(Captured),
+    /// Of these tables the server counted something else; a look at their rows will tell.
+    Unexplained(Vec<Oid>),
+}
 
-    ctx.observer.observe(Event::Phase(Phase::Scripts));
-    for (step, statements) in plan.steps.iter().zip(&plan.analysis.statements) {
-        run_scripts::run(ctx, client, step, statements, &mut captured, false).await?;
-    }
+/// One run of the scripts.
+struct Run<'a> {
+    ctx: &'a Context,
+    plan: &'a UndoPlan,
+    earlier: &'a World,
+    watched: &'a [Oid],
+    /// Tables whose rows are to be looked at.
+    look_at: &'a BTreeSet<Oid>,
+}
 
-    // What was deferred to the end belongs to the scripts; rows put back may come in any order.
-    session::settle(client).await?;
-    transaction::defer(client).await?;
-    ctx.observer.observe(Event::Phase(Phase::Guard));
-    transaction::ours(client).await?;
-    captured.remove(client).await?;
-    let after_marks = guard::marks(client).await?;
-    let applied = inspect::world(client, earlier.search_path.clone()).await?;
-    if let Some(table) = remade(client, plan, earlier, &applied).await? {
-        return Err(Error::refused(format!(
-            "they would put another table in the place of {}",
-            table.name
-        )));
+impl Run<'_> {
+    async fn scripts(&self, client: &Client) -> Result<Ran> {
+        let Run {
+            ctx, plan, earlier, ..
+        } = self;
+        let tables: Vec<(&Relation, bool)> = self
+            .watched
+            .iter()
+            .filter(|oid| !plan.drops(**oid))
+            .filter_map(|oid| Some((earlier.relations.get(oid)?, false)))
+            .collect();
+        let first = guard::marks(client).await?;
+        let look = guard::begin_look(client, earlier, self.look_at.iter().copied()).await?;
+        let mut captured = Captured::install(client, &tables).await?;
+        let marks = guard::marks(client).await?;
+
+        ctx.observer.observe(Event::Phase(Phase::Scripts));
+        for (step, statements) in plan.steps.iter().zip(&plan.analysis.statements) {
+            run_scripts::run(ctx, client, step, statements, &mut captured, false).await?;
+        }
+
+        // What was deferred to the end belongs to the scripts; rows put back may come in any order.
+        session::settle(client).await?;
+        transaction::defer(client).await?;
+        ctx.observer.observe(Event::Phase(Phase::Guard));
+        transaction::ours(client).await?;
+        let after_marks = guard::marks(client).await?;
+        let applied = inspect::world(client, earlier.search_path.clone()).await?;
+        if let Some(table) = remade(client, plan, earlier, &applied).await? {
+            return Err(Error::refused(format!(
+                "they would put another table in the place of {}",
+                table.name
+            )));
+        }
+        let [was, is] = [(*earlier, &marks), (&applied, &after_marks)]
+            .map(|(world, marks)| State { world, marks });
+        let event_triggers = event_triggers::enabled(client).await?;
+        let known = Known {
+            coverage: &plan.analysis.covered.coverage,
+            recorded: &captured.recorded(client).await?,
+            counted: &guard::count(client, &look, &applied).await?,
+            event_triggers: &event_triggers,
+        };
+        let mut surplus = guard::surplus(was, is, known);
+        captured.remove(client).await?;
+        let last = guard::marks(client).await?;
+        for (was, is) in [(&first, &marks), (&after_marks, &last)] {
+            let [was, is] = [was, is].map(|marks| State {
+                world: earlier,
+                marks,
+            });
+            let beside = guard::beside(was, is, &BTreeSet::new(), &event_triggers);
+            surplus.what.extend(beside);
+        }
+        if !surplus.what.is_empty() {
+            return Err(Error::refused(format!(
+                "applying the migrations again did more than was announced and saved: {}",
+                surplus.what.join("; ")
+            ))
+            .hint("nothing was changed"));
+        }
+        if !surplus.unexplained.is_empty() {
+            return Ok(Ran::Unexplained(surplus.unexplained));
+        }
+        Ok(Ran::Explained(captured))
     }
-    let oids: Vec<Oid> = captured.tables().collect();
-    let before = State {
-        world: earlier,
-        marks: &marks,
-    };
-    let after = State {
-        world: &applied,
-        marks: &after_marks,
-    };
-    let surplus = guard::surplus(before, after, &plan.analysis.covered.coverage, &oids);
-    if surplus.is_empty() {
-        return Ok(captured);
-    }
-    Err(Error::refused(format!(
-        "applying the migrations again did more than was announced and saved: {}",
-        surplus.join("; ")
-    ))
-    .hint("nothing was changed"))
 }

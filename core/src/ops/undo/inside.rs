@@ -22,12 +22,15 @@ use crate::ops::undo::renames;
 use crate::ops::undo::repair;
 use crate::ops::undo::rescue;
 use crate::ops::undo::rows::{self, Source};
-use crate::ops::undo::staging::Backups;
+use crate::ops::undo::staging::{self, Backups};
 use crate::pg::capture::Captured;
-use crate::pg::reconcile::{before, room};
+use crate::pg::guard::{self, State};
+use crate::pg::reconcile::{Target, before, room};
 use crate::pg::record::{Details, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::{extent, inspect, matviews, retry, sequences, transaction};
+use crate::pg::{
+    event_triggers, extent, inspect, matviews, retry, sequences, session, transaction,
+};
 use crate::schema::{ObjectKey, ObjectKind};
 
 /// Everything that the tries have in common.
@@ -78,6 +81,9 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let observer = ctx.observer.as_ref();
     transaction::begin(client, ctx.lock_timeout, ctx.statement_timeout).await?;
     transaction::ours(client).await?;
+    guard::counting(client).await?;
+    // Before anything of ours can fire code.
+    let first = guard::marks(client).await?;
     observer.observe(Event::Phase(Phase::TableLocks));
     let path = plan.analysis.world.search_path.clone();
     let earlier = inspect::world(client, path.clone()).await?;
@@ -91,6 +97,8 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let filled = matviews::all(client).await?;
     rows::names_are_free(&plan.details, &earlier, |oid| plan.drops(oid))?;
     look(context, client, &earlier, &watched, &empty).await?;
+    let event_triggers = event_triggers::enabled(client).await?;
+    let prepared = guard::marks(client).await?;
     let applied = again::apply(ctx, client, plan, &earlier, &watched).await?;
     let captured = if let Some(captured) = applied {
         captured
@@ -99,6 +107,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         renames::take_back(client, &plan.details).await?;
         Captured::default()
     };
+    let scripts_ran = guard::marks(client).await?;
     let (schema, expected) = repair::before(backups.first(), plan.details.fingerprint_before()?)?;
     let made_by_rollback = |key: &ObjectKey| context.unchanged && is_kept(plan, &earlier, key);
     let meant = |key: &ObjectKey| follow::is_meant(&plan.details, key);
@@ -148,6 +157,26 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let own: Vec<&Provisional> = context.provisional.into_iter().chain(&second).collect();
     let facts: Vec<BackupFacts> = own.iter().map(|b| b.facts().clone()).collect();
     record::write(client, context, &facts).await?;
+    session::settle(client).await?;
+    let last = guard::marks(client).await?;
+    let changes = expected_to_change(plan, &watched, &targets, &earlier);
+    let mut surplus = Vec::new();
+    for (was, is, changes) in [
+        (&first, &prepared, &BTreeSet::new()),
+        (&scripts_ran, &last, &changes),
+    ] {
+        let [was, is] = [was, is].map(|marks| State {
+            world: &earlier,
+            marks,
+        });
+        surplus.extend(guard::beside(was, is, changes, &event_triggers));
+    }
+    if !surplus.is_empty() {
+        return Err(Error::refused(format!(
+            "something beside the undo changes rows: {}",
+            surplus.join("; ")
+        )));
+    }
     let id = transaction::id(client).await?;
     observer.observe(Event::Phase(Phase::Commit));
     provisional::commit(ctx, client, &id, own).await?;
@@ -162,6 +191,24 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         drift: repaired.drift,
         backups: facts,
     })
+}
+
+/// The tables of `earlier` whose rows an undo changes by itself.
+fn expected_to_change(
+    plan: &UndoPlan,
+    watched: &[Oid],
+    targets: &[Target<'_>],
+    earlier: &World,
+) -> BTreeSet<Oid> {
+    let records = plan.details.tables.iter();
+    let named = records.filter_map(|record| {
+        let name = record.name_after()?;
+        Some(earlier.find(&name.schema, &name.name)?.oid)
+    });
+    let covered = plan.analysis.covered.coverage.keys().copied();
+    let targets = targets.iter().map(|target| target.live.oid);
+    let watched = watched.iter().copied();
+    watched.chain(targets).chain(covered).chain(named).collect()
 }
 
 /// What was written between the backup of what goes and the lock goes into a second one. What
@@ -221,13 +268,14 @@ fn is_kept(plan: &UndoPlan, earlier: &World, key: &ObjectKey) -> bool {
 /// The tables whose rows the scripts may change: those that statements name and reach, or all.
 fn watched(plan: &UndoPlan, world: &World) -> Vec<Oid> {
     let capture = &plan.analysis.covered.capture;
+    let wanted = capture.watched(&plan.analysis.covered.coverage);
     let everything = capture.everything || !plan.analysis.refusals.is_empty();
     world
         .relations
         .values()
         .filter(|r| r.kind == RelationKind::Table)
         .map(|r| r.oid)
-        .filter(|oid| everything || capture.tables.contains(oid))
+        .filter(|oid| everything || wanted.contains(oid))
         .collect()
 }
 
@@ -274,6 +322,18 @@ async fn look(
 ) -> Result<()> {
     let plan = context.plan;
     rows::look(context.source(), client, earlier, empty).await?;
+    let Source { ctx, backups, .. } = context.source();
+    for relation in earlier.relations.values() {
+        let Some(key) = relation.keys.first() else {
+            continue;
+        };
+        let present = staging::present(ctx, client, backups, &relation.name, key).await?;
+        if let Some(present) = present {
+            before::since_present(client, relation, key, &present).await?;
+            present.discard(client).await?;
+        }
+    }
+    // Rollbacks of before kept no keys: what was written last by an older transaction was there.
     let redefined = plan.analysis.covered.coverage.iter();
     let redefined = redefined.filter(|(_, c)| c.redefined).map(|(oid, _)| oid);
     let concerned = watched.iter().chain(redefined);

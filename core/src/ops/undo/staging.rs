@@ -112,6 +112,26 @@ pub async fn left(
         .map(drop)
 }
 
+/// Loads the keys of the rows of `table` that were there when the rollback was done, as text, if they
+/// were kept and are its `key` still.
+pub async fn present(
+    ctx: &Context,
+    client: &Client,
+    backups: &Backups,
+    table: &TableName,
+    key: &[String],
+) -> Result<Option<Stage>> {
+    let found = backups.newest(table, &[PartRole::Present]);
+    let Some(found) = found.filter(|found| found.columns == key) else {
+        return Ok(None);
+    };
+    let name = "pgbelay present";
+    let stage = Stage::text(client, name, &found.columns, &[]).await?;
+    load(ctx, client, &stage, found, table).await?;
+    stage.analyze(client).await?;
+    Ok(Some(stage))
+}
+
 async fn text(
     ctx: &Context,
     client: &Client,

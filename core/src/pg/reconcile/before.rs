@@ -8,6 +8,7 @@ use crate::model::relation::Relation;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::{pairs, since_table, stage};
 use crate::pg::record::TableRecord;
+use crate::pg::stage::Stage;
 use crate::pg::value;
 use crate::sql::quote;
 
@@ -173,6 +174,30 @@ pub async fn since(client: &Client, relation: &Relation, key: &[String], xid: &s
         keys = keys.join(", "),
         table = quote::table(&relation.name),
         low = xid % (1 << 32),
+    );
+    run(client, &sql).await
+}
+
+/// The keys of rows of `relation` that were written since, `present` holding those of the rows that
+/// were there.
+pub async fn since_present(
+    client: &Client,
+    relation: &Relation,
+    key: &[String],
+    present: &Stage,
+) -> Result<()> {
+    let keys: Vec<String> = key
+        .iter()
+        .map(|k| format!("t.{k}::pg_catalog.text AS {k}", k = quote::ident(k)))
+        .collect();
+    let sql = format!(
+        "CREATE TEMP TABLE IF NOT EXISTS {since} AS SELECT {keys} FROM ONLY {table} AS t \
+         WHERE NOT EXISTS (SELECT FROM {present} AS p WHERE {same}); ANALYZE {since}",
+        since = since_table(relation.oid),
+        keys = keys.join(", "),
+        table = quote::table(&relation.name),
+        present = present.table,
+        same = text_key(key, "p", "t"),
     );
     run(client, &sql).await
 }

@@ -17,6 +17,8 @@ use crate::sql::statement::{Kind, Name, Statement, TableAction};
 pub(super) struct Tie {
     /// What the table is called by now.
     of: TableName,
+    /// Which it is today, unless the scripts made it.
+    table: Option<Oid>,
     /// Who is locked.
     to: Vec<Oid>,
 }
@@ -119,8 +121,20 @@ impl Walker<'_> {
     }
 
     fn tie(&mut self, name: &Name, to: Vec<Oid>) {
-        let (of, _) = self.names.relation(name);
-        self.ties.push(Tie { of, to });
+        let (of, bound) = self.names.relation(name);
+        let table = match bound {
+            Bound::Existing(oid) => Some(oid),
+            _ => None,
+        };
+        self.ties.push(Tie { of, table, to });
+    }
+
+    /// The tables of today that scripts made refer to one of `tables`, or become part of it.
+    pub(super) fn tied_to(&self, tables: &[Oid]) -> Vec<Oid> {
+        let ties = self.ties.iter();
+        ties.filter(|tie| tie.to.iter().any(|oid| tables.contains(oid)))
+            .filter_map(|tie| tie.table)
+            .collect()
     }
 
     /// Notes that a table is called `to` from here on.

@@ -18,12 +18,15 @@ impl Walker<'_> {
             }
         }
         let mut next = 0;
-        while cascade && next < reached.len() {
+        while next < reached.len() {
             let family = self.world.family(reached[next]);
             next += 1;
-            for key in &self.world.foreign_keys {
-                if family.contains(&key.to) && !reached.contains(&key.from) {
-                    reached.push(key.from);
+            let keys = self.world.foreign_keys.iter();
+            let keys = keys.filter(|key| cascade && family.contains(&key.to));
+            let keys = keys.map(|key| key.from).chain(self.tied_to(&family));
+            for table in keys.collect::<Vec<Oid>>() {
+                if !reached.contains(&table) {
+                    reached.push(table);
                 }
             }
         }
