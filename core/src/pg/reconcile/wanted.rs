@@ -199,8 +199,15 @@ fn revert(target: &Target<'_>) -> String {
     let set: Vec<String> = columns
         .iter()
         .map(|(n, name, type_name)| {
+            // Somebody took a value away since, and the migrations want one: theirs stays.
+            let column = target.live.columns.iter().find(|c| c.number == *n);
+            let filled = if column.is_some_and(|c| c.not_null) {
+                format!(" AND e.b{n} IS NOT NULL")
+            } else {
+                String::new()
+            };
             format!(
-                "{name} = CASE WHEN e.b{n} IS DISTINCT FROM e.a{n} \
+                "{name} = CASE WHEN e.b{n} IS DISTINCT FROM e.a{n}{filled} \
                  THEN e.b{n}::{type_name} ELSE w.{name} END"
             )
         })
