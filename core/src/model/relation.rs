@@ -58,6 +58,10 @@ impl Column {
 /// A foreign key, seen from the referencing table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignKey {
+    /// The constraint: names are unique within a table only.
+    pub oid: Oid,
+    /// The key of a partitioned table that it is a part of.
+    pub part_of: Option<Oid>,
     /// The constraint's name.
     pub name: String,
     /// The referencing table.
@@ -116,7 +120,7 @@ pub struct Relation {
     pub conditional: Vec<ConditionalUnique>,
     /// The partitioned table or inheritance parents it belongs to.
     pub parents: Vec<Oid>,
-    /// Has user triggers that are not disabled.
+    /// Has user triggers or rules that are not disabled: writing its rows may do more.
     pub triggers: bool,
     /// The planner's estimate of rows; negative when never analysed.
     pub estimated_rows: i64,

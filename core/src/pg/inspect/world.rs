@@ -25,7 +25,9 @@ use super::{Reach, within};
 const RELATIONS: &str = "
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.reltuples::int8,
        EXISTS (SELECT FROM pg_catalog.pg_trigger t
-               WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'),
+               WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D')
+       OR EXISTS (SELECT FROM pg_catalog.pg_rewrite w
+                  WHERE w.ev_class = c.oid AND w.ev_type <> '1' AND w.ev_enabled <> 'D'),
        (SELECT e.extname::text
         FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
         WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
@@ -136,7 +138,8 @@ SELECT k.conname::text, k.conrelid, k.confrelid, k.confdeltype::text, k.confupdt
         JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum),
        (SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.place)
         FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY u (attnum, place)
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.attnum)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.attnum),
+       k.oid, nullif(k.conparentid, 0)
 FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -295,6 +298,8 @@ fn column(row: &Row) -> Column {
 
 fn foreign_key(row: &Row) -> ForeignKey {
     ForeignKey {
+        oid: row.get(7),
+        part_of: row.get(8),
         name: row.get(0),
         from: row.get(1),
         to: row.get(2),

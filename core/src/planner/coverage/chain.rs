@@ -27,11 +27,11 @@ pub struct Rows {
 /// What is done to rows: `None` deletes them, columns are assigned (empty: any).
 type Assigned = Option<Vec<String>>;
 
-/// The foreign keys on the way to some rows, by name, and what was followed without knowing
+/// The foreign keys on the way to some rows, and what was followed without knowing
 /// which rows are meant: once is enough.
 #[derive(Debug, Default)]
 pub struct Path {
-    keys: Vec<String>,
+    keys: Vec<Oid>,
     whole: Vec<(Oid, Assigned)>,
 }
 
@@ -57,13 +57,13 @@ impl Cover<'_> {
         self.rows_change(rows, None);
         let (rows, followed) = self.with_descendants(rows);
         for key in self.keys_to(&rows.members, |key| key.on_delete) {
-            if followed.contains(&key.name) {
+            if followed.contains(&key.oid) {
                 continue;
             }
             let cascades = key.on_delete == 'c';
             let verb = if cascades { "deleted" } else { "emptied" };
             let children = self.children(&rows, &key, verb, path);
-            path.keys.push(key.name.clone());
+            path.keys.push(key.oid);
             if cascades {
                 self.delete(&children, path);
             } else {
@@ -88,7 +88,7 @@ impl Cover<'_> {
             let mut children = self.children(rows, &key, "updated", path);
             // A key that is assigned the value that it has changes nothing.
             children.certainty = Certainty::UpperBound;
-            path.keys.push(key.name.clone());
+            path.keys.push(key.oid);
             self.update(&children, &key.from_columns, path);
             path.keys.pop();
         }
@@ -98,7 +98,7 @@ impl Cover<'_> {
     fn children(&self, rows: &Rows, key: &ForeignKey, verb: &str, path: &Path) -> Rows {
         let (table, place) = (key.from, rows.place);
         let members = self.world.family(table);
-        let circle = path.keys.contains(&key.name);
+        let circle = path.keys.contains(&key.oid);
         let known = !circle
             && self
                 .earlier
@@ -122,8 +122,8 @@ impl Cover<'_> {
     }
 
     /// `rows`, and all that keys of the same table drag along however deep, which is counted; and
-    /// the names of those keys.
-    fn with_descendants(&mut self, rows: &Rows) -> (Rows, Vec<String>) {
+    /// those keys.
+    fn with_descendants(&mut self, rows: &Rows) -> (Rows, Vec<Oid>) {
         let keys = self.keys_to(&rows.members, |key| key.on_delete);
         let own = |key: &&ForeignKey| {
             key.on_delete == 'c' && (key.from, key.to) == (rows.table, rows.table)
@@ -141,7 +141,7 @@ impl Cover<'_> {
             return (rows.clone(), Vec::new()); // followed like any circle
         }
         let all = count::descendants(relation, &keys, query);
-        let names: Vec<String> = keys.iter().map(|key| key.name.clone()).collect();
+        let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
         let below = Rows {
             query: Some(count::without(&all, query, &first.to_columns)),
             why: format!("deleted through {}", names.join(", ")),
@@ -153,7 +153,7 @@ impl Cover<'_> {
             query: Some(all),
             ..rows.clone()
         };
-        (all, names)
+        (all, keys.iter().map(|key| key.oid).collect())
     }
 
     fn count(&mut self, rule: &'static str, rows: &Rows, columns: &[String]) {
@@ -190,18 +190,14 @@ impl Cover<'_> {
     /// Foreign keys to any of `members` whose action (`on_delete` or `on_update`) changes rows.
     /// A key of a partitioned table stands for those of its partitions.
     fn keys_to(&self, members: &[Oid], action: fn(&ForeignKey) -> char) -> Vec<ForeignKey> {
-        let mut keys: Vec<ForeignKey> = Vec::new();
-        for key in &self.world.foreign_keys {
-            let acts = members.contains(&key.to) && matches!(action(key), 'c' | 'n' | 'd');
-            if acts
-                && !keys
-                    .iter()
-                    .any(|k| self.world.family(k.from).contains(&key.from))
-            {
-                keys.retain(|k| !self.world.family(key.from).contains(&k.from));
-                keys.push(key.clone());
-            }
-        }
-        keys
+        let all = &self.world.foreign_keys;
+        let acts =
+            |key: &ForeignKey| members.contains(&key.to) && matches!(action(key), 'c' | 'n' | 'd');
+        let whole = |key: &ForeignKey| all.iter().find(|k| Some(k.oid) == key.part_of);
+        let stood_for = |key: &ForeignKey| {
+            std::iter::successors(whole(key), |key| whole(key)).any(|key| acts(key))
+        };
+        let keys = all.iter().filter(|key| acts(key) && !stood_for(key));
+        keys.cloned().collect()
     }
 }
