@@ -2,26 +2,32 @@
 //!
 //! Runs inside the caller's `REPEATABLE READ READ ONLY` transaction.
 
+mod code;
 mod dependents;
 mod functions;
+mod gate;
+mod measure;
 mod promises;
+mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::ident::TableName;
 use crate::model::lock::Lock;
-use crate::model::loss::{Certainty, Finding, Loss, Severity, Verdict};
+use crate::model::loss::{Finding, Loss, Severity, Verdict};
 use crate::model::plan::{Refusal, Step};
-use crate::model::relation::{Oid, RelationKind, World};
+use crate::model::relation::{Oid, World};
+use crate::ops::analysis::gate::Gate;
+use crate::pg::count;
 use crate::pg::extent::{self, Extent};
-use crate::pg::lookup::{self, Counted};
+use crate::pg::lookup;
 use crate::pg::session::Client;
 use crate::pg::transaction;
-use crate::planner::coverage::{self, Covered, Measure};
+use crate::planner::coverage::{self, Covered};
 use crate::planner::locks;
 use crate::planner::reach;
-use crate::planner::touch::Place;
+use crate::planner::touch::{Place, Reach};
 use crate::sql::concurrently;
 use crate::sql::parse;
 use crate::sql::statement::Statement;
@@ -49,6 +55,10 @@ pub struct Analysis {
     pub not_evaluated: Vec<String>,
     /// True when a failure is foretold.
     pub fails: bool,
+    /// True when code runs of which nobody can tell what it does: it is recorded when it happens.
+    pub acts: bool,
+    /// True when something goes that can't be kept.
+    pub unrecoverable: bool,
 }
 
 impl Analysis {
@@ -58,7 +68,9 @@ impl Analysis {
             Verdict::WillFail
         } else if !self.refusals.is_empty() {
             Verdict::Unknown
-        } else if self.losses.iter().any(Loss::is_real) {
+        } else if self.unrecoverable {
+            Verdict::LossUnrecoverable
+        } else if self.acts || self.losses.iter().any(Loss::is_real) {
             Verdict::LossRecoverable
         } else {
             Verdict::NoLoss
@@ -99,67 +111,56 @@ pub async fn analyse(
         cascades: BTreeSet::new(),
         not_evaluated: Vec::new(),
         fails: false,
+        acts: false,
+        unrecoverable: false,
         extents: BTreeMap::new(),
+        most: BTreeMap::new(),
+        gate: Gate::default(),
     };
     for (place, reason) in &reach.failures {
         work.will_fail(*place, reason.clone());
     }
     work.inside_transaction();
     let dependents = work.dependents(&reach.roots, &reach.touches).await?;
-    let covered = coverage::cover(&world, &reach, &dependents, everything);
+    let mut covered = coverage::cover(&world, &reach, &dependents, everything);
+    let stored = work.stored(&dependents, &statements).await?;
+    work.pass(&mut covered, &stored, &reach, measure).await?;
+    hidden(client, &world, steps, &covered, &mut reach).await?;
     if !everything && !reach.opaque {
-        for (place, tables) in coverage::blurred(&world, &reach, &covered) {
-            reach.refusals.push(Refusal {
-                rule: "RB-NO-KEY",
-                path: steps[place.step].script.path.clone(),
-                line: place.line,
-                reason: format!(
-                    "both columns and rows of {} change, and no key survives by which old rows \
-                     could be told apart: add a primary key, or split the migration",
-                    some(&tables)
-                ),
-                forceable: true,
-            });
-        }
+        told_apart(&world, steps, &covered, &mut reach);
     }
-    for dependent in dependents.iter().filter(|d| d.column == 0) {
-        let relation = dependent.relation.and_then(|oid| world.relations.get(&oid));
-        if let Some(view) = relation.filter(|r| r.kind == RelationKind::Matview) {
-            work.not_evaluated.push(format!(
-                "the rows of materialized view {} can't be saved; an undo computes them anew",
-                view.name
-            ));
-        }
-    }
+    work.code(&statements, &reach, &covered).await?;
     let mut losses = Vec::new();
     if measure {
         let tables: Vec<Oid> = covered.measures.iter().map(|m| m.table).collect();
         work.extents = extent::of(client, &tables).await?;
+        for table in tables {
+            let most = count::most(client, &world.family(table)).await?;
+            work.most.insert(table, most);
+        }
     }
-    // Expressions of a script mean what they would mean to the script.
+    // Expressions of a script mean what they would mean to the script. Only, all rows are counted or
+    // none: neither are rows left out, nor policies computed.
     transaction::script(client).await?;
+    transaction::see_all(client).await?;
     for measure in covered.measures.iter().filter(|_| measure) {
         let counted = work.measure(measure).await?;
         losses.extend(counted);
+    }
+    for stored in stored.iter().filter(|_| measure) {
+        losses.extend(work.compare(stored).await?);
     }
     if measure {
         work.promises(&reach).await?;
     }
     transaction::ours(client).await?;
-    for oid in &covered.triggers {
-        if let Some(relation) = world.relations.get(oid) {
-            work.not_evaluated.push(format!(
-                "triggers on {} may change rows of other tables; every change is recorded when it \
-                 happens and can be undone",
-                relation.name
-            ));
-        }
-    }
     let Work {
         findings,
         cascades,
         not_evaluated,
         fails,
+        acts,
+        unrecoverable,
         ..
     } = work;
     for (view, mode) in std::mem::take(&mut reach.locked_views) {
@@ -176,11 +177,62 @@ pub async fn analyse(
         cascades: cascades.into_iter().collect(),
         not_evaluated,
         fails,
+        acts,
+        unrecoverable,
         statements,
         covered,
         losses,
         world,
     })
+}
+
+/// Refuses to change columns and rows of tables whose old rows could not be told apart afterwards.
+fn told_apart(world: &World, steps: &[Step], covered: &Covered, reach: &mut Reach) {
+    for (place, tables) in coverage::blurred(world, reach, covered) {
+        reach.refusals.push(Refusal {
+            rule: "RB-NO-KEY",
+            path: steps[place.step].script.path.clone(),
+            line: place.line,
+            reason: format!(
+                "both columns and rows of {} change, and no key survives by which old rows \
+                 could be told apart: add a primary key, or split the migration",
+                some(&tables)
+            ),
+            forceable: true,
+        });
+    }
+}
+
+/// Refuses what would save rows that the role can't see.
+async fn hidden(
+    client: &Client,
+    world: &World,
+    steps: &[Step],
+    covered: &Covered,
+    reach: &mut Reach,
+) -> Result<()> {
+    let tables: Vec<Oid> = covered.coverage.keys().copied().collect();
+    for oid in count::hidden(client, &tables).await? {
+        let touches = reach.touches.iter();
+        let mut touches = touches.filter(|t| world.family(t.table).contains(&oid));
+        let place = touches.next().map_or_else(Place::default, |t| t.place);
+        let Some(relation) = world.relations.get(&oid) else {
+            continue;
+        };
+        reach.refusals.push(Refusal {
+            rule: "RB-ROW-SECURITY",
+            path: steps[place.step].script.path.clone(),
+            line: place.line,
+            reason: format!(
+                "row-level security may hide rows of {} from this role, so they can be neither \
+                 counted nor kept: run as a role with BYPASSRLS, or take FORCE ROW LEVEL SECURITY \
+                 off the table for its owner",
+                relation.name
+            ),
+            forceable: false,
+        });
+    }
+    Ok(())
 }
 
 /// The first of `tables` by name, and how many more there are.
@@ -206,7 +258,12 @@ struct Work<'a> {
     cascades: BTreeSet<String>,
     not_evaluated: Vec<String>,
     fails: bool,
+    acts: bool,
+    unrecoverable: bool,
     extents: BTreeMap<Oid, Extent>,
+    /// More rows than each table can hold, where that can be told.
+    most: BTreeMap<Oid, Option<u64>>,
+    gate: Gate,
 }
 
 impl Work<'_> {
@@ -248,68 +305,5 @@ impl Work<'_> {
                 );
             }
         }
-    }
-
-    /// Counts one loss.
-    async fn measure(&mut self, measure: &Measure) -> Result<Option<Loss>> {
-        let Some(relation) = self.world.relations.get(&measure.table) else {
-            return Ok(None);
-        };
-        let upper = coverage::upper_bound(self.world, measure.table);
-        let mut loss = Loss {
-            rule: measure.rule,
-            path: self.steps[measure.place.step].script.path.clone(),
-            line: measure.place.line,
-            table: relation.name.clone(),
-            columns: measure.columns.clone(),
-            rows: upper,
-            certainty: Certainty::UpperBound,
-            bytes: self.extents.get(&measure.table).map_or(0, |e| e.bytes),
-            why: measure.why.clone(),
-        };
-        let counted = if let Some(query) = &measure.query {
-            lookup::count(self.client, query).await?
-        } else {
-            let all = crate::planner::count::count(&crate::planner::count::all(relation));
-            match lookup::count(self.client, &all).await? {
-                Counted::Rows(rows) => {
-                    loss.rows = rows;
-                    Counted::Not(String::new())
-                }
-                other => other,
-            }
-        };
-        match counted {
-            Counted::Rows(rows) => {
-                loss.rows = rows;
-                loss.certainty = measure.certainty;
-            }
-            Counted::TooLong => loss.certainty = Certainty::Estimate,
-            Counted::Fails(reason) if measure.conversion => {
-                self.will_fail(measure.place, format!("{}: {reason}", relation.name));
-            }
-            Counted::Invalid(reason) if measure.query.is_some() && !measure.conversion => {
-                self.will_fail(measure.place, reason);
-            }
-            Counted::Fails(reason) | Counted::Invalid(reason) | Counted::Not(reason) => {
-                if !reason.is_empty() && !measure.conversion {
-                    let what = format!("rows of {} ({}): {reason}", relation.name, measure.why);
-                    self.not_evaluated.push(what);
-                }
-            }
-        }
-        let severity = if loss.rows == 0 && loss.certainty == Certainty::Exact {
-            Severity::Info
-        } else {
-            Severity::Block
-        };
-        let columns = if loss.columns.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", loss.columns.join(", "))
-        };
-        let message = format!("{}{columns}: {}", loss.table, loss.why);
-        self.find(measure.rule, severity, measure.place, message);
-        Ok(Some(loss))
     }
 }

@@ -7,6 +7,8 @@
 
 mod closure;
 mod functions;
+mod harmless;
+mod reaching;
 mod sequences;
 mod storage;
 mod world;
@@ -17,6 +19,11 @@ pub use closure::closure;
 pub use functions::FunctionFacts;
 pub use functions::Volatility;
 pub use functions::function_volatility;
+pub use harmless::Run;
+pub use harmless::suspects;
+pub use reaching::Scope;
+pub use reaching::beyond;
+pub use reaching::reaching;
 pub use sequences::SequenceFacts;
 pub use sequences::all_sequences;
 pub use sequences::sequences;

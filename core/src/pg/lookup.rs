@@ -93,7 +93,10 @@ pub async fn count(client: &Client, query: &str) -> Result<Counted> {
             let reason = error.causes().join(": ");
             match sqlstate(&error).as_deref() {
                 Some("57014") => Counted::TooLong,
-                Some(code) if code.starts_with("22") => Counted::Fails(reason),
+                // 23514 and 23502: a domain doesn't take the value.
+                Some(code) if code.starts_with("22") || ["23514", "23502"].contains(&code) => {
+                    Counted::Fails(reason)
+                }
                 Some(code) if code.starts_with("42") && code != "42501" => Counted::Invalid(reason),
                 Some(_) => Counted::Not(reason),
                 None => return Err(error),

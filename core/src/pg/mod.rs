@@ -8,6 +8,7 @@ pub mod config;
 pub mod connect;
 mod conninfo;
 pub mod copy;
+pub mod count;
 pub mod dump;
 pub mod error;
 pub mod event_triggers;

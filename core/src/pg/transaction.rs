@@ -68,6 +68,14 @@ pub async fn script(client: &Client) -> Result<()> {
         .pg("could not set the settings for the script")
 }
 
+/// Has a reading fail that row-level security would leave rows out of: no policy is computed.
+pub async fn see_all(client: &Client) -> Result<()> {
+    client
+        .batch_execute("SET LOCAL row_security TO off")
+        .await
+        .pg("could not turn row-level security off for reading")
+}
+
 /// Takes `mode` on each of `tables` (without their children), in the order given.
 pub async fn lock(client: &Client, tables: &[TableName], mode: LockMode) -> Result<()> {
     let mode = mode.as_str();

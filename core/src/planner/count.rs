@@ -77,6 +77,17 @@ pub fn own(table: &Relation) -> String {
     format!("SELECT t.* FROM ONLY {} AS t", quote::table(&table.name))
 }
 
+/// Selects the rows of the materialized view `view` that its `query` doesn't give, each as often as
+/// it is missing. Rows are compared as text: some types have no `=`, or a lax one.
+pub fn not_given(view: &Relation, query: &str) -> String {
+    let query = query.trim().trim_end_matches(';');
+    count(&format!(
+        "SELECT m::pg_catalog.text FROM {} AS m EXCEPT ALL \
+         SELECT q::pg_catalog.text FROM ({query}\n) AS q",
+        quote::table(&view.name),
+    ))
+}
+
 /// `table` as foreign keys see it: rows of partitions are its own, rows of children are not.
 fn stored(table: &Relation) -> String {
     let only = match table.kind {
@@ -113,6 +124,29 @@ pub fn converted(table: &Relation, column: &str, new_type: &str, using: Option<&
          ((({expression}\n)::{new_type})::{old_type})::pg_catalog.text \
          IS DISTINCT FROM {quoted}::pg_catalog.text",
         table = quote::table(&table.name),
+    )
+}
+
+/// Computes every value that `column` of `table` itself gets by a conversion to `new_type`, and
+/// counts them.
+pub fn there(table: &Relation, column: &str, new_type: &str, using: Option<&str>) -> String {
+    let quoted = quote::ident(column);
+    format!(
+        "SELECT pg_catalog.count(({}\n)::{new_type}) FROM ONLY {}",
+        using.unwrap_or(&quoted),
+        quote::table(&table.name),
+    )
+}
+
+/// Counts the rows of `table` itself in which `column` is written in another way once it is of type
+/// `new_type`.
+pub fn rewritten(table: &Relation, column: &str, new_type: &str, using: Option<&str>) -> String {
+    let quoted = quote::ident(column);
+    format!(
+        "SELECT pg_catalog.count(*) FROM ONLY {} WHERE \
+         (({}\n)::{new_type})::pg_catalog.text IS DISTINCT FROM {quoted}::pg_catalog.text",
+        quote::table(&table.name),
+        using.unwrap_or(&quoted),
     )
 }
 

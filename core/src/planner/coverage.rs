@@ -53,8 +53,27 @@ pub struct Measure {
     pub query: Option<String>,
     /// How far the query's answer can be relied on.
     pub certainty: Certainty,
-    /// True for a type change: an error of class 22 foretells that the script fails.
-    pub conversion: bool,
+    /// For a type change: what it takes to judge that by itself.
+    pub conversion: Option<Conversion>,
+}
+
+/// The queries about a type change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversion {
+    /// Computes every new value: where it fails, the script fails.
+    pub there: String,
+    /// Counts the values that are written in another way afterwards: as many as may not come back,
+    /// where there is no way from the new type to the old.
+    pub rewritten: String,
+}
+
+impl Measure {
+    /// Every query that measuring takes.
+    pub fn queries(&self) -> impl Iterator<Item = &String> {
+        let conversion = self.conversion.iter();
+        let conversion = conversion.flat_map(|c| [&c.there, &c.rewritten]);
+        self.query.iter().chain(conversion)
+    }
 }
 
 /// What is saved, watched and measured.
@@ -198,7 +217,7 @@ impl Cover<'_> {
                 place: dependent.place,
                 query: Some(query),
                 certainty: Certainty::Exact,
-                conversion: false,
+                conversion: None,
             });
             self.sure(complete);
         }
@@ -250,8 +269,12 @@ impl Cover<'_> {
                     let Some(relation) = self.stores(*member) else {
                         continue;
                     };
-                    let query = first
-                        .then(|| count::converted(relation, column, new_type, using.as_deref()));
+                    let using = using.as_deref();
+                    let query = first.then(|| count::converted(relation, column, new_type, using));
+                    let conversion = first.then(|| Conversion {
+                        there: count::there(relation, column, new_type, using),
+                        rewritten: count::rewritten(relation, column, new_type, using),
+                    });
                     let assigned = What::Columns(vec![column.clone()]);
                     self.earlier.note(self.world, *member, place, assigned);
                     let using_plain = using.is_none();
@@ -271,7 +294,7 @@ impl Cover<'_> {
                         place,
                         certainty: Certainty::Exact,
                         query,
-                        conversion: true,
+                        conversion,
                     });
                 }
             }
@@ -321,7 +344,7 @@ impl Cover<'_> {
             place,
             query: rows.map(count::count),
             certainty: Certainty::Exact,
-            conversion: false,
+            conversion: None,
         });
     }
 
@@ -366,14 +389,4 @@ impl Cover<'_> {
         };
         covered
     }
-}
-
-/// The planner's estimate of how many rows `table` and its partitions hold.
-pub fn upper_bound(world: &World, table: Oid) -> u64 {
-    world
-        .family(table)
-        .iter()
-        .filter_map(|oid| world.relations.get(oid))
-        .map(|relation| relation.estimated_rows.max(0).unsigned_abs())
-        .sum()
 }

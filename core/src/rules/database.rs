@@ -7,6 +7,8 @@ pub(super) mod grade;
 pub(super) mod no_file;
 pub(super) mod no_key;
 pub(super) mod rehearsed;
+pub(super) mod row_security;
+pub(super) mod stored_result;
 pub(super) mod will_fail;
 
 use crate::model::loss::Finding;

@@ -4,7 +4,8 @@ use crate::model::loss::Finding;
 use crate::model::migration::Migration;
 use crate::rules::allow;
 use crate::rules::database::{
-    cascade_hidden, drift, edited, grade, no_file, no_key, rehearsed, will_fail,
+    cascade_hidden, drift, edited, grade, no_file, no_key, rehearsed, row_security, stored_result,
+    will_fail,
 };
 use crate::rules::delete;
 use crate::rules::delete_all;
@@ -61,6 +62,8 @@ pub static RULES: &[&Rule] = &[
     &drop_sequence::RULE,
     &cascade_hidden::RULE,
     &no_key::RULE,
+    &row_security::RULE,
+    &stored_result::RULE,
     &will_fail::RULE,
     &drift::RULE,
     &no_file::RULE,

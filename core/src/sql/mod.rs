@@ -20,3 +20,4 @@ pub mod statement;
 mod tests;
 mod tree;
 mod uses;
+pub mod words;
