@@ -1,6 +1,9 @@
 //! What only looks: nothing is written, nothing above ACCESS SHARE is locked, it ends in bounded time,
 //! and a server or a role that can only read is enough.
 
+mod acting;
+mod counting;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

@@ -229,3 +229,56 @@ fn a_bad_grade_is_told_before_a_rollback_until_a_script_changes() {
     output.assert_says("the grades are not kept in the database");
     sandbox.sql("drop owned by guest_of_grades; drop role guest_of_grades");
 }
+
+#[test]
+fn what_stands_in_the_way_of_one_migration_does_not_end_the_others() {
+    let sandbox = Sandbox::bare();
+    sandbox.migration(
+        "0001_guarded",
+        "create table events (id bigserial primary key, kind text not null);
+         create function no() returns trigger language plpgsql as
+             $$ begin raise exception '% is not allowed', tg_op; end $$;
+         create trigger no_truncate before truncate on events for each statement execute function no();
+         create trigger no_delete before delete on events for each row execute function no();
+         alter table events enable always trigger no_truncate",
+        "drop table events; drop function no()",
+    );
+    sandbox.migration(
+        "0002_narrow",
+        "alter table events add constraint k check (kind = 'zzz')",
+        "alter table events drop constraint k",
+    );
+    // Nothing can be defined any more but by superusers' hands.
+    sandbox.migration(
+        "0003_closed",
+        "create function stop() returns event_trigger language plpgsql as
+             $$ begin if tg_tag = 'CREATE FUNCTION' then raise exception 'closed'; end if; end $$;
+         create event trigger __EVENTS__ on ddl_command_start execute function stop()"
+            .replace("__EVENTS__", &format!("{}_closed", sandbox.database))
+            .as_str(),
+        &format!(
+            "drop event trigger {}_closed; drop function stop()",
+            sandbox.database
+        ),
+    );
+    sandbox.migration(
+        "0004_after",
+        "create table later (id int)",
+        "drop table later",
+    );
+    let output = sandbox.run("validate", &["roundtrip", "--json"]);
+    let lines = output.json();
+    let told: Vec<String> = (lines.iter())
+        .filter(|line| line["grade"].is_string())
+        .map(|line| {
+            format!(
+                "{} {}",
+                line["revision"].as_str().unwrap(),
+                line["grade"].as_str().unwrap()
+            )
+        })
+        .collect();
+    let expected = ["0001 exact", "0002 exact", "0003 exact", "0004 exact"];
+    assert_eq!(told, expected, "{output}");
+    output.assert_exit(0);
+}

@@ -21,12 +21,14 @@ use crate::ops::rollback::Planned;
 use crate::ops::task::Task;
 use crate::ops::trial::Trial;
 use crate::pg::held::{Held, Watch};
+use crate::pg::inspect::{self, Scope};
 use crate::pg::restore::{self, Settings};
 use crate::pg::scratch::Scratch;
 use crate::pg::session::Client;
-use crate::pg::{catalog, connect, dump, rehearsal, server, transaction};
+use crate::pg::{catalog, connect, dump, rehearsal, retry, server, snapshot, transaction};
 use crate::schema::{Catalog, Entry, diff, dump_entries};
 use crate::sql::statement::{Kind, Statement};
+use crate::sql::words::Words;
 
 const APPLICATION: &str = "pgbelay rehearsal";
 
@@ -80,6 +82,7 @@ pub fn run<'a>(ctx: &'a Context, planned: &'a mut Planned, stage: &'a Stage) -> 
         }
         let session = connect::connect(&ctx.database, APPLICATION).await?;
         let server = server::read(session.client()).await?;
+        stays_inside(ctx, session.client(), &planned.plan.steps, stage).await?;
         drop(session);
         let scratch = Scratch::create(&ctx.database, &server.encoding, &server.collation).await?;
         let outcome = match stage {
@@ -90,6 +93,43 @@ pub fn run<'a>(ctx: &'a Context, planned: &'a mut Planned, stage: &'a Stage) -> 
         outcome?;
         removed
     })
+}
+
+/// Refuses scripts that may run what reaches beyond the database: on a copy, too, it would reach
+/// the same files, servers and sessions.
+async fn stays_inside(ctx: &Context, client: &Client, steps: &[Step], stage: &Stage) -> Result<()> {
+    let mut words = Words::default();
+    for step in steps {
+        words.add(&step.script.text);
+        let opaque = analysis::statements(step);
+        let mut opaque = opaque
+            .iter()
+            .filter(|s| matches!(s.kind, Kind::Opaque { .. }));
+        if let Some((statement, what)) = opaque.find_map(|s| Some((s, inspect::beyond(&s.text)?))) {
+            return Err(beyond(&format!(
+                "{}:{}: {what}",
+                step.script.path, statement.line
+            )));
+        }
+    }
+    let scope = match stage {
+        Stage::Clone => Scope::Named,
+        Stage::Backup(_) => Scope::Everything,
+    };
+    snapshot::begin_reading(client, ctx.lock_timeout).await?;
+    let found = async {
+        transaction::ours(client).await?;
+        inspect::reaching(client, &words, scope).await
+    };
+    let found = retry::end_reading(client, found.await).await?;
+    found.first().map_or(Ok(()), |what| Err(beyond(what)))
+}
+
+fn beyond(what: &str) -> Error {
+    Error::refused(format!(
+        "not rehearsed: {what} reaches beyond the database, or may, and the scripts may run it"
+    ))
+    .hint("without --rehearse, the report tells what can be told from reading")
 }
 
 async fn on_clone(

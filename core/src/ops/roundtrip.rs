@@ -15,6 +15,7 @@ use crate::ops::trial::Trial;
 use crate::pg::catalog::Reading;
 use crate::pg::error::sqlstate;
 use crate::pg::grades::{self, Graded};
+use crate::pg::inspect::{self, Scope};
 use crate::pg::rehearsal::MadeUp;
 use crate::pg::scratch::Scratch;
 use crate::pg::session::{Client, Session};
@@ -22,6 +23,7 @@ use crate::pg::{catalog, connect, ledger, rehearsal, server, transaction};
 use crate::schema::diff;
 use crate::source;
 use crate::sql::parse;
+use crate::sql::words::Words;
 
 const APPLICATION: &str = "pgbelay roundtrip";
 
@@ -127,19 +129,22 @@ async fn all(ctx: &Context, scratch: &Scratch, migrations: &[Migration]) -> Resu
             session: &session,
             migration,
         };
-        made_up.push(rehearsal::fill(session.client()).await?);
-        let mut before = traveller.look(last.as_ref()).await?;
-        for (table, rows) in &before.content.tables {
+        made_up.extend(traveller.fill().await?);
+        let mut tried = Tried::default();
+        let outcome = traveller.go(last.take(), &made_up, &mut tried).await;
+        for (table, rows) in &tried.content.tables {
             *held.entry(table.clone()).or_default() |= rows.count > 0;
         }
-        let (applied, fewer_rows) = traveller.apply(&mut before, &made_up).await?;
-        let (mut trip, goes_on) = match applied {
-            Ok(()) => traveller.travel(&before).await?,
-            Err(error) => (traveller.failed(error)?, false),
+        let (trip, goes_on) = match outcome {
+            Ok(outcome) => outcome,
+            // Not the scripts' doing, and still no reason to leave out the others.
+            Err(error) => traveller.given_up(error, tried.applied).await?,
         };
-        trip.fewer_rows = fewer_rows;
-        last = Some(before.schema);
-        trips.push(trip);
+        last = tried.schema;
+        trips.push(Trip {
+            fewer_rows: tried.fewer_rows,
+            ..trip
+        });
         if !goes_on {
             break;
         }
@@ -159,6 +164,16 @@ struct State {
     content: Content,
 }
 
+/// How far the trip of one migration came.
+#[derive(Default)]
+struct Tried {
+    /// What was read before it.
+    schema: Option<Reading>,
+    content: Content,
+    fewer_rows: bool,
+    applied: bool,
+}
+
 /// One migration's trip.
 struct Traveller<'a> {
     ctx: &'a Context,
@@ -171,6 +186,69 @@ impl Traveller<'_> {
         self.session.client()
     }
 
+    /// Makes rows up, where that is possible.
+    async fn fill(&self) -> Result<Option<MadeUp>> {
+        let client = self.client();
+        let code = escaping(self.ctx, client).await?;
+        if let Some(what) = code {
+            self.ctx.observer.observe(Event::Warning(format!(
+                "before {}, no rows are made up: {what} reaches beyond the database, or may, and \
+                 they would have it run",
+                self.migration.full_name()
+            )));
+            return Ok(None);
+        }
+        match rehearsal::fill(client).await {
+            Ok(made_up) => Ok(Some(made_up)),
+            Err(error) => {
+                let why = self.script_failure(error)?;
+                transaction::abandon(client).await;
+                self.ctx.observer.observe(Event::Warning(format!(
+                    "before {}, no rows could be made up: {why}",
+                    self.migration.full_name()
+                )));
+                Ok(None)
+            }
+        }
+    }
+
+    /// There, back, and there again; whether the migration is applied in the end.
+    async fn go(
+        &self,
+        last: Option<Reading>,
+        made_up: &[MadeUp],
+        tried: &mut Tried,
+    ) -> Result<(Trip, bool)> {
+        let mut before = self.look(last.as_ref()).await?;
+        tried.content = before.content.clone();
+        let (applied, fewer_rows) = self.apply(&mut before, made_up).await?;
+        tried.fewer_rows = fewer_rows;
+        tried.applied = applied.is_ok();
+        let outcome = match applied {
+            Ok(()) => self.travel(&before).await,
+            Err(error) => Ok((self.failed(error)?, false)),
+        };
+        tried.schema = Some(before.schema);
+        outcome
+    }
+
+    /// The trip of a migration that something else than its scripts stands in the way of. It is
+    /// applied for those after it, if that can be done.
+    async fn given_up(&self, error: Error, applied: bool) -> Result<(Trip, bool)> {
+        let why = format!("it could not be tried out: {}", self.script_failure(error)?);
+        transaction::abandon(self.client()).await;
+        if applied {
+            return Ok((self.trip(Grade::Broken, false, Some(why)), true));
+        }
+        let up = self
+            .commit(&self.migration.up, self.migration.transactional)
+            .await;
+        match up {
+            Ok(()) => Ok((self.trip(Grade::Broken, false, Some(why)), true)),
+            Err(error) => Ok((self.failed(error)?, false)),
+        }
+    }
+
     /// Applies the migration. Where rows are in its way, those that were made up are taken away,
     /// then all; says whether that was done, and then `before` is what was there after it.
     async fn apply(&self, before: &mut State, made_up: &[MadeUp]) -> Result<(Result<()>, bool)> {
@@ -181,7 +259,11 @@ impl Traveller<'_> {
             if !transactional || !outcome.as_ref().is_err_and(is_about_rows) {
                 break;
             }
-            rehearsal::clear(self.client(), which).await?;
+            if let Err(error) = rehearsal::clear(self.client(), which).await {
+                self.script_failure(error)?;
+                transaction::abandon(self.client()).await;
+                break;
+            }
             fewer_rows = true;
             *before = self.look(Some(&before.schema)).await?;
             outcome = self.commit(up, transactional).await;
@@ -321,6 +403,18 @@ impl Traveller<'_> {
             content: rehearsal::content(self.client()).await?,
         })
     }
+}
+
+/// What would run by writing made-up rows, and reaches beyond the database.
+async fn escaping(ctx: &Context, client: &Client) -> Result<Option<String>> {
+    transaction::begin(client, ctx.lock_timeout, None).await?;
+    let found = async {
+        transaction::ours(client).await?;
+        inspect::reaching(client, &Words::default(), Scope::Everything).await
+    };
+    let found = found.await;
+    transaction::abandon(client).await;
+    Ok(found?.into_iter().next())
 }
 
 /// True for what would not have failed on other rows: integrity constraints, and values that are out

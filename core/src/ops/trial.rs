@@ -8,10 +8,12 @@ use crate::model::event::{Event, Observer};
 use crate::model::migration::Script as File;
 use crate::ops::context::Context;
 use crate::pg::held::Watch;
+use crate::pg::inspect::{self, Scope};
 use crate::pg::script::{self, Script};
 use crate::pg::session::{self, Client};
 use crate::pg::transaction;
-use crate::sql::statement::{Kind, Statement};
+use crate::sql::statement::{Kind, Name, Statement};
+use crate::sql::words::Words;
 use crate::sql::{builtin, parse};
 
 /// Runs scripts of one migration.
@@ -33,6 +35,10 @@ impl Trial<'_> {
         if !transactional {
             let statements = parse::script(&file.text);
             stays_inside(file, &statements)?;
+            self.begin().await?;
+            let judged = self.runs_inside(file, &statements).await;
+            transaction::abandon(client).await;
+            judged?;
             let script = self.script(file, &statements);
             for statement in &statements {
                 script::check_copy(&script, statement)?;
@@ -93,6 +99,7 @@ impl Trial<'_> {
     ) -> Result<()> {
         let client = self.client;
         stays_inside(file, statements)?;
+        self.runs_inside(file, statements).await?;
         transaction::script(client).await?;
         let whole = self.script(file, statements);
         if let Some(watch) = watch {
@@ -109,6 +116,33 @@ impl Trial<'_> {
             script::run(client, &whole, &Quiet, false).await?;
         }
         session::settle(client).await
+    }
+
+    /// Refuses what the scripts may run of the code that is in the database, in the open
+    /// transaction.
+    async fn runs_inside(&self, file: &File, statements: &[Statement]) -> Result<()> {
+        let stores = |s: &&Statement| matches!(&s.kind, Kind::Definition { .. });
+        // What a script defines it may run itself.
+        let runs = statements.iter().any(|s| {
+            let changes = matches!(
+                s.kind,
+                Kind::Delete(_) | Kind::Update(_) | Kind::Insert { .. } | Kind::Changes { .. }
+            );
+            changes || matches!(s.kind, Kind::Opaque { .. }) || !s.functions.is_empty()
+        });
+        let mut words = Words::default();
+        for statement in statements.iter().filter(|s| runs || !stores(s)) {
+            words.add(&statement.text);
+        }
+        transaction::ours(self.client).await?;
+        let found = inspect::reaching(self.client, &words, Scope::Named).await?;
+        found.first().map_or(Ok(()), |what| {
+            Err(Error::refused(format!(
+                "{}: not tried out, since {what} reaches beyond the database, or may, and it may be \
+                 run",
+                file.path
+            )))
+        })
     }
 
     fn script<'a>(&'a self, file: &'a File, statements: &'a [Statement]) -> Script<'a> {
@@ -141,6 +175,18 @@ fn beyond(statement: &Statement) -> Option<String> {
         }
         // A file or a program of the server: what comes from the client is in the script.
         Kind::CopyFrom(_) if statement.data.is_none() => Some("COPY FROM".to_owned()),
+        Kind::Opaque { .. } => {
+            let words = Words::of(&statement.text);
+            let name = |word: &String| Name {
+                schema: None,
+                name: word.clone(),
+            };
+            let mut called = words.called.iter().map(name);
+            let called = called.find(builtin::reaches_beyond);
+            called
+                .map(|function| format!("{function}()"))
+                .or_else(|| inspect::beyond(&statement.text))
+        }
         Kind::NonTransactional {
             what,
             definition_only: false,

@@ -46,6 +46,14 @@ pub async fn hidden(client: &Client, tables: &[Oid]) -> Result<Vec<Oid>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
+/// Those of `tables` that have rules, which write other statements. Assumes an empty search path.
+pub async fn ruled(client: &Client, tables: &[Oid]) -> Result<Vec<Oid>> {
+    let sql = "SELECT DISTINCT r.ev_class FROM pg_rewrite r \
+               WHERE r.ev_class = ANY ($1) AND r.ev_type <> '1' AND r.ev_enabled <> 'D' ORDER BY 1";
+    let rows = query::rows(client, "the rules", sql, &[(&tables, Type::OID_ARRAY)]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// Event triggers that are on, and run code that somebody wrote for this database.
 pub async fn event_triggers(client: &Client) -> Result<Vec<String>> {
     let sql = "SELECT e.evtname::text FROM pg_event_trigger e \

@@ -15,14 +15,9 @@ const ROWS: &str = include_str!("rehearsal/rows.sql");
 /// Takes rows of every table away again.
 const CLEAR: &str = include_str!("rehearsal/clear.sql");
 
-/// Empties every table at once, since they may refer to each other in a circle.
-const EMPTY: &str = "DO $$ DECLARE names text; BEGIN \
-    SELECT string_agg(k.oid::regclass::text, ', ') INTO names \
-    FROM pg_class k JOIN pg_namespace s ON s.oid = k.relnamespace \
-    WHERE k.relkind IN ('r', 'p') AND NOT k.relispartition \
-      AND s.nspname NOT IN ('pg_catalog', 'information_schema', 'pgbelay'); \
-    IF names IS NOT NULL THEN EXECUTE 'TRUNCATE ' || names || ' CASCADE'; END IF; \
-    END $$";
+/// Empties every table at once, since they may refer to each other in a circle. A trigger may forbid
+/// it: that is meant for applications.
+const EMPTY: &str = include_str!("rehearsal/empty.sql");
 
 /// The numbers of the transactions that made rows up: none but these wrote to the database between
 /// the first and the one before the last.

@@ -41,6 +41,15 @@ impl Work<'_> {
                 ));
             }
         }
+        for oid in count::ruled(self.client, &covered.triggers).await? {
+            if let Some(relation) = self.world.relations.get(&oid) {
+                self.acts = true;
+                self.not_evaluated.push(format!(
+                    "what rules on {} make of the statements",
+                    relation.name
+                ));
+            }
+        }
         let mut words = Words::default();
         let running = statements.iter().flatten().filter(|s| runs(s));
         for statement in running {
