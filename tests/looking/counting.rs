@@ -56,7 +56,7 @@ fn keys_of_one_table_are_told_apart() {
             "public.messages upper_bound 1",
             "public.parts exact 49"
         ]
-        .map(|line| line.to_owned()),
+        .map(ToOwned::to_owned),
         "{report:#}"
     );
 }

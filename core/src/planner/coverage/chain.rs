@@ -194,9 +194,8 @@ impl Cover<'_> {
         let acts =
             |key: &ForeignKey| members.contains(&key.to) && matches!(action(key), 'c' | 'n' | 'd');
         let whole = |key: &ForeignKey| all.iter().find(|k| Some(k.oid) == key.part_of);
-        let stood_for = |key: &ForeignKey| {
-            std::iter::successors(whole(key), |key| whole(key)).any(|key| acts(key))
-        };
+        let stood_for =
+            |key: &ForeignKey| std::iter::successors(whole(key), |key| whole(key)).any(acts);
         let keys = all.iter().filter(|key| acts(key) && !stood_for(key));
         keys.cloned().collect()
     }
