@@ -8,6 +8,7 @@ use console::table::Table;
 use console::text::{many, size};
 use console::{Ending, Exit, Flow, Shell};
 use pgbelay_core::error::Result;
+use pgbelay_core::ident::BackupId;
 use pgbelay_core::model::backup::BackupFacts;
 use pgbelay_core::ops::backup::prune::{self, PrunePlan};
 use pgbelay_core::ops::backup::retention::{Rules, Verdict};
@@ -86,6 +87,9 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     Ok(shell.answer(Exit::Done, &document, |_| human(&plan, args.dry_run)))
 }
 
+/// Why an entry stays that nobody can judge.
+const UNREADABLE: &str = "can't be read";
+
 fn document(plan: &PrunePlan, gone: &[BackupFacts], dry_run: bool) -> Value {
     let kept = plan.verdicts.iter().filter(|v| !v.reasons.is_empty());
     let kept = kept.map(|v| {
@@ -96,6 +100,15 @@ fn document(plan: &PrunePlan, gone: &[BackupFacts], dry_run: bool) -> Value {
             "reasons": v.reasons,
         })
     });
+    let unreadable = plan.unreadable.iter().map(|entry| {
+        json!({
+            "id": entry.id.as_ref().map(BackupId::as_str),
+            "database": entry.database,
+            "path": entry.place,
+            "reasons": [UNREADABLE],
+        })
+    });
+    let kept = kept.chain(unreadable);
     let removed = plan.going().map(|f| {
         json!({
             "id": f.id.as_str(),
@@ -114,7 +127,7 @@ fn document(plan: &PrunePlan, gone: &[BackupFacts], dry_run: bool) -> Value {
 }
 
 fn human(plan: &PrunePlan, dry_run: bool) -> String {
-    if plan.verdicts.is_empty() {
+    if plan.verdicts.is_empty() && plan.unreadable.is_empty() {
         return "no backups\n".to_owned();
     }
     let mut table = Table::new(&["backup", "database", "", "why"]);
@@ -126,6 +139,11 @@ fn human(plan: &PrunePlan, dry_run: bool) -> String {
         };
         let what = if reasons.is_empty() { "goes" } else { "stays" };
         table.row([facts.id.as_str(), &facts.database, what, &why]);
+    }
+    for entry in &plan.unreadable {
+        let id = entry.id.as_ref().map_or("", BackupId::as_str);
+        let why = format!("{UNREADABLE}: {}: {}", entry.place, entry.why);
+        table.row([id, &entry.database, "stays", &why]);
     }
     let (number, bytes) = plan.going().fold((0, 0), |(n, b), f| (n + 1, b + f.bytes));
     let word = if dry_run { "to be deleted" } else { "deleted" };

@@ -16,6 +16,7 @@ pub struct Args {}
 /// Lists backups.
 pub fn run(shell: &Shell, _args: &Args) -> Result<Ending> {
     let context = shell.offline(Flow::Answer)?;
-    let list = Store::open(&context.backups)?.list(None)?;
-    Ok(shell.answer(Exit::Done, &backups::wire(&list), |_| backups::human(&list)))
+    let listing = Store::open(&context.backups)?.survey(None)?;
+    let wire = backups::wire_listing(&listing);
+    Ok(shell.answer(Exit::Done, &wire, |_| backups::human_listing(&listing)))
 }

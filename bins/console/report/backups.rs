@@ -1,7 +1,8 @@
 //! Backups: a list of them, and one of them in full.
 
 use pgbelay_core::clock::Timestamp;
-use pgbelay_core::model::backup::{BackupFacts, VerifyLevel};
+use pgbelay_core::ident::BackupId;
+use pgbelay_core::model::backup::{BackupFacts, Listing, VerifyLevel};
 use serde::Serialize;
 
 use crate::paint::Paint;
@@ -10,7 +11,24 @@ use crate::text::{count, instant, many, safe, size, when};
 
 #[derive(Serialize)]
 struct ListWire<'a> {
-    backups: Vec<RowWire<'a>>,
+    backups: Vec<EntryWire<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum EntryWire<'a> {
+    Backup(RowWire<'a>),
+    Unreadable(UnreadableWire<'a>),
+}
+
+/// What can't be read: nothing is known of it but where it lies.
+#[derive(Serialize)]
+struct UnreadableWire<'a> {
+    id: Option<&'a str>,
+    state: &'static str,
+    database: &'a str,
+    path: &'a str,
+    why: &'a str,
 }
 
 #[derive(Serialize)]
@@ -67,9 +85,19 @@ struct SkippedWire<'a> {
 }
 
 /// The list for machines.
-pub fn wire(backups: &[BackupFacts]) -> impl Serialize + '_ {
+pub fn wire_listing(listing: &Listing) -> impl Serialize + '_ {
+    let backups = listing.backups.iter().map(|b| EntryWire::Backup(row(b)));
+    let unreadable = listing.unreadable.iter().map(|entry| {
+        EntryWire::Unreadable(UnreadableWire {
+            id: entry.id.as_ref().map(BackupId::as_str),
+            state: "unreadable",
+            database: &entry.database,
+            path: &entry.place,
+            why: &entry.why,
+        })
+    });
     ListWire {
-        backups: backups.iter().map(row).collect(),
+        backups: backups.chain(unreadable).collect(),
     }
 }
 
@@ -93,10 +121,7 @@ pub fn wire_one(facts: &BackupFacts) -> impl Serialize + '_ {
             .target
             .as_ref()
             .map(pgbelay_core::ident::Revision::as_str),
-        continues: facts
-            .continues
-            .as_ref()
-            .map(pgbelay_core::ident::BackupId::as_str),
+        continues: facts.continues.as_ref().map(BackupId::as_str),
         server_version: &facts.server_version,
         objects: facts.objects,
         recipients: &facts.recipients,
@@ -157,16 +182,16 @@ pub fn openers(facts: &BackupFacts) -> String {
     who.join(", ")
 }
 
-/// The list for people, in the order given.
-pub fn human(backups: &[BackupFacts]) -> String {
-    if backups.is_empty() {
+/// The list for people, in the order given; what can't be read comes last, with its path.
+pub fn human_listing(listing: &Listing) -> String {
+    if listing.backups.is_empty() && listing.unreadable.is_empty() {
         return "no backups\n".to_owned();
     }
     let heads = [
         "backup", "database", "revision", ">tables", ">rows", ">size", "verified", "",
     ];
     let mut table = Table::new(&heads);
-    for facts in backups {
+    for facts in &listing.backups {
         let mut remarks = Vec::new();
         if !facts.complete {
             remarks.push("incomplete");
@@ -192,6 +217,20 @@ pub fn human(backups: &[BackupFacts]) -> String {
             }
             .to_owned(),
             remarks.join(", "),
+        ]);
+    }
+    for entry in &listing.unreadable {
+        let id = entry.id.as_ref().map(BackupId::as_str);
+        let unknown = String::new;
+        table.row([
+            id.unwrap_or_default().to_owned(),
+            entry.database.clone(),
+            unknown(),
+            unknown(),
+            unknown(),
+            unknown(),
+            unknown(),
+            format!("can't be read: {}: {}", entry.place, entry.why),
         ]);
     }
     table.render()

@@ -1,6 +1,6 @@
 use pgbelay_core::clock::Timestamp;
 use pgbelay_core::ident::TableName;
-use pgbelay_core::model::backup::{BackupKind, TableFacts, VerifyLevel};
+use pgbelay_core::model::backup::{BackupKind, TableFacts, Unreadable, VerifyLevel};
 use serde_json::{Value, json};
 
 use super::*;
@@ -40,9 +40,39 @@ fn facts() -> BackupFacts {
     }
 }
 
+fn listing() -> Listing {
+    Listing {
+        backups: vec![facts()],
+        unreadable: Vec::new(),
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_a_row_with_its_path() {
+    let mut listing = listing();
+    listing.unreadable.push(Unreadable {
+        id: "20260101T000000Z-manual-aaaaaa".parse().ok(),
+        database: "crm".into(),
+        place: "backups/crm/20260101T000000Z-manual-aaaaaa".into(),
+        why: "it is no plain file\x1b[31m".into(),
+    });
+    let list = human_listing(&listing);
+    assert!(
+        list.contains("backups/crm/2026") && !list.contains('\x1b'),
+        "{list}"
+    );
+    let document = lines::document(&wire_listing(&listing));
+    let value: Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(value["backups"][1]["state"], "unreadable");
+    assert_eq!(
+        value["backups"][1]["path"],
+        "backups/crm/20260101T000000Z-manual-aaaaaa"
+    );
+}
+
 #[test]
 fn the_list_has_the_promised_fields() {
-    let document = lines::document(&wire(&[facts()]));
+    let document = lines::document(&wire_listing(&listing()));
     let value: Value = serde_json::from_str(&document).unwrap();
     let expected = json!({
         "id": "20261121T101500Z-prerollback-0042-7f3a9c",
@@ -74,7 +104,7 @@ fn one_backup_adds_to_the_fields_of_the_list() {
 
 #[test]
 fn for_people() {
-    let list = human(&[facts()]);
+    let list = human_listing(&listing());
     let one = human_one(&facts(), Paint::new(false));
     for text in [&list, &one] {
         assert!(!text.contains('\x1b') && text.contains("1.4 MB"), "{text}");

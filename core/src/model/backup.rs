@@ -216,6 +216,28 @@ pub struct BackupFacts {
     pub pinned: bool,
 }
 
+/// An entry of a store that can't be read, so that nobody can say what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The id that its name stands for; `None` for the folder of a whole database.
+    pub id: Option<BackupId>,
+    /// The database whose folder it is, or lies in.
+    pub database: String,
+    /// Where it lies.
+    pub place: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// All that lies in a store.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The backups, oldest first, incomplete ones too.
+    pub backups: Vec<BackupFacts>,
+    /// What can't be read, by place.
+    pub unreadable: Vec<Unreadable>,
+}
+
 /// The state of a sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SequenceState {

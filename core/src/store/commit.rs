@@ -9,7 +9,6 @@ use crate::ident::Digest;
 use crate::model::backup::BackupFacts;
 use crate::model::backup::BackupKind;
 use crate::store::backup::Backup;
-use crate::store::catalog;
 use crate::store::convert;
 use crate::store::decrypt::PRIVATE_CAP;
 use crate::store::facts::CommitFacts;
@@ -21,6 +20,7 @@ use crate::store::restore_text;
 use crate::store::sidecar;
 use crate::store::statement_writer;
 use crate::store::sums;
+use crate::store::survey;
 use crate::store::wire;
 use crate::store::wire::FORMAT;
 use crate::store::wire_private::Private;
@@ -56,7 +56,8 @@ impl Writer {
 
     /// The last complete backup of the same database.
     fn previous(&self) -> Result<Option<wire::Previous>> {
-        let newest = catalog::in_folder(&self.target.parent())?
+        let newest = survey::in_folder(&self.target.parent())?
+            .backups
             .into_iter()
             .filter(|facts| facts.complete && facts.id != self.id)
             .max_by(|a, b| (a.started, &a.id).cmp(&(b.started, &b.id)));

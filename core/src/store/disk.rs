@@ -6,6 +6,7 @@ use std::fs;
 use std::fs::DirBuilder;
 use std::fs::File;
 use std::fs::OpenOptions;
+use std::io::Error as IoError;
 use std::io::ErrorKind;
 use std::io::Result as IoResult;
 use std::io::Write as _;
@@ -87,7 +88,7 @@ pub fn open(path: &Path) -> IoResult<File> {
     if fs::symlink_metadata(path)?.is_file() {
         File::open(path)
     } else {
-        Err(ErrorKind::InvalidInput.into())
+        Err(IoError::new(ErrorKind::InvalidInput, "it is no plain file"))
     }
 }
 

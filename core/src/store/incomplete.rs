@@ -52,6 +52,11 @@ pub fn database(begin: &[u8]) -> Option<String> {
     Some(begin.database).filter(|name| !name.is_empty())
 }
 
+/// True when the id begins with a time, as those of backups do.
+pub fn has_time(id: &BackupId) -> bool {
+    time_of(id) != Timestamp::default()
+}
+
 /// The time in an id; the epoch when there is none.
 fn time_of(id: &BackupId) -> Timestamp {
     let time = id.as_str().split('-').next().unwrap_or_default();

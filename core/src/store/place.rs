@@ -102,13 +102,25 @@ impl Place {
     pub fn folders(&self) -> Result<Vec<(String, Self)>> {
         match self {
             Self::Disk(path) => {
-                let found = folders_in(path)?.into_iter();
-                Ok(found.map(|(n, p)| (n, Self::Disk(p))).collect())
+                let found = entries_in(path)?.into_iter().filter(|e| e.is_folder);
+                Ok(found.map(|e| (e.name, Self::Disk(e.path))).collect())
             }
             Self::Bucket(prefix) => {
                 let names = prefix.folders()?.into_iter();
                 Ok(names.map(|n| (n.clone(), self.join(&n))).collect())
             }
+        }
+    }
+
+    /// What lies in this and is no folder: files, links, pipes.
+    pub fn strangers(&self) -> Result<Vec<(String, Self)>> {
+        match self {
+            Self::Disk(path) => {
+                let found = entries_in(path)?.into_iter().filter(|e| !e.is_folder);
+                Ok(found.map(|e| (e.name, Self::Disk(e.path))).collect())
+            }
+            // All that is not below another prefix is an object of this one.
+            Self::Bucket(_) => Ok(Vec::new()),
         }
     }
 
@@ -205,21 +217,30 @@ impl Place {
     }
 }
 
-/// The folders in `path`, by name; none when it doesn't exist.
-fn folders_in(path: &Path) -> Result<Vec<(String, PathBuf)>> {
+/// What lies in a folder.
+struct Entry {
+    name: String,
+    path: PathBuf,
+    is_folder: bool,
+}
+
+/// What lies in `path`, by name; nothing when it doesn't exist. Links are no folders.
+fn entries_in(path: &Path) -> Result<Vec<Entry>> {
     let entries = match fs::read_dir(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         result => result.context(format!("cannot list {}", path.display()))?,
     };
-    let mut folders = Vec::new();
+    let mut found = Vec::new();
     for entry in entries {
         let entry = entry.context(format!("cannot list {}", path.display()))?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir())
-            && let Ok(name) = entry.file_name().into_string()
-        {
-            folders.push((name, entry.path()));
+        if let Ok(name) = entry.file_name().into_string() {
+            found.push(Entry {
+                name,
+                path: entry.path(),
+                is_folder: entry.file_type().is_ok_and(|kind| kind.is_dir()),
+            });
         }
     }
-    folders.sort();
-    Ok(folders)
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
 }

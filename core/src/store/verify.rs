@@ -11,7 +11,6 @@ use crate::model::backup::VerifyLevel;
 use crate::model::event::Event;
 use crate::model::event::Observer;
 use crate::store::backup::{Backup, NotComplete};
-use crate::store::catalog;
 use crate::store::decrypt;
 use crate::store::decrypt::Depth;
 use crate::store::folder::Folder;
@@ -21,6 +20,7 @@ use crate::store::layout::Object;
 use crate::store::operators;
 use crate::store::reach;
 use crate::store::sums;
+use crate::store::survey;
 use crate::store::verified::Verified;
 
 /// No `SHA256SUMS` is larger: a million chunks take 90 MB.
@@ -153,6 +153,10 @@ fn listed(backup: &Backup, broken: &mut Broken) -> Result<BTreeSet<String>> {
         let kind = Object::of(&entry.name);
         keys += u64::from(kind == Some(Object::Key));
         let Some(size) = entry.size else {
+            // A pin that can't be read holds, a result that can't be read vouches for nothing.
+            if entry.name == "verify" || matches!(kind, Some(Object::Pin | Object::Verification)) {
+                continue;
+            }
             broken.add(&entry.name, "is no plain file");
             continue;
         };
@@ -275,14 +279,20 @@ fn chain(backup: &Backup, broken: &mut Broken, observer: &dyn Observer) -> Resul
                     broken.add(layout::MANIFEST, why);
                 }
             }
-            Err(NotComplete::Unreadable(e)) => broken.add_error(id.as_str(), &e),
+            Err(NotComplete::Unreadable(e)) if reach::is_out_of_reach(&e) => {
+                broken.add_error(id.as_str(), &e);
+            }
+            Err(NotComplete::Unreadable(e)) => observer.observe(Event::Warning(format!(
+                "{id}, the backup before {}, was not compared: {e}",
+                me.id
+            ))),
             Err(_) => observer.observe(Event::Note(format!(
                 "{id}, the backup before {}, is not there any more",
                 me.id
             ))),
         }
     }
-    for (id, recorded) in catalog::successors(&parent, &me.id)? {
+    for (id, recorded) in survey::successors(&parent, &me.id)? {
         if me.manifest.map(|d| d.to_string()).as_ref() != Some(&recorded) {
             let why = format!("is not the one that {id}, the backup after, recorded");
             broken.add(layout::MANIFEST, why);

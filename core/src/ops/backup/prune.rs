@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::model::backup::BackupFacts;
+use crate::model::backup::{BackupFacts, Listing, Unreadable};
 use crate::model::event::Event;
 use crate::ops::backup::retention::{self, Remains, Rules, Verdict};
 use crate::ops::context::Context;
@@ -15,6 +15,8 @@ use crate::store::{Store, Untouched};
 pub struct PrunePlan {
     /// Every backup, oldest first.
     pub verdicts: Vec<Verdict>,
+    /// What can't be read, and so stays.
+    pub unreadable: Vec<Unreadable>,
 }
 
 impl PrunePlan {
@@ -37,15 +39,22 @@ pub fn plan(ctx: &Context, rules: &Rules, grace: Duration) -> Result<PrunePlan> 
         );
     }
     let store = Store::open(&ctx.backups)?;
-    // What can't be looked at is an error: nothing is judged by half of a list.
-    let backups = store.list(None)?;
+    // A bucket that doesn't answer is an error: nothing is judged by half of a list.
+    let Listing {
+        backups,
+        unreadable,
+    } = store.survey(None)?;
     let remains = |facts: &BackupFacts| match store.untouched(facts) {
         Ok(Untouched::Since(at)) => Remains::Since(at),
         // What can't be looked at stays.
         Ok(Untouched::Damaged) | Err(_) => Remains::Damaged,
     };
-    let verdicts = retention::judge(backups, rules, clock::now(), grace, remains);
-    Ok(PrunePlan { verdicts })
+    let mut verdicts = retention::judge(backups, rules, clock::now(), grace, remains);
+    retention::spare_neighbours(&mut verdicts, &unreadable);
+    Ok(PrunePlan {
+        verdicts,
+        unreadable,
+    })
 }
 
 /// Deletes what goes, oldest first. Returns what is gone.

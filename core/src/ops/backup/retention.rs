@@ -7,7 +7,7 @@ use chrono::{Datelike as _, TimeDelta, Timelike as _};
 
 use crate::clock::Timestamp;
 use crate::ident::BackupId;
-use crate::model::backup::{BackupFacts, VerifyLevel};
+use crate::model::backup::{BackupFacts, BackupKind, Unreadable, VerifyLevel};
 
 /// What to keep, per database and kind. A backup stays when any rule asks for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -137,6 +137,38 @@ pub fn judge(
         facts,
     };
     backups.into_iter().map(verdict).collect()
+}
+
+/// Keeps what may belong with an entry that can't be read: the backups that a run made just before
+/// and after it. A backup and the one that continues it follow each other.
+pub fn spare_neighbours(verdicts: &mut [Verdict], unreadable: &[Unreadable]) {
+    let mut reasons: BTreeMap<BackupId, Vec<String>> = BTreeMap::new();
+    for entry in unreadable {
+        let Some(id) = &entry.id else { continue };
+        let beside = |v: &&Verdict| v.facts.database == entry.database && is_of_run(&v.facts);
+        let ids = || verdicts.iter().filter(beside).map(|v| &v.facts.id);
+        let before = ids().filter(|other| *other < id).max();
+        let after = ids().filter(|other| *other > id).min();
+        for neighbour in [before, after].into_iter().flatten() {
+            let why = format!("{id} may belong with it, and can't be read");
+            reasons.insert(neighbour.clone(), vec![why]);
+        }
+    }
+    if reasons.is_empty() {
+        return;
+    }
+    for verdict in verdicts.iter().filter(|v| !v.reasons.is_empty()) {
+        reasons.insert(verdict.facts.id.clone(), verdict.reasons.clone());
+    }
+    let backups: Vec<BackupFacts> = verdicts.iter().map(|v| v.facts.clone()).collect();
+    together(&backups, &mut reasons);
+    for verdict in verdicts {
+        verdict.reasons = reasons.remove(&verdict.facts.id).unwrap_or_default();
+    }
+}
+
+fn is_of_run(facts: &BackupFacts) -> bool {
+    matches!(facts.kind, BackupKind::Premigrate | BackupKind::Prerollback)
 }
 
 fn newest_first(backups: &mut [&BackupFacts]) {

@@ -197,8 +197,10 @@ pub fn open(ctx: &Context, rollback: &Record) -> Result<Backups> {
     let identities = Identities::load(&ctx.identities, Arc::clone(&ctx.ask))?;
     let mut all = Vec::new();
     for (place, id) in rollback.backups.iter().enumerate() {
-        let backup = store.find(id.as_str(), None).map_err(gone)?;
-        if backup.facts().manifest != rollback.manifests.get(place).copied() {
+        let manifest = rollback.manifests.get(place).copied();
+        let backup = store.find_made(id, manifest, &ctx.database.database);
+        let backup = backup.map_err(gone)?;
+        if backup.facts().manifest != manifest {
             return Err(Error::damaged(format!(
                 "the backup {id} is not the one that the rollback wrote: its manifest differs \
                  from the journal's"
