@@ -80,3 +80,46 @@ fn bytes_in_no_known_encoding_come_back_as_they_were() {
         .assert_says("public.t");
     session.run(&format!("drop database {database}"));
 }
+
+/// What a rollback destroys comes back byte by byte, whatever the bytes mean.
+#[test]
+fn bytes_in_any_encoding_survive_a_rollback_and_its_undo() {
+    let cases = [
+        ("SQL_ASCII", "fffee980"),
+        ("LATIN1", "e9e8fca4"),
+        ("EUC_JP", "a4a2a4a4b4c1"),
+        ("WIN1251", "cff0e8"),
+    ];
+    for (encoding, bytes) in cases {
+        let sandbox = encoded(encoding);
+        let up = "alter table t add s text; alter table t add c char(6);
+                  create table g (id int primary key, v text); create table k (v text)";
+        let down = "update t set n = 'x' where id < 3; delete from t where id = 3;
+                    alter table t drop s; alter table t drop c; drop table g; drop table k";
+        sandbox.migration(
+            "0001_t",
+            "create table t (id int primary key, n text)",
+            "drop table t",
+        );
+        sandbox.migration("0002_g", up, down);
+        sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+        sandbox.sql(&format!(
+            "set client_encoding = '{encoding}';
+             insert into t select i, v || i, v, left(v, 2) from generate_series(1, 4) i,
+                 convert_from('\\x{bytes}', '{encoding}') v;
+             insert into g select id, s from t;
+             insert into k select s from t"
+        ));
+        let state = format!(
+            "select md5(string_agg(x, '|' order by x)) from (
+                 select convert_to(t::text, '{encoding}')::text from t union all
+                 select convert_to(g::text, '{encoding}')::text from g union all
+                 select convert_to(k::text, '{encoding}')::text from k) as a (x)"
+        );
+        let before = sandbox.query_text(&state);
+        let consent = ["to", "0001", "--confirm", &sandbox.database];
+        sandbox.run("rollback", &consent).assert_exit(0);
+        sandbox.run("rollback", &["undo", "--yes"]).assert_exit(0);
+        assert_eq!(before, sandbox.query_text(&state), "{encoding}");
+    }
+}

@@ -44,7 +44,7 @@ impl<'a> Continuation<'a> {
 
     async fn keep(&mut self, part: &Part, query: String) -> Result<u64> {
         let (ctx, client) = (self.ctx, self.client);
-        let writer = self.writer()?;
+        let writer = self.writer().await?;
         let rows = snapshot::save(ctx, client, writer, part, &[query], 0).await?;
         self.parts += 1;
         Ok(rows)
@@ -54,7 +54,7 @@ impl<'a> Continuation<'a> {
     /// and writers wait for it.
     async fn keep_found(&mut self, part: &Part, query: &str) -> Result<u64> {
         let client = self.client;
-        let mut writer = Some(self.writer()?);
+        let mut writer = Some(self.writer().await?);
         let mut out = None;
         let mut sink = |rows: &[u8]| {
             if let Some(writer) = writer.take() {
@@ -72,12 +72,21 @@ impl<'a> Continuation<'a> {
         Ok(rows)
     }
 
-    fn writer(&mut self) -> Result<&mut Writer> {
+    async fn writer(&mut self) -> Result<&mut Writer> {
         let writer = match self.writer.take() {
             Some(writer) => writer,
-            None => Store::open(&self.ctx.backups)?.begin(self.purpose.new.clone())?,
+            None => self.begin().await?,
         };
         Ok(self.writer.insert(writer))
+    }
+
+    async fn begin(&self) -> Result<Writer> {
+        let raw = copy::is_raw(self.client).await?;
+        let mut writer = Store::open(&self.ctx.backups)?.begin(self.purpose.new.clone())?;
+        if raw {
+            writer.raw_rows();
+        }
+        Ok(writer)
     }
 
     /// Makes what was kept durable. `None` when there was nothing to keep.

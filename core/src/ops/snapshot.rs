@@ -133,6 +133,9 @@ pub async fn take(
     )
     .await?;
     writer.schema(&dump.pre, &dump.post)?;
+    if copy::is_raw(reader).await? {
+        writer.raw_rows();
+    }
     let mut parts = BTreeMap::new();
     let mut rows = BTreeMap::new();
     for (relation, coverage, part) in saved {

@@ -21,6 +21,40 @@ pub type Sink<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<()> + Send);
 ///
 /// If `sink` fails, the query is cancelled rather than drained.
 pub async fn out(client: &Client, query: &str, sink: Sink<'_>) -> Result<u64> {
+    let raw = as_they_are(client).await?;
+    let outcome = stream_out(client, query, sink).await;
+    if raw {
+        let back = client
+            .batch_execute("SET LOCAL client_encoding = 'UTF8'")
+            .await;
+        if outcome.is_ok() {
+            back.pg("could not fix the encoding for reading")?;
+        }
+    }
+    outcome
+}
+
+/// Has the rows of a database whose encoding is `SQL_ASCII`, which is none, go to and fro as the
+/// bytes that they are: not all of them are UTF-8. True when that changed something, for the rest of
+/// the transaction.
+async fn as_they_are(client: &Client) -> Result<bool> {
+    let sql = "SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', true) \
+               WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII' \
+                 AND pg_catalog.current_setting('client_encoding') <> 'SQL_ASCII'";
+    let changed = client.query_opt(sql, &[]).await;
+    let changed = changed.pg("could not fix the encoding of rows")?;
+    Ok(changed.is_some())
+}
+
+/// True for a database whose rows are bytes in no known encoding.
+pub async fn is_raw(client: &Client) -> Result<bool> {
+    let sql = "SELECT pg_catalog.current_setting('server_encoding')";
+    let row = client.query_one(sql, &[]).await;
+    let encoding: String = row.pg("could not read the encoding")?.get(0);
+    Ok(encoding == "SQL_ASCII")
+}
+
+async fn stream_out(client: &Client, query: &str, sink: Sink<'_>) -> Result<u64> {
     let sql = format!("COPY ({query}) TO STDOUT");
     let stream = client
         .copy_out(&sql)
@@ -74,6 +108,7 @@ impl In {
     }
 
     async fn with(client: &Client, sql: &str) -> Result<Self> {
+        as_they_are(client).await?;
         let sink = client
             .copy_in(sql)
             .await
