@@ -17,3 +17,5 @@ mod rights;
 mod scripts;
 // Servers and locks.
 mod servers;
+// What vouches for a backup.
+mod vouched;

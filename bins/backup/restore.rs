@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use console::args::value;
+use console::args::{Vouch, value};
 use console::consent::{self, Stakes};
 use console::text::{count, many, safe};
 use console::{Ending, Exit, Flow, Shell};
 use pgbelay_core::error::Result;
+use pgbelay_core::model::backup::Voucher;
 use pgbelay_core::model::secret::Secret;
 use pgbelay_core::ops::backup::restore::{self, How, Outcome, Restore};
 use serde_json::{Value, json};
@@ -36,10 +37,19 @@ pub struct Args {
     /// Read every table again once it is loaded, and compare it with what was saved
     #[arg(long, conflicts_with = "tables")]
     compare: bool,
+
+    #[command(flatten)]
+    vouch: Vouch,
 }
 
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
-    let context = shell.context_for(Flow::Work, args.into.as_ref())?;
+    let mut context = shell.context_for(Flow::Work, args.into.as_ref())?;
+    args.vouch.apply(&mut context);
+    if args.into.is_some() {
+        // The database that was backed up may still be there, and its journal with it.
+        let usual = shell.context(Flow::Work).ok();
+        context.vouching.journal = usual.map(|usual| usual.database);
+    }
     let options = Restore {
         backup: args.backup,
         tables: args.tables,
@@ -53,10 +63,17 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         "database": plan.database,
         "tables": size.0,
         "rows": size.1,
+        "vouched_for_by": plan.voucher.map(Voucher::as_str),
     });
+    let vouched = plan
+        .voucher
+        .map_or("not vouched for".to_owned(), |voucher| {
+            format!("vouched for by {}", voucher.describe())
+        });
     shell.announce("plan", &fields, |_| {
         let tables = many(size.0, "table", "tables");
-        format!("to be loaded: {tables}, {}\n", many(size.1, "row", "rows"))
+        let rows = many(size.1, "row", "rows");
+        format!("to be loaded: {tables}, {rows}; {vouched}\n")
     });
     let how = plan.how;
     let stakes = Stakes::of(false, context.production);

@@ -126,6 +126,18 @@ impl Environment {
         Some(base?.join("pgbelay"))
     }
 
+    /// The folder of what this machine remembers for the user: `$XDG_STATE_HOME/pgbelay`, else
+    /// `~/.local/state/pgbelay`. A `.env` file has no say: what lies there is believed.
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        let absolute = |name: &str| {
+            let path = self.variables.get(name).map(PathBuf::from);
+            path.filter(|path| path.is_absolute())
+        };
+        let base = absolute("XDG_STATE_HOME");
+        let base = base.or_else(|| Some(absolute("HOME")?.join(".local/state")));
+        Some(base?.join("pgbelay"))
+    }
+
     /// Who runs this and from where: `user@host`.
     pub fn actor() -> String {
         let unknown = |_| "unknown".to_owned();

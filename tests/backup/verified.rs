@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{HOSTILE, create, show};
+use super::{HOSTILE, Target, create, show};
 use crate::harness::Sandbox;
 use crate::harness::cluster::Cluster;
 
@@ -160,4 +160,34 @@ fn the_scratch_database_goes_whatever_happens() {
         sandbox.sql(&format!("drop database {name}"));
     }
     sandbox.sql(&format!("drop role {role}"));
+}
+
+/// Event triggers see nothing of what a restore does for itself.
+#[test]
+fn a_log_of_definitions_stays_as_it_was() {
+    let sandbox = Sandbox::new();
+    sandbox.sql(
+        "create table ddl_log (id bigserial primary key, tag text);
+         create function dropped() returns event_trigger language plpgsql as $$ begin
+             insert into public.ddl_log (tag)
+                 select tg_tag from pg_event_trigger_dropped_objects();
+         end $$;
+         create function ended() returns event_trigger language plpgsql as $$ begin
+             insert into public.ddl_log (tag) values (tg_tag);
+         end $$;
+         create event trigger dropped on sql_drop execute function dropped();
+         create event trigger ended on ddl_command_end execute function ended();
+         comment on event trigger dropped is 'x';
+         create table t (id int primary key);
+         drop table t",
+    );
+    let id = create(&sandbox, &[]);
+    let args = ["verify", &id, "--level", "restored"];
+    sandbox.run("backup", &args).assert_exit(0);
+    let target = Target::new(&sandbox);
+    let args = ["restore", &id, "--into", &target.url, "--yes", "--compare"];
+    sandbox.run("backup", &args).assert_exit(0);
+    let log = "select count(*), max(id), nextval('ddl_log_id_seq') from ddl_log";
+    assert_eq!(sandbox.query_text(log), target.text(&sandbox, log));
+    target.drop(&sandbox.cluster);
 }

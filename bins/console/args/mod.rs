@@ -2,6 +2,8 @@
 
 mod shared;
 pub mod value;
+mod vouch;
 pub mod written;
 
 pub use shared::{ColorWhen, Shared};
+pub use vouch::Vouch;

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use pgbelay_core::error::Error;
-use pgbelay_core::ident::Revision;
+use pgbelay_core::ident::{Digest, Revision};
 use pgbelay_core::model::backup::{Compression, VerifyLevel};
 use pgbelay_core::model::layout::Layout;
 use pgbelay_core::model::loss::Verdict;
@@ -106,6 +106,13 @@ pub fn compression(text: &str) -> Result<Compression, String> {
         ("none", None) => Ok(Compression::None),
         _ => Err(bad()),
     }
+}
+
+/// Reads a SHA-256 digest.
+pub fn digest(text: &str) -> Result<Digest, String> {
+    let text = text.trim().to_ascii_lowercase();
+    text.parse()
+        .map_err(|_| "a SHA-256 digest is 64 hexadecimal digits".to_owned())
 }
 
 /// Reads a level of verification.

@@ -74,6 +74,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         "tables": facts.tables.len(),
         "rows": rows,
         "bytes": facts.bytes,
+        "manifest": facts.manifest.map(|digest| digest.to_string()),
     });
     Ok(shell.done(Exit::Done, &fields, |_| format!("{}\n", facts.id)))
 }

@@ -1,11 +1,11 @@
 //! `backup verify` and `validate backup`: read a backup back.
 
 use pgbelay_core::error::Result;
-use pgbelay_core::model::backup::VerifyLevel;
+use pgbelay_core::model::backup::{VerifyLevel, Voucher};
 use pgbelay_core::ops::backup::verify;
 use serde_json::json;
 
-use crate::args::value;
+use crate::args::{Vouch, value};
 use crate::shell::{Ending, Exit, Flow, Shell};
 use crate::text::instant;
 
@@ -15,7 +15,8 @@ use crate::text::instant;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   backup verify latest
-  backup verify latest --level hashed")]
+  backup verify latest --level hashed
+  backup verify latest --level restored --expect 5d41402a…")]
 pub struct Args {
     /// Id, unambiguous prefix, latest, or a path to the backup's folder or manifest.json
     #[arg(value_name = "BACKUP")]
@@ -25,24 +26,35 @@ pub struct Args {
     /// [default: decrypted, or hashed where there is no key]
     #[arg(long, value_parser = value::level)]
     level: Option<VerifyLevel>,
+
+    #[command(flatten)]
+    vouch: Vouch,
 }
 
 /// Verifies one backup.
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
-    let context = match shell.context(Flow::Work) {
+    let mut context = match shell.context(Flow::Work) {
         Err(e) if args.level == Some(VerifyLevel::Restored) => return Err(e),
         // Without a database, whatever is wrong with it, there is no journal to compare with.
         outcome => outcome.or_else(|_| shell.offline(Flow::Work))?,
     };
+    args.vouch.apply(&mut context);
     let done = verify::verify(&context, &args.backup, args.level).await?;
     let (id, level) = (done.facts.id.as_str(), done.level.as_str());
     let fields = json!({
         "backup": id,
         "level": level,
         "at": instant(done.at),
-        "in_journal": done.in_journal,
+        "in_journal": done.voucher == Some(Voucher::Journal),
+        "vouched_for_by": done.voucher.map(Voucher::as_str),
     });
+    let vouched = match done.voucher {
+        // Nothing was read yet that anybody could vouch for.
+        None if done.level == VerifyLevel::Listed => String::new(),
+        None => "not vouched for: nothing outside the store knows this backup\n".to_owned(),
+        Some(voucher) => format!("vouched for by {}\n", voucher.describe()),
+    };
     Ok(shell.done(Exit::Done, &fields, |paint| {
-        format!("{} {id} ({level})\n", paint.green("verified"))
+        format!("{} {id} ({level})\n{vouched}", paint.green("verified"))
     }))
 }

@@ -11,7 +11,7 @@ use pgbelay_core::model::event::Observer;
 use pgbelay_core::model::layout::Layout;
 use pgbelay_core::model::location::Location;
 use pgbelay_core::model::secret::Secret;
-use pgbelay_core::ops::context::{Context, Folders};
+use pgbelay_core::ops::context::{Context, Folders, Vouching};
 use pgbelay_core::pg::config;
 use pgbelay_core::pg::options::{ConnectOptions, SslMode};
 
@@ -53,6 +53,8 @@ pub struct Settings {
     pub audit: Option<PathBuf>,
     /// The table of the config file in use.
     pub env: Option<String>,
+    /// The folder in which this machine remembers the digests of backups.
+    pub memory: Option<PathBuf>,
     production: Vec<Production>,
 }
 
@@ -106,6 +108,7 @@ impl Settings {
             audit: (environment.path("PGBELAY_AUDIT"))
                 .or_else(|| layers.iter().find_map(|layer| layer.audit.clone())),
             env: env.clone(),
+            memory: environment.state_folder().map(|f| f.join("backups")),
             production: (marked.chain([Production::Is(production_env)])).collect(),
         };
         if settings.lock_timeout.is_zero() {
@@ -157,6 +160,10 @@ impl Settings {
             lock_timeout: self.lock_timeout,
             statement_timeout: self.statement_timeout,
             wait: self.wait,
+            vouching: Vouching {
+                memory: self.memory,
+                ..Vouching::default()
+            },
             actor: Environment::actor(),
             production: false,
             pg_bin: Folders::new(Vec::new),

@@ -216,6 +216,37 @@ pub struct BackupFacts {
     pub pinned: bool,
 }
 
+/// What vouches for a backup from outside the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voucher {
+    /// The journal of the database names it, with this very manifest.
+    Journal,
+    /// The digest of its manifest was given.
+    Expected,
+    /// This machine made it, or remembers that something vouched for it.
+    Machine,
+}
+
+impl Voucher {
+    /// The word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Journal => "journal",
+            Self::Expected => "expected",
+            Self::Machine => "machine",
+        }
+    }
+
+    /// The same for people.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Journal => "the journal of the database",
+            Self::Expected => "the digest given by --expect",
+            Self::Machine => "the digest that this machine remembers",
+        }
+    }
+}
+
 /// An entry of a store that can't be read, so that nobody can say what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {

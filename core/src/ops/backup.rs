@@ -3,6 +3,7 @@
 mod before;
 pub mod create;
 pub(super) mod details;
+mod humble;
 mod large_objects;
 mod matviews;
 mod merge;
@@ -14,4 +15,5 @@ pub mod restore;
 pub mod retention;
 mod routing;
 pub mod verify;
+pub(super) mod vouch;
 pub(super) mod whole;

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::ident::Digest;
 use crate::model::ask::Ask;
 use crate::model::backup::Compression;
 use crate::model::event::Observer;
@@ -42,6 +43,8 @@ pub struct Context {
     pub statement_timeout: Option<Duration>,
     /// How long to wait for the migration lock.
     pub wait: Duration,
+    /// What may vouch for a backup.
+    pub vouching: Vouching,
     /// Who runs this and from where: `user@host`.
     pub actor: String,
     /// True when configuration or the database's name says this is production.
@@ -54,6 +57,20 @@ pub struct Context {
     pub observer: Arc<dyn Observer>,
     /// Tell the observer each statement sent, literals masked.
     pub echo_sql: bool,
+}
+
+/// What may vouch for a backup, and what is trusted without.
+#[derive(Debug, Clone, Default)]
+pub struct Vouching {
+    /// The digest that the manifest must have.
+    pub expect: Option<Digest>,
+    /// Run definitions that nothing vouches for.
+    pub trust: bool,
+    /// The folder in which this machine remembers digests.
+    pub memory: Option<PathBuf>,
+    /// Another database whose journal is asked: the one that was backed up, where a new one is
+    /// restored into.
+    pub journal: Option<ConnectOptions>,
 }
 
 /// Folders that are not looked for before somebody asks: that takes other programs.

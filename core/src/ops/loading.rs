@@ -3,6 +3,7 @@
 pub mod after;
 pub mod chunks;
 pub mod comparing;
+pub mod fence;
 pub mod flow;
 mod waves;
 

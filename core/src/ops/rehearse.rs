@@ -14,7 +14,7 @@ use crate::model::event::{Event, Phase};
 use crate::model::loss::{Finding, Severity, Verdict};
 use crate::model::plan::{Coverage, Fate, Step};
 use crate::ops::analysis;
-use crate::ops::backup::{open, verify};
+use crate::ops::backup::{open, verify, vouch};
 use crate::ops::context::Context;
 use crate::ops::loading::after;
 use crate::ops::rollback::Planned;
@@ -182,7 +182,10 @@ async fn on_backup(
         .hint("take a new one: backup create"));
     }
     let verified = open::for_loading(ctx, backup).await?;
-    let (locked, _) = verify::fill(ctx, scratch, verified, false).await?;
+    let voucher = vouch::voucher(ctx, &facts).await?;
+    vouch::permit(ctx, &facts, voucher)
+        .map_err(|e| e.hint("`backup verify` with --expect remembers it"))?;
+    let (locked, _) = verify::fill(ctx, scratch, verified, false, false).await?;
     let on = format!("backup {}", facts.id);
     rehearse(ctx, planned, locked.session().client(), &on, true).await
 }

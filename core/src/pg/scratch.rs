@@ -10,6 +10,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time;
 
 use crate::error::{Error, Result};
+use crate::model::secret::Secret;
 use crate::pg::connect;
 use crate::pg::error::PgContext as _;
 use crate::pg::error::sqlstate;
@@ -28,6 +29,10 @@ const FAREWELL: Duration = Duration::from_secs(10);
 pub struct Scratch {
     options: ConnectOptions,
     name: String,
+    /// How whoever made it connects.
+    maker: ConnectOptions,
+    /// True when there is a role of its name.
+    role: bool,
     session: Option<Session>,
 }
 
@@ -69,6 +74,8 @@ impl Scratch {
                 ..options.clone()
             },
             name,
+            maker: options.clone(),
+            role: false,
             session: Some(session),
         };
         match scratch.make(encoding, collation).await {
@@ -97,6 +104,60 @@ impl Scratch {
             .map_err(|e| e.hint("the role needs CREATEDB"))
     }
 
+    /// Gives it to a new role without rights, which may log in and nothing else, if whoever made it
+    /// is a superuser: code that runs there can then do nothing elsewhere.
+    pub async fn hand_over(&mut self) -> Result<()> {
+        let Some(session) = &self.session else {
+            return Ok(());
+        };
+        let client = session.client();
+        let sql = "SELECT 1 FROM pg_catalog.pg_roles \
+                   WHERE rolname IN (current_user, session_user) \
+                     AND (rolsuper OR rolcreaterole OR rolreplication OR rolbypassrls)";
+        if query::rows(client, "the rights of the role", sql, &[])
+            .await?
+            .is_empty()
+        {
+            return Ok(());
+        }
+        let password = format!(
+            "{:032x}{:032x}",
+            rand::random::<u128>(),
+            rand::random::<u128>()
+        );
+        let role = quote::ident(&self.name);
+        self.role = true;
+        let sql = format!(
+            "CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE \
+             NOREPLICATION NOBYPASSRLS PASSWORD {}",
+            quote::literal(&password)
+        );
+        client
+            .batch_execute(&sql)
+            .await
+            .pg("could not make a role without rights")?;
+        client
+            .batch_execute(&format!("ALTER DATABASE {role} OWNER TO {role}"))
+            .await
+            .pg("could not give the scratch database to a role without rights")?;
+        // Before PostgreSQL 15 whoever owns a database doesn't own its schema public.
+        let inside = connect::connect(&self.options, "pgbelay scratch").await?;
+        let made = inside
+            .client()
+            .batch_execute(&format!("ALTER SCHEMA public OWNER TO {role}"))
+            .await;
+        made.pg("could not give the scratch database to a role without rights")?;
+        drop(inside);
+        self.options.user.clone_from(&self.name);
+        self.options.password = Some(Secret::new(password));
+        self.options.ssl_client = None;
+        let reached = connect::connect(&self.options, "pgbelay verify").await;
+        reached.map(drop).map_err(|e| {
+            e.wrap("could not log in as a role without rights, made to run definitions")
+                .hint("the server lets nobody else in from here; --expect SHA256 vouches for them")
+        })
+    }
+
     /// How to connect to it.
     pub const fn options(&self) -> &ConnectOptions {
         &self.options
@@ -108,12 +169,12 @@ impl Scratch {
             return Ok(());
         };
         let name = &self.name;
-        let dropped = match drop_database(&session, name).await {
+        let dropped = match drop_database(&session, name, self.role).await {
             Ok(()) => Ok(()),
             // The connection may be what broke.
             Err(_) => {
                 match connect::connect(&self.owner_options(&session), "pgbelay scratch").await {
-                    Ok(session) => drop_database(&session, name).await,
+                    Ok(session) => drop_database(&session, name, self.role).await,
                     Err(error) => Err(error),
                 }
             }
@@ -130,7 +191,7 @@ impl Scratch {
     fn owner_options(&self, session: &Session) -> ConnectOptions {
         ConnectOptions {
             database: session.database().to_owned(),
-            ..self.options.clone()
+            ..self.maker.clone()
         }
     }
 }
@@ -146,7 +207,7 @@ impl Drop for Scratch {
         // The run was interrupted or failed on its way: what is left is dropped before it ends.
         // If that takes too long, the next run does it.
         tokio::task::block_in_place(|| {
-            let farewell = time::timeout(FAREWELL, drop_database(&session, &self.name));
+            let farewell = time::timeout(FAREWELL, drop_database(&session, &self.name, self.role));
             drop(runtime.block_on(farewell));
         });
     }
@@ -168,7 +229,9 @@ async fn remove_stale(session: &Session) -> Result<()> {
     let client = session.client();
     let sql = "SELECT d.datname::text FROM pg_catalog.pg_database d \
                JOIN pg_catalog.pg_roles r ON r.oid = d.datdba \
-               WHERE r.rolname = current_user AND d.datname LIKE 'pgbelay\\_verify\\_%'";
+               WHERE r.rolname IN (current_user, d.datname) AND d.datname LIKE 'pgbelay\\_verify\\_%' \
+               UNION SELECT rolname::text FROM pg_catalog.pg_roles \
+               WHERE NOT rolsuper AND rolname LIKE 'pgbelay\\_verify\\_%'";
     let names = query::rows(client, "the databases", sql, &[]).await?;
     for row in &names {
         let name: String = row.get(0);
@@ -188,13 +251,15 @@ async fn remove_stale(session: &Session) -> Result<()> {
             let sql = format!("DROP DATABASE IF EXISTS {}", quote::ident(&name));
             // Somebody is connected to it, or another run was faster: no matter.
             drop(client.batch_execute(&sql).await);
+            let sql = format!("DROP ROLE IF EXISTS {}", quote::ident(&name));
+            drop(client.batch_execute(&sql).await);
         }
     }
     Ok(())
 }
 
 /// Ends connections first: DROP … WITH (FORCE) is not known before PostgreSQL 13.
-async fn drop_database(session: &Session, name: &str) -> Result<()> {
+async fn drop_database(session: &Session, name: &str, role: bool) -> Result<()> {
     let client = session.client();
     let end = format!(
         "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
@@ -220,7 +285,13 @@ async fn drop_database(session: &Session, name: &str) -> Result<()> {
             _ => break,
         }
     }
-    last
+    last?;
+    if role {
+        let drop = format!("DROP ROLE IF EXISTS {}", quote::ident(name));
+        let dropped = client.batch_execute(&drop).await;
+        dropped.pg("could not drop the role of the scratch database")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

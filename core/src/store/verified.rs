@@ -65,6 +65,13 @@ pub enum Loading<'a> {
     End,
 }
 
+/// The most that definitions may take, before or after the data: they are held in memory. A
+/// hundred thousand tables take about 100 MB.
+pub const SCHEMA_CAP: u64 = 256 << 20;
+
+/// A chunk that small parts share is kept in memory if it is no larger.
+const SHARED_CAP: u64 = 256 << 20;
+
 /// Rows by the header they stand under.
 type Blocks = HashMap<Vec<u8>, Vec<u8>>;
 
@@ -150,6 +157,17 @@ impl Verified {
         Ok(())
     }
 
+    /// True when it was made with the schema.
+    pub fn has_schema(&self) -> Result<bool> {
+        let contents = self.contents()?;
+        let has = |wanted: fn(Object) -> bool| {
+            let mut names = contents.plain.keys();
+            names.any(|n| Object::of(n).is_some_and(wanted))
+        };
+        Ok(has(|o| matches!(o, Object::SchemaPre(_)))
+            && has(|o| matches!(o, Object::SchemaPost(_))))
+    }
+
     /// The schema, before and after the data; `None` when it was made without.
     pub fn schema(&self) -> Result<Option<(String, String)>> {
         let pre = self.text(|o| matches!(o, Object::SchemaPre(_)))?;
@@ -172,7 +190,11 @@ impl Verified {
                 rows += script::count_rows(block);
                 sink(block)
             };
-            if contents.shared.contains(name) {
+            let small = contents
+                .plain
+                .get(name)
+                .is_some_and(|p| p.bytes <= SHARED_CAP);
+            if small && contents.shared.contains(name) {
                 let blocks = self.shared_chunk(contents, name)?;
                 blocks.get(&header).map_or(Ok(()), |rows| take(rows))?;
             } else {
@@ -307,6 +329,16 @@ impl Verified {
         let Some(name) = names.find(|n| Object::of(n).is_some_and(&wanted)) else {
             return Ok(None);
         };
+        if contents
+            .plain
+            .get(name)
+            .is_some_and(|p| p.bytes > SCHEMA_CAP)
+        {
+            return Err(Error::damaged(format!(
+                "{name} holds more than the {} MiB that definitions may take",
+                SCHEMA_CAP >> 20
+            )));
+        }
         let mut bytes = Vec::new();
         self.plaintext(contents, name, &mut |block| {
             bytes.extend_from_slice(block);

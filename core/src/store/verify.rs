@@ -152,9 +152,13 @@ fn listed(backup: &Backup, broken: &mut Broken) -> Result<BTreeSet<String>> {
     for entry in folder.walk()? {
         let kind = Object::of(&entry.name);
         keys += u64::from(kind == Some(Object::Key));
+        // A folder of results that is none holds none.
+        if entry.name == "verify" {
+            continue;
+        }
         let Some(size) = entry.size else {
             // A pin that can't be read holds, a result that can't be read vouches for nothing.
-            if entry.name == "verify" || matches!(kind, Some(Object::Pin | Object::Verification)) {
+            if matches!(kind, Some(Object::Pin | Object::Verification)) {
                 continue;
             }
             broken.add(&entry.name, "is no plain file");

@@ -28,6 +28,7 @@ use crate::store::place::Place;
 use crate::store::recipients::Recipients;
 use crate::store::script;
 use crate::store::statement_writer::LargeObjectFacts;
+use crate::store::verified::SCHEMA_CAP;
 use crate::store::verified::StoredPart;
 
 /// A backup that is being made. Dropped without [`Writer::commit`], it removes what it wrote.
@@ -173,6 +174,11 @@ impl Writer {
 
     /// Keeps the output of `pg_dump`, unchanged.
     pub fn schema(&mut self, pre_data: &[u8], post_data: &[u8]) -> Result<()> {
+        if pre_data.len().max(post_data.len()) as u64 > SCHEMA_CAP {
+            return Err(Error::failed(
+                "the definitions are larger than a backup's may be: it could not be restored",
+            ));
+        }
         let codec = self.objects.codec();
         self.objects.seal(layout::schema_pre(codec), pre_data)?;
         self.objects.seal(layout::schema_post(codec), post_data)

@@ -11,6 +11,7 @@ use crate::model::event::{Event, Phase};
 use crate::ops::backup::before;
 use crate::ops::backup::large_objects;
 use crate::ops::backup::reading::{self, Contents, Held};
+use crate::ops::backup::vouch;
 use crate::ops::context::Context;
 use crate::ops::saving;
 use crate::ops::snapshot::{Purpose, commit_facts};
@@ -114,6 +115,7 @@ pub async fn of_kind(ctx: &Context, kind: BackupKind, options: Create) -> Result
     };
     let writer = store.begin(new.clone())?;
     let facts = fill(ctx, &session, &server, &options, held, new, writer).await?;
+    vouch::remember(ctx, &facts);
     ctx.observer.observe(Event::BackupComplete {
         id: facts.id.clone(),
         rows: facts.tables.iter().map(|t| t.rows).sum(),

@@ -8,7 +8,9 @@ use crate::error::{Context as _, Error, Result};
 use crate::model::event::{Event, Phase};
 use crate::model::relation::Oid;
 use crate::ops::backup::create::Create;
+use crate::ops::backup::humble;
 use crate::ops::context::Context;
+use crate::ops::loading::fence;
 use crate::pg::large_objects;
 use crate::pg::restore::{self, Settings};
 use crate::pg::session::Client;
@@ -60,6 +62,7 @@ pub async fn load(
     client: &Client,
     verified: &Arc<Verified>,
     settings: Settings<'_>,
+    humble: bool,
 ) -> Result<()> {
     let Some(saved) = verified.large_objects()? else {
         return Ok(());
@@ -83,7 +86,17 @@ pub async fn load(
     });
     let mut packet = String::new();
     while let Some(lines) = statements.recv().await {
-        packet.push_str(&lines.context("could not read saved large objects")?);
+        let lines = lines.context("could not read saved large objects")?;
+        fence::check_large_objects(&lines, settings.standard_strings)?;
+        if humble {
+            packet.extend(
+                lines
+                    .split_inclusive('\n')
+                    .filter(|line| !humble::is_of_others(line)),
+            );
+        } else {
+            packet.push_str(&lines);
+        }
         if packet.len() >= PACKET {
             run(client, &packet, settings).await?;
             packet.clear();

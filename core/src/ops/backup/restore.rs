@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::ident::TableName;
-use crate::model::backup::{BackupFacts, BackupKind, PartRole, VerifyLevel};
+use crate::model::backup::{BackupFacts, BackupKind, PartRole, VerifyLevel, Voucher};
 use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
 use crate::ops::backup::details::Details;
 use crate::ops::backup::merge;
 use crate::ops::backup::open;
+use crate::ops::backup::vouch;
 use crate::ops::backup::whole;
 use crate::ops::context::Context;
 use crate::ops::patterns;
@@ -58,10 +59,14 @@ pub struct RestorePlan {
     pub tables: Vec<TableName>,
     /// Their rows in the backup.
     pub rows: u64,
+    /// What vouches for it from outside the store.
+    pub voucher: Option<Voucher>,
     /// Numbers of their parts.
     pub(super) parts: Vec<usize>,
     /// True when the database exists for this one look only.
     pub(super) scratch: bool,
+    /// True when its definitions run under a role that may do nothing else.
+    pub(super) humble: bool,
     /// As in [`Restore`].
     pub(super) compare: bool,
     pub(super) verified: Arc<Verified>,
@@ -106,9 +111,13 @@ pub fn plan(ctx: &Context, options: Restore) -> Task<'_, RestorePlan> {
         }
         // Into an empty database each chunk is checked when it is loaded, and each table after that.
         let mut verified = None;
+        let voucher = vouch::voucher(ctx, backup.facts()).await?;
         if options.tables.is_empty() {
             let opened = open::for_loading(ctx, backup).await?;
-            verified = opened.schema()?.is_some().then_some(opened);
+            verified = opened.has_schema()?.then_some(opened);
+        }
+        if let Some(opened) = &verified {
+            vouch::permit(ctx, opened.facts(), voucher)?;
         }
         let verified = if let Some(opened) = verified {
             opened
@@ -119,6 +128,7 @@ pub fn plan(ctx: &Context, options: Restore) -> Task<'_, RestorePlan> {
         let session = connect::connect(&ctx.database, "pgbelay restore").await?;
         let mut plan = of(verified, session.database(), &options.tables, options.jobs)?;
         plan.compare = options.compare;
+        plan.voucher = voucher;
         snapshot::begin_reading(session.client(), ctx.lock_timeout).await?;
         check(session.client(), &plan).await?;
         transaction::abandon(session.client()).await;
@@ -136,7 +146,7 @@ pub(super) fn of(
     let details = Details::from_json(verified.details());
     let how = if !tables.is_empty() {
         How::Missing
-    } else if verified.schema()?.is_some() {
+    } else if verified.has_schema()? {
         How::Whole
     } else {
         How::Rows
@@ -152,7 +162,9 @@ pub(super) fn of(
             .collect(),
         rows: parts.iter().filter_map(stored).map(|p| p.rows).sum(),
         parts,
+        voucher: None,
         scratch: false,
+        humble: false,
         compare: false,
         verified,
         details,

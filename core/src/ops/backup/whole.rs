@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::model::event::{Event, Phase};
+use crate::ops::backup::humble;
 use crate::ops::backup::large_objects;
 use crate::ops::backup::matviews;
 use crate::ops::backup::restore::{Outcome, RestorePlan, Restored};
 use crate::ops::backup::routing;
 use crate::ops::context::Context;
-use crate::ops::loading::{Loader, after, chunks, comparing, flow};
+use crate::ops::loading::{Loader, after, chunks, comparing, fence, flow};
 use crate::ops::saving;
 use crate::pg::large_objects as lo;
 use crate::pg::options::ConnectOptions;
@@ -47,14 +48,19 @@ pub async fn load(
 ) -> Result<Outcome> {
     ctx.observer.observe(Event::Phase(Phase::Restore));
     let (pre, post) = plan.verified.schema()?.unwrap_or_default();
+    let standard_strings =
+        !(pre.lines().take(40)).any(|line| line == "SET standard_conforming_strings = off;");
+    let (pre, post) = (dump_entries(&pre), dump_entries(&post));
+    for entries in [&pre, &post] {
+        fence::check(&plan.backup.id, entries, standard_strings)?;
+    }
     let begun = resume::begun(client).await?;
     let mut loader = Loader {
         target,
         jobs: plan.jobs.unwrap_or_else(saving::usual_jobs),
         verified: Arc::clone(&plan.verified),
         recorded: Arc::new(plan.verified.commit_facts()?.settings.clone()),
-        standard_strings: !(pre.lines().take(40))
-            .any(|line| line == "SET standard_conforming_strings = off;"),
+        standard_strings,
         done: Arc::default(),
         observer: Arc::clone(&ctx.observer),
     };
@@ -66,13 +72,14 @@ pub async fn load(
         )));
         loader.done = Arc::new(done.into_iter().collect());
     } else {
-        definitions(client, &loader, plan, &pre)
+        definitions(client, &loader, plan, pre)
             .await
-            .map_err(|e| e.hint("nothing was changed: the database is as empty as before"))?;
+            .map_err(|e| e.hint("nothing was changed: the database is as empty as before"))
+            .map_err(|e| beyond(e, plan))?;
     }
     let mut outcome = Outcome::default();
-    let filled = fill(ctx, client, plan, &loader, &post, &mut outcome).await;
-    filled.map_err(|error| unfinished(error, plan))?;
+    let filled = fill(ctx, client, plan, &loader, post, &mut outcome).await;
+    filled.map_err(|error| beyond(unfinished(error, plan), plan))?;
     Ok(outcome)
 }
 
@@ -93,19 +100,33 @@ fn unfinished(error: Error, plan: &RestorePlan) -> Error {
     ))
 }
 
+/// Says what can't be taken back: definitions are code, and nobody knows what they did elsewhere.
+fn beyond(error: Error, plan: &RestorePlan) -> Error {
+    if plan.voucher.is_some() {
+        return error;
+    }
+    error.hint(
+        "nothing vouched for the definitions: what their code did beyond this database (files, \
+         programs, other servers, sequences) can't be taken back",
+    )
+}
+
 /// Makes the definitions that rows need, all or none.
 async fn definitions(
     client: &Client,
     loader: &Loader,
     plan: &RestorePlan,
-    pre: &str,
+    pre: Vec<Entry>,
 ) -> Result<()> {
     restore::begin(client, loader.settings()).await?;
     if plan.details.public == Some(false) {
         restore::drop_public(client).await?;
     }
     resume::begin(client, &restoring(plan)).await?;
-    for entry in dump_entries(pre) {
+    for entry in pre
+        .into_iter()
+        .filter_map(|entry| humble::entry(plan, entry))
+    {
         after::make(client, &entry).await?;
     }
     restore::commit(client).await
@@ -116,7 +137,7 @@ async fn fill(
     client: &Client,
     plan: &RestorePlan,
     loader: &Loader,
-    post: &str,
+    post: Vec<Entry>,
     outcome: &mut Outcome,
 ) -> Result<()> {
     // In a scratch database a subscription would only be in the way of dropping that, and could
@@ -125,9 +146,9 @@ async fn fill(
         let subscription = entry.kind == "SUBSCRIPTION" || entry.name.starts_with("SUBSCRIPTION ");
         !(plan.scratch && subscription)
     };
-    let (events, post): (Vec<Entry>, Vec<Entry>) = dump_entries(post)
-        .into_iter()
+    let (events, post): (Vec<Entry>, Vec<Entry>) = (post.into_iter())
         .filter(wanted)
+        .filter_map(|entry| humble::entry(plan, entry))
         .partition(|entry| {
             entry.kind == "EVENT TRIGGER" || entry.name.starts_with("EVENT TRIGGER ")
         });
@@ -163,7 +184,7 @@ async fn fill(
             resume::note(client, NO_LARGE_OBJECTS).await?;
             restore::commit(client).await?;
         }
-        large_objects::load(ctx, client, &plan.verified, loader.settings()).await?;
+        large_objects::load(ctx, client, &plan.verified, loader.settings(), plan.humble).await?;
         restore::begin(client, loader.settings()).await?;
         resume::note(client, LARGE_OBJECTS).await?;
         restore::commit(client).await?;
@@ -187,11 +208,15 @@ async fn fill(
         )));
         outcome.not_filled.push(view);
     }
-    let (events, made) = after::steps(loader, "event", events);
-    after::follow(loader, client, events, partial, &made).await?;
+    // Event triggers come with the end, in one transaction: what they would do about anything of
+    // ours, such as to log that the notes go, was not done in the database that was backed up.
+    let (events, _) = after::steps(loader, "event", events);
     restore::begin(client, loader.settings()).await?;
     resume::durably(client).await?;
     resume::end(client).await?;
+    for step in &events {
+        after::make(client, &step.entry).await?;
+    }
     restore::commit(client).await?;
     if let Err(error) = after::analyze(loader, client, &flowed.analyzed).await {
         // Everything is there; autovacuum will see to it.

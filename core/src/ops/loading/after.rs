@@ -225,8 +225,18 @@ fn described(entry: &Entry) -> String {
 /// Makes one definition, in the open transaction.
 pub async fn make(client: &Client, entry: &Entry) -> Result<()> {
     let made = restore::run(client, &described(entry), &entry.sql).await;
-    made.map_err(explain)
+    made.map_err(explain).map_err(|error| {
+        if entry.kind == "EXTENSION" {
+            error.wrap(NO_EXTENSION)
+        } else {
+            error
+        }
+    })
 }
+
+/// What is said where an extension can't be made: that is up to the server, not to the backup. Some
+/// can be made in one database of a server alone.
+pub const NO_EXTENSION: &str = "the server does not make an extension that the backup needs";
 
 fn explain(error: Error) -> Error {
     match sqlstate(&error).as_deref() {
