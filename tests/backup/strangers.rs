@@ -11,15 +11,18 @@ use super::create;
 use crate::harness::Sandbox;
 use crate::scenes::{State, shop, to, undo};
 
+/// Makes something of a path that can't be read.
+type Spoil = fn(&Path);
+
 /// Ways to make something of the path that can't be read.
-const SPOILT: [(&str, fn(&Path)); 5] = [
+const SPOILT: [(&str, Spoil); 5] = [
     ("too large", |path| {
         fs::File::create(path).unwrap().set_len(65 << 20).unwrap();
     }),
     ("a pipe", pipe),
     ("a folder", |path| fs::create_dir(path).unwrap()),
     ("a link to a device", |path| {
-        symlink("/dev/zero", path).unwrap()
+        symlink("/dev/zero", path).unwrap();
     }),
     ("a link to itself", |path| symlink(path, path).unwrap()),
 ];

@@ -29,7 +29,7 @@ pub async fn voucher(ctx: &Context, facts: &BackupFacts) -> Result<Option<Vouche
     if in_journal(ctx, &ctx.database, facts).await? {
         found = Some(Voucher::Journal);
     }
-    if let Some(recalled) = recalled(ctx, &facts.id)? {
+    if let Some(recalled) = recalled(ctx, &facts.id) {
         if recalled != manifest {
             return Err(replaced(&facts.id, "the one that this machine remembers"));
         }
@@ -93,18 +93,15 @@ fn memory(ctx: &Context) -> Option<Memory> {
     ctx.vouching.memory.clone().map(Memory::new)
 }
 
-fn recalled(ctx: &Context, id: &BackupId) -> Result<Option<Digest>> {
-    let Some(memory) = memory(ctx) else {
-        return Ok(None);
-    };
-    match memory.recall(id) {
-        Ok(recalled) => Ok(recalled),
+fn recalled(ctx: &Context, id: &BackupId) -> Option<Digest> {
+    match memory(ctx)?.recall(id) {
+        Ok(recalled) => recalled,
         Err(error) => {
             ctx.observer.observe(Event::Warning(format!(
                 "what this machine remembers of backup {id} can't be read: {}",
                 error.in_full()
             )));
-            Ok(None)
+            None
         }
     }
 }

@@ -135,7 +135,7 @@ fn quoted(text: &str, prefix: usize, quote: char, escapes: bool) -> Option<usize
 /// The length of the text in dollars that `text` begins with; of `$1` and the like, one.
 fn dollars(text: &str) -> Option<usize> {
     let tag = text[1..].find(|c: char| !(begins_word(c) || c.is_ascii_digit()));
-    let tag = &text[1..1 + tag?];
+    let tag = &text[1..=tag?];
     if tag.starts_with(|c: char| c.is_ascii_digit()) {
         return Some(1);
     }
