@@ -11,6 +11,8 @@ mod escapes;
 mod hostile;
 // Rows that would make a statement fail.
 mod promises;
+// Who can open what is saved, and who chose them.
+mod recipients;
 // Rights that are missing, and rows that a role may not see.
 mod rights;
 // Rollback scripts that can't be judged, can't run, or end elsewhere.
@@ -19,3 +21,7 @@ mod scripts;
 mod servers;
 // What vouches for a backup.
 mod vouched;
+// Our own schema in the hands of others.
+mod squatters;
+// What others' code says, which may be a row.
+mod words;

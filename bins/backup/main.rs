@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    console::run(cli.shared, async |shell| match cli.command {
+    console::run::<Cli, _>(cli.shared, async |shell| match cli.command {
         Command::Create(args) => backup_create::run(shell, args).await,
         Command::List(args) => backup_list::run(shell, &args),
         Command::Show(args) => backup_show::run(shell, &args),

@@ -43,12 +43,12 @@ pub struct Args {
 }
 
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
-    let mut context = shell.context_for(Flow::Work, args.into.as_ref())?;
+    let into = args.into.as_ref().map(|url| ("--into", url));
+    let mut context = shell.context_for(Flow::Work, into)?;
     args.vouch.apply(&mut context);
     if args.into.is_some() {
         // The database that was backed up may still be there, and its journal with it.
-        let usual = shell.context(Flow::Work).ok();
-        context.vouching.journal = usual.map(|usual| usual.database);
+        context.vouching.journal = shell.usual_database();
     }
     let options = Restore {
         backup: args.backup,
@@ -73,7 +73,8 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     shell.announce("plan", &fields, |_| {
         let tables = many(size.0, "table", "tables");
         let rows = many(size.1, "row", "rows");
-        format!("to be loaded: {tables}, {rows}; {vouched}\n")
+        let into = shell.target().words();
+        format!("to be loaded into {into}: {tables}, {rows}; {vouched}\n")
     });
     let how = plan.how;
     let stakes = Stakes::of(false, context.production);

@@ -38,22 +38,31 @@ pub async fn obtain(shell: &Shell, database: &str, stakes: Stakes) -> Result<Con
     }
     let why = match stakes {
         Stakes::Nothing => {
-            let question = format!("go on with database {}?", safe(database));
+            let question = format!("go on with {}?", named(shell, database));
             return agree(shell, &question, database).await;
         }
         Stakes::Data => "data would be destroyed",
         Stakes::Production => "this database is production",
     };
+    let target = named(shell, database);
     if !can_ask() {
-        return Err(
-            Error::refused(format!("{why}, and nobody can be asked for consent"))
-                .hint(format!("to consent, add --confirm {}", word(database))),
-        );
+        return Err(Error::refused(format!(
+            "{why}, and nobody can be asked for consent to changing {target}"
+        ))
+        .hint(format!("to consent, add --confirm {}", word(database))));
     }
     let name = safe(database);
-    let prompt = format!("{why}; type the name of the database ({name}) to go on");
+    let prompt = format!("{why}: {target}; type the name of the database ({name}) to go on");
     let answer = ask(shell, prompt).await?;
     Consent::typed(&answer, database)
+}
+
+/// The database that a question is about, with host and environment.
+pub fn named(shell: &Shell, database: &str) -> String {
+    match shell.target().words() {
+        words if words.is_empty() => format!("database {}", safe(database)),
+        words => words,
+    }
 }
 
 /// Obtains agreement to what destroys nothing: by `--confirm`, which must name the database, by
@@ -66,9 +75,11 @@ pub async fn agree(shell: &Shell, question: &str, database: &str) -> Result<Cons
         return Ok(Consent::agreed(database));
     }
     if !can_ask() {
-        return Err(
-            Error::refused("nobody can be asked whether to go on").hint("to agree, add --yes")
-        );
+        let target = named(shell, database);
+        return Err(Error::refused(format!(
+            "nobody can be asked whether to go on with {target}"
+        ))
+        .hint("to agree, add --yes"));
     }
     let answer = ask(shell, format!("{question} [y/N]")).await?;
     if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
@@ -96,6 +107,16 @@ pub async fn deletion(shell: &Shell, question: &str, databases: &[&str]) -> Resu
         Ok(())
     } else {
         Err(Error::refused("that was not a yes").hint("nothing was deleted"))
+    }
+}
+
+/// Asks whether something is meant that no flag answers.
+pub async fn meant(shell: &Shell, question: &str) -> Result<()> {
+    let answer = ask(shell, format!("{question} [y/N]")).await?;
+    if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
+        Ok(())
+    } else {
+        Err(Error::refused("that was not a yes").hint("nothing was changed"))
     }
 }
 

@@ -77,6 +77,20 @@ impl Environment {
         value.map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// True when what [`get`](Self::get) says of `name` stands in `.env`.
+    pub fn is_from_file(&self, name: &str) -> bool {
+        !self.variables.contains_key(name) && self.get(name).is_some()
+    }
+
+    /// Where the value of `name` stands: `NAME`, or `NAME in .env`.
+    pub fn source(&self, name: &str) -> String {
+        if self.is_from_file(name) {
+            format!("{name} in .env")
+        } else {
+            name.to_owned()
+        }
+    }
+
     /// All variables whose names begin with `beginning`, with their values.
     pub fn beginning_with(&self, beginning: &str) -> Vec<(String, String)> {
         let names = self.variables.keys().chain(self.file.keys());

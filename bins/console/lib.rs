@@ -19,11 +19,13 @@ pub mod environment;
 mod output;
 mod paint;
 mod parse;
+pub mod recipients;
 pub mod report;
 mod run;
 pub mod settings;
 mod shell;
 pub mod table;
+mod target;
 pub mod text;
 
 pub use output::Output;
@@ -31,3 +33,4 @@ pub use paint::Paint;
 pub use parse::{parse, parse_or};
 pub use run::run;
 pub use shell::{Ending, Exit, Flow, Shell};
+pub use target::Target;

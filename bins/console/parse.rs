@@ -12,6 +12,7 @@ use crate::environment::Environment;
 use crate::output::Output;
 use crate::report::failure;
 use crate::shell::colours;
+use crate::target::Target;
 
 /// Parses the command line. Whoever asked for help or made a mistake is answered already; then
 /// the exit code is returned.
@@ -100,7 +101,7 @@ fn explain(e: &clap::Error, raw: &[OsString]) -> ExitCode {
         {
             error = error.hint(tip);
         }
-        output.out(&failure::json(&error));
+        output.out(&failure::json(&error, &Target::default()));
     }
     ExitCode::from(Kind::Usage.exit_code())
 }

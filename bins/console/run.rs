@@ -7,27 +7,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use clap::CommandFactory;
 use pgbelay_core::error::{Context as _, Error, Kind, Result};
 use pgbelay_core::store;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::all;
-use crate::args::Shared;
+use crate::args::{Shared, secret};
 use crate::audit::Audit;
 use crate::environment::Environment;
 use crate::output::Output;
 use crate::report::failure;
 use crate::shell::{Ending, Shell};
 
-/// Runs `command` until it ends or the user interrupts it, and reports how it ended.
-pub fn run<F>(shared: Shared, command: F) -> ExitCode
+/// Runs `command` of the tool `C` until it ends or the user interrupts it, and reports how it ended.
+pub fn run<C, F>(shared: Shared, command: F) -> ExitCode
 where
+    C: CommandFactory,
     F: AsyncFnOnce(&Shell) -> Result<Ending>,
 {
     let output = Arc::new(Output::real());
     let shell = Shell::new(shared, Environment::read(), Arc::clone(&output));
     let raw: Vec<OsString> = std::env::args_os().collect();
-    let ended = audited(&shell, &raw, || {
+    let words = || secret::masked(&C::command(), &raw);
+    let ended = audited(&shell, words, || {
         let ended = catch_unwind(AssertUnwindSafe(|| {
             if shell.shared().all {
                 supervise(&shell, async |shell| all::run(shell, &raw).await)
@@ -51,7 +54,7 @@ where
 /// Runs `work`, and writes down how it ended where somebody wants to know.
 fn audited(
     shell: &Shell,
-    raw: &[OsString],
+    words: impl FnOnce() -> Vec<String>,
     work: impl FnOnce() -> Result<Ending>,
 ) -> Result<Ending> {
     // A mistake in the settings is told by the command itself.
@@ -59,7 +62,7 @@ fn audited(
     let Some((path, env)) = settings.and_then(|s| Some((s.audit?, s.env))) else {
         return work();
     };
-    let audit = Audit::open(&path, raw, env)?;
+    let audit = Audit::open(&path, words(), env)?;
     let ended = work();
     let code = match &ended {
         Ok(ending) => ending.exit().code(),
@@ -128,7 +131,7 @@ fn report(shell: &Shell, error: &Error) {
         output.err("\x1b[?25h\n");
     }
     if shell.json() {
-        output.out(&failure::json(error));
+        output.out(&failure::json(error, &shell.target()));
     } else {
         output.err(&failure::human(error, shell.err_paint()));
     }

@@ -1,11 +1,12 @@
 //! What a command gets: its flags, its settings, and the ways to answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pgbelay_core::error::Result;
 use pgbelay_core::model::event::Observer;
 use pgbelay_core::model::secret::Secret;
 use pgbelay_core::ops::context::Context;
+use pgbelay_core::pg::options::ConnectOptions;
 use serde::Serialize;
 
 use crate::args::{ColorWhen, Shared};
@@ -15,7 +16,8 @@ use crate::output::Output;
 use crate::paint::Paint;
 use crate::report::lines::{self, Lines};
 use crate::report::progress::Progress;
-use crate::settings::Settings;
+use crate::settings::{Choice, Settings};
+use crate::target::Target;
 
 /// How a command that did not fail exits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,7 @@ pub struct Shell {
     progress: Arc<Progress>,
     out: Paint,
     err: Paint,
+    target: OnceLock<Target>,
 }
 
 impl Shell {
@@ -87,6 +90,7 @@ impl Shell {
             output,
             out,
             err,
+            target: OnceLock::new(),
         }
     }
 
@@ -125,20 +129,66 @@ impl Shell {
         self.context_for(flow, None)
     }
 
-    /// The surroundings of an operation on the database at `url`, else on the usual one.
-    pub fn context_for(&self, flow: Flow, url: Option<&Secret>) -> Result<Context> {
+    /// The surroundings of an operation on the database that the flag `into` names, else on the
+    /// usual one.
+    pub fn context_for(&self, flow: Flow, into: Option<(&str, &Secret)>) -> Result<Context> {
         let mut settings = self.settings()?;
-        settings.database_url = url.cloned().or(settings.database_url);
+        if let Some((flag, url)) = into {
+            settings.database = Choice::by_flag(flag, url);
+        }
+        let (environment, source) = (settings.env.clone(), settings.database.source.clone());
         let mut context = settings.context(&self.environment, self.observer(flow))?;
         context.ask = Arc::new(self.terminal());
+        self.aim(Target {
+            environment,
+            options: Some(context.database.clone()),
+            source,
+        });
         Ok(context)
+    }
+
+    /// The database that a command without a flag of its own would work on, if there is one.
+    pub fn usual_database(&self) -> Option<ConnectOptions> {
+        let settings = self.settings().ok()?;
+        let context = settings.context(&self.environment, self.observer(Flow::Work));
+        Some(context.ok()?.database)
     }
 
     /// The surroundings of an operation that needs no database.
     pub fn offline(&self, flow: Flow) -> Result<Context> {
-        let mut context = self.settings()?.offline(self.observer(flow));
+        let settings = self.settings()?;
+        let environment = settings.env.clone();
+        let mut context = settings.offline(self.observer(flow));
         context.ask = Arc::new(self.terminal());
+        self.aim(Target {
+            environment,
+            ..Target::default()
+        });
         Ok(context)
+    }
+
+    /// Remembers where the command works, and says so before anything happens.
+    fn aim(&self, target: Target) {
+        let shown = self.target.get_or_init(|| target);
+        if shown.options.is_some() && !self.json() && !self.shared.quiet {
+            let text = self.err.dim(&shown.announcement());
+            self.output.err(&format!("{text}\n"));
+        }
+    }
+
+    /// The first line of a report: the database that it is about. Empty at a terminal, which has shown
+    /// it.
+    pub fn heading(&self) -> String {
+        let shown = self.output.out_is_terminal() && self.output.err_is_terminal();
+        match self.target().words() {
+            words if shown || words.is_empty() => String::new(),
+            words => format!("{words}\n"),
+        }
+    }
+
+    /// Where the command works, as far as that is known by now.
+    pub fn target(&self) -> Target {
+        self.target.get().cloned().unwrap_or_default()
     }
 
     /// Asks for passphrases.
@@ -167,7 +217,7 @@ impl Shell {
         human: impl FnOnce(Paint) -> String,
     ) -> Ending {
         if self.json() {
-            self.output.out(&lines::document(document));
+            self.output.out(&lines::document(document, &self.target()));
         } else {
             self.say(human);
         }
@@ -188,7 +238,8 @@ impl Shell {
         human: impl FnOnce(Paint) -> String,
     ) -> Ending {
         if self.json() {
-            self.output.out(&lines::done(exit.code(), fields));
+            let line = lines::done(exit.code(), fields, &self.target());
+            self.output.out(&line);
         } else {
             self.say(human);
         }
@@ -199,7 +250,7 @@ impl Shell {
     /// text.
     pub fn part(&self, kind: &str, fields: &impl Serialize, human: impl FnOnce(Paint) -> String) {
         if self.json() {
-            self.output.out(&lines::line(kind, fields));
+            self.output.out(&lines::about(kind, fields, &self.target()));
         } else {
             self.say(human);
         }
@@ -214,7 +265,7 @@ impl Shell {
     ) {
         self.rest();
         if self.json() {
-            self.output.out(&lines::line(kind, fields));
+            self.output.out(&lines::about(kind, fields, &self.target()));
         }
         let asks = self.shared.confirm.is_none() && !self.shared.yes;
         let reads = !self.json() || self.output.err_is_terminal();

@@ -1,6 +1,7 @@
 //! `migrate fresh`: begin anew, for development.
 
 use console::consent::{self, Stakes};
+use console::recipients::{self, Change};
 use console::report::upgrade::base;
 use console::text::many;
 use console::{Ending, Exit, Flow, Shell};
@@ -19,8 +20,9 @@ pub struct Args {
 }
 
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
-    let context = shell.context(Flow::Work)?;
+    let mut context = shell.context(Flow::Work)?;
     let database = fresh::plan(&context).await?;
+    recipients::announce(shell, &mut context, Change::Asked).await?;
     let consent = consent::obtain(shell, &database, Stakes::Data).await?;
     let applied = Box::pin(fresh::apply(&context, &database, consent, args.reason)).await?;
     let (backup, outcome) = applied;

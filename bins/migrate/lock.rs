@@ -52,7 +52,8 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
 fn wire(held: &Held, released: bool) -> Value {
     let holder = held.holder.as_ref().map(|holder| {
         json!({
-            "pid": holder.pid,
+            "pid": (holder.pid != 0).then_some(holder.pid),
+            "prepared": holder.prepared,
             "application": holder.application,
             "role": holder.role,
             "since": holder.since.map(instant),

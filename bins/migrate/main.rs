@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    console::run(cli.shared, async |shell| match cli.command {
+    console::run::<Cli, _>(cli.shared, async |shell| match cli.command {
         Command::Upgrade(args) => upgrade::run(shell, args).await,
         Command::Downgrade(args) => Box::pin(rollback_to::run(shell, args)).await,
         Command::Current(args) => current::run(shell, args).await,

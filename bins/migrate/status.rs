@@ -16,6 +16,6 @@ pub async fn run(shell: &Shell, _args: Args) -> Result<Ending> {
     let wire = history::wire(&status, &status.lines, None);
     let verbose = shell.shared().verbose;
     Ok(shell.answer(Exit::Done, &wire, |paint| {
-        history::human(&status.lines, &status.drift, verbose, paint)
+        shell.heading() + &history::human(&status.lines, &status.drift, verbose, paint)
     }))
 }

@@ -2,6 +2,7 @@
 
 use console::args::value;
 use console::consent::{self, Stakes};
+use console::recipients::{self, Change};
 use console::report::upgrade as report;
 use console::text::{many, safe};
 use console::{Ending, Exit, Flow, Shell};
@@ -65,7 +66,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         return between(shell, args.sql, from, to);
     }
     let flow = if args.sql { Flow::Answer } else { Flow::Work };
-    let context = shell.context(flow)?;
+    let mut context = shell.context(flow)?;
     let request = Request {
         target,
         allow_out_of_order: args.allow_out_of_order,
@@ -82,11 +83,19 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     if args.dry_run {
         let preview = preview::of(&context, &plan).await?;
         shell.part("plan", &report::wire(&plan, Some(&preview)), |paint| {
-            report::human(&plan, Some(&preview), paint)
+            shell.heading() + &report::human(&plan, Some(&preview), paint)
         });
     }
     if let Some(refusal) = drift::refusal(&plan.drift) {
         return Err(refusal);
+    }
+    if args.backup && !plan.pending.is_empty() {
+        let change = if args.dry_run {
+            Change::Said
+        } else {
+            Change::Asked
+        };
+        recipients::announce(shell, &mut context, change).await?;
     }
     if args.dry_run || plan.is_empty() {
         let fields = done(&[], plan.current.as_ref(), None);

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    console::run(cli.shared, async |shell| match cli.command {
+    console::run::<Cli, _>(cli.shared, async |shell| match cli.command {
         Command::To(args) => Box::pin(rollback_to::run(shell, args)).await,
         Command::Validate(args) => rollback_validate::run(shell, args).await,
         Command::Undo(args) => Box::pin(undo::run(shell, args)).await,

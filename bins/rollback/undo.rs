@@ -1,7 +1,7 @@
 //! `rollback undo`: reverse a rollback.
 
+use console::recipients::{self, Change};
 use console::report::undo as report;
-use console::text::safe;
 use console::{Ending, Exit, Flow, Shell, consent};
 use pgbelay_core::error::Result;
 use pgbelay_core::model::event::Event;
@@ -43,7 +43,7 @@ pub struct Args {
 }
 
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
-    let context = shell.context(Flow::Work)?;
+    let mut context = shell.context(Flow::Work)?;
     let options = Options {
         accept_drift: args.accept_drift,
         reason: args.reason,
@@ -55,7 +55,11 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         shell.announce("plan", &report::plan_wire(&plan), |_| {
             report::plan_human(&plan)
         });
-        let question = format!("put this back into database {}?", safe(&plan.database));
+        recipients::announce(shell, &mut context, Change::Asked).await?;
+        let question = format!(
+            "put this back into {}?",
+            consent::named(shell, &plan.database)
+        );
         let consent = consent::agree(shell, &question, &plan.database).await?;
         Box::pin(undo::apply(&context, plan, consent, options)).await?
     } else {
@@ -63,7 +67,10 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         shell.announce("plan", &report::part_wire(&plan), |_| {
             report::part_human(&plan)
         });
-        let question = format!("put this back into database {}?", safe(&plan.database));
+        let question = format!(
+            "put this back into {}?",
+            consent::named(shell, &plan.database)
+        );
         let consent = consent::agree(shell, &question, &plan.database).await?;
         Box::pin(part::apply(&context, plan, &args.tables, consent, options)).await?
     };

@@ -28,6 +28,6 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let drift = schema_drift::find(&context, !args.no_build).await?;
     let exit = Exit::found(drift.found());
     Ok(shell.answer(exit, &report::wire(&drift), |paint| {
-        report::human(&drift, paint)
+        shell.heading() + &report::human(&drift, paint)
     }))
 }

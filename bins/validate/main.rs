@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    console::run(cli.shared, async |shell| match cli.command {
+    console::run::<Cli, _>(cli.shared, async |shell| match cli.command {
         Command::Migrations(args) => migrations::run(shell, &args),
         Command::Rollback(args) => rollback_validate::run(shell, args).await,
         Command::Roundtrip(args) => roundtrip::run(shell, args).await,

@@ -28,6 +28,6 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let amber = args.strict && fitness.count(Light::Amber) > 0;
     let exit = Exit::found(amber || fitness.count(Light::Red) > 0);
     Ok(shell.answer(exit, &report::wire(&fitness), |paint| {
-        report::human(&fitness, paint)
+        shell.heading() + &report::human(&fitness, paint)
     }))
 }

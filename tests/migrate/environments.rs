@@ -153,6 +153,26 @@ fn all_databases_and_a_line_for_auditors() {
 
     let log = fs::read_to_string(sandbox.folder.join("audit.jsonl")).unwrap();
     assert!(!log.contains("secretword"), "{log}");
+    // A password is known by the flag that it stands behind.
+    for words in [
+        &[
+            "status",
+            "-qd",
+            "host=127.0.0.1 port=1 user=u pass=secretword",
+        ] as &[&str],
+        &[
+            "status",
+            "--database-url=host=127.0.0.1 port=1 secretword=x",
+        ],
+        &["status", "-vdsecretword"],
+    ] {
+        assert_ne!(run(words).code, Some(0));
+    }
+    let into = ["restore", "latest", "--into", "host=127.0.0.1 secretword=x"];
+    assert_ne!(sandbox.run("backup", &into).code, Some(0));
+    let after = fs::read_to_string(sandbox.folder.join("audit.jsonl")).unwrap();
+    assert!(!after.contains("secretword"), "{after}");
+    assert_eq!(after.lines().count(), log.lines().count() + 4, "{after}");
     let lines: Vec<Value> = log
         .lines()
         .map(|l| serde_json::from_str(l).unwrap())
@@ -178,4 +198,91 @@ fn all_databases_and_a_line_for_auditors() {
         .env("PGBELAY_AUDIT", "no/such/file");
     nowhere.run().assert_exit(1).assert_says("audit log");
     assert_eq!(applied(&sandbox), "base\n");
+}
+
+#[test]
+fn the_database_that_a_flag_names_wins_and_is_named_everywhere() {
+    let sandbox = two();
+    let [staging, other] = [Sandbox::bare(), Sandbox::bare()];
+    let (url, name) = (staging.url(), staging.database.clone());
+    sandbox.write(
+        "pgbelay.toml",
+        &format!(
+            "[env.staging]\ndatabase_url = '{url}'\n[databases.other]\nurl = '{}'\n",
+            other.url()
+        ),
+    );
+    // The sandbox's own database is in DATABASE_URL: it must not be touched.
+    let untouched = || sandbox.query_text("select to_regnamespace('pgbelay') is null") == "t";
+    let output = sandbox.run("migrate", &["upgrade", "--env", "staging"]);
+    output.assert_exit(0).assert_says("named by --env staging");
+    output.assert_says(&format!("database {name} at "));
+    assert!(untouched());
+    let document = sandbox.run("migrate", &["status", "--env", "staging", "--json"]);
+    let document = document.assert_exit(0).json().remove(0);
+    assert_eq!(document["environment"], "staging");
+    assert_eq!(document["database"], json!(name));
+    assert_eq!(document["database_source"], "--env staging");
+    assert!(
+        document["host"].as_str().unwrap().starts_with('/'),
+        "{document}"
+    );
+    assert!(document["port"].is_u64(), "{document}");
+    let plain = sandbox.run("migrate", &["status", "--env", "staging"]);
+    let first = plain.stdout.lines().next().unwrap().to_owned();
+    assert!(
+        first.contains(&name) && first.ends_with("(environment staging)"),
+        "{first}"
+    );
+
+    // Plan, question, refusal and the closing line say it, too.
+    let output = sandbox.run("rollback", &["to", "base", "--env", "staging", "--json"]);
+    output.assert_exit(3);
+    for line in [&output.events("plan")[0], &output.last()] {
+        assert_eq!(line["database"], json!(name), "{output}");
+        assert_eq!(line["environment"], "staging", "{output}");
+        assert!(line["host"].is_string(), "{output}");
+    }
+    output.assert_says("(environment staging)");
+    for format in ["human", "markdown", "html", "sarif", "github", "junit"] {
+        let file = format!("report.{format}");
+        let args = [
+            "validate", "base", "--env", "staging", "--format", format, "--output", &file,
+        ];
+        sandbox.run("rollback", &args);
+        let report = fs::read_to_string(sandbox.folder.join(&file)).unwrap();
+        let escaped = name.replace('_', "&#95;");
+        let named = report.contains(&name) || report.contains(&escaped);
+        assert!(named && report.contains("staging"), "{format}: {report}");
+    }
+
+    let at = |args: &[&str], variables: &[(&str, &str)]| {
+        let mut tool = sandbox.tool("migrate").args(args);
+        for (name, value) in variables {
+            tool = tool.env(name, *value);
+        }
+        tool.run()
+    };
+    let output = at(
+        &["upgrade", "--database", "other"],
+        &[("PGBELAY_ENV", "staging")],
+    );
+    output
+        .assert_exit(0)
+        .assert_says("named by --database other");
+    assert!(untouched());
+    // Chosen by a variable, it does not win unasked.
+    let output = at(&["upgrade"], &[("PGBELAY_ENV", "staging")]);
+    output.assert_exit(2).assert_says(&name);
+    output
+        .assert_says(&sandbox.database)
+        .assert_says("PGBELAY_ENV");
+    assert!(untouched());
+    at(
+        &["status"],
+        &[("PGBELAY_ENV", "staging"), ("DATABASE_URL", &url)],
+    )
+    .assert_exit(0);
+    // A variable that isn't set is no database.
+    at(&["status", "-d", ""], &[("PGDATABASE", &name)]).assert_exit(2);
 }

@@ -95,3 +95,78 @@ fn nothing_is_locked_between_attempts() {
     reader.run("commit");
     run.wait();
 }
+
+/// A transaction that was prepared belongs to no session: nobody finds it in `pg_stat_activity`.
+#[test]
+fn a_prepared_transaction_in_the_way_is_named() {
+    let cluster = Cluster::private(&[("max_prepared_transactions", "5")]);
+    let sandbox = Sandbox::on(&cluster);
+    fill(&sandbox);
+    let prepare = |what: &str, gid: &str| {
+        let session = sandbox.session();
+        session.run("begin");
+        session.run(what);
+        session.run(&format!("prepare transaction '{gid}'"));
+    };
+    let names = |output: &crate::harness::binary::Output, gid: &str| {
+        output.assert_exit(5);
+        output.assert_says(&format!(
+            "the prepared transaction '{gid}' of role postgres"
+        ));
+        output.assert_says(&format!("ROLLBACK PREPARED '{gid}'"));
+    };
+    let before = State::of(&sandbox);
+    let short = ["--lock-timeout", "100ms"];
+
+    prepare("update coupons set code = code", "g''x");
+    names(&to(&sandbox, "0001", &short).run(), "g''x");
+    sandbox.sql("rollback prepared 'g''x'");
+
+    // In a reader's way, too.
+    prepare("lock table coupons", "all");
+    let validate = ["validate", "0001", "--lock-timeout", "100ms"];
+    names(&rollback(&sandbox, &validate).run(), "all");
+    sandbox.sql("rollback prepared 'all'");
+
+    // The migration lock itself.
+    prepare("select pg_advisory_xact_lock(3824816850283774370)", "key");
+    names(&to(&sandbox, "0001", &["--wait", "200ms"]).run(), "key");
+    let shown = sandbox.run("migrate", &["lock", "show", "--json"]);
+    let shown = shown.assert_exit(0).json().remove(0);
+    assert_eq!(shown["holder"]["prepared"], "key");
+    assert!(shown["holder"]["pid"].is_null(), "{shown}");
+    let release = sandbox.run("migrate", &["lock", "release", "--yes"]);
+    release
+        .assert_exit(3)
+        .assert_says("ROLLBACK PREPARED 'key'");
+    sandbox.sql("rollback prepared 'key'");
+    before.assert_untouched(&sandbox);
+
+    to(&sandbox, "0001", &[]).run().assert_exit(0);
+    prepare("update customers set email = email", "undo");
+    names(&undo(&sandbox, &short).run(), "undo");
+    sandbox.sql("commit prepared 'undo'");
+    undo(&sandbox, &[]).run().assert_exit(0);
+}
+
+/// A snapshot belongs to one server: `pg_dump` must ask the one that the session is on.
+#[test]
+fn of_several_hosts_all_of_a_run_asks_the_one_that_answered() {
+    let cluster = Cluster::private(&[]);
+    let sandbox = Sandbox::on(&cluster);
+    fill(&sandbox);
+    let standby = cluster.standby();
+    let (first, second) = (standby.folder.display(), cluster.folder.display());
+    let url = format!(
+        "postgresql:///{}?host=/nowhere,{first},{second}&user=postgres",
+        sandbox.database
+    );
+    let at = |run: crate::harness::binary::Run| run.env("DATABASE_URL", &url).run();
+    let output = at(to(&sandbox, "0001", &["--json"]));
+    output.assert_exit(0);
+    let host = output.last()["host"].as_str().unwrap().to_owned();
+    assert_eq!(host, second.to_string());
+    at(undo(&sandbox, &[])).assert_exit(0);
+    let create = sandbox.tool("backup").args(&["create"]);
+    at(create).assert_exit(0);
+}

@@ -1,5 +1,6 @@
 //! The command line: flags shared by all tools, and how single values are read.
 
+pub mod secret;
 mod shared;
 pub mod value;
 mod vouch;

@@ -1,6 +1,5 @@
 //! How single values are read, wherever they come from: flag, variable or config file.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use pgbelay_core::error::Error;
@@ -13,8 +12,12 @@ use pgbelay_core::model::secret::Secret;
 /// The longest duration PostgreSQL's settings can hold, nearly: 24 days.
 const LONGEST: Duration = Duration::from_hours(24 * 24);
 
-/// Hides a value from everything but its user.
-pub fn secret(text: &str) -> Result<Secret, Infallible> {
+/// Hides a URL from everything but its user. An empty one is a variable that isn't set: whatever
+/// else names a database must not take its place.
+pub fn secret(text: &str) -> Result<Secret, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty: is a variable not set?".to_owned());
+    }
     Ok(Secret::new(text))
 }
 

@@ -9,6 +9,7 @@ use crate::paint::Paint;
 use crate::report::notes::Notes;
 use crate::report::{github, junit, lines, sarif};
 use crate::shell::Shell;
+use crate::target::Target;
 
 /// How it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -51,7 +52,7 @@ impl Written {
         let text = match (self.format, &self.output) {
             (Format::Human, None) => return Ok(Text::Human),
             (Format::Human, Some(_)) => human(Paint::default()),
-            (Format::Json, _) => lines::document(&notes.whole),
+            (Format::Json, _) => lines::document(&notes.whole, &Target::default()),
             (Format::Sarif, _) => sarif::document(notes),
             (Format::Github, _) => github::document(notes),
             (Format::Junit, _) => junit::document(notes),

@@ -6,6 +6,7 @@ use pgbelay_core::ops::backup::create::{self, Create};
 use serde_json::json;
 
 use crate::args::value;
+use crate::recipients::{self, Change};
 use crate::shell::{Ending, Exit, Flow, Shell};
 
 /// Back up the database, or some of its tables
@@ -57,6 +58,7 @@ pub struct Args {
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let mut context = shell.context(Flow::Work)?;
     context.compression = args.compression.unwrap_or(context.compression);
+    recipients::announce(shell, &mut context, Change::Said).await?;
     let options = Create {
         name: args.name,
         tables: args.tables,

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::args::value;
 use crate::consent::{self, Stakes};
+use crate::recipients::{self, Change};
 use crate::report::{plan, risk};
 use crate::shell::{Ending, Exit, Flow, Shell};
 
@@ -88,7 +89,7 @@ struct Done<'a> {
 /// Rolls back.
 pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let flow = if args.sql { Flow::Answer } else { Flow::Work };
-    let context = shell.context(flow)?;
+    let mut context = shell.context(flow)?;
     let planned = rollback::plan(&context, args.request()?).await?;
     if args.sql {
         if let Some(refusal) = planned.refusal() {
@@ -102,7 +103,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         let at = planned.plan.from.as_ref().map(Revision::as_str);
         return Ok(shell.done(Exit::Done, &nothing(at), |_| "nothing to do\n".to_owned()));
     }
-    let view = plan::view(&planned.plan);
+    let view = plan::view(&planned.plan, shell.target());
     if args.dry_run {
         shell.part("plan", &risk::wire(&view), |paint| {
             risk::human(&view, paint)
@@ -117,6 +118,14 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         return Err(refusal);
     }
     planned.foretold_failure()?;
+    if !args.without_snapshot {
+        let change = if args.dry_run {
+            Change::Said
+        } else {
+            Change::Asked
+        };
+        recipients::announce(shell, &mut context, change).await?;
+    }
     if args.dry_run {
         let at = planned.plan.from.as_ref().map(Revision::as_str);
         return Ok(shell.done(Exit::Done, &nothing(at), |_| String::new()));

@@ -102,7 +102,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         rehearse::run(&context, &mut planned, stage).await?;
     }
     let plan = planned.plan;
-    let view = plan::view(&plan);
+    let view = plan::view(&plan, shell.target());
     let exit = Exit::found(plan.verdict >= args.fail_on);
     let Some(file) = &args.output else {
         let text = |paint| write(format, &view, paint);
@@ -116,7 +116,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
 fn write(format: Format, view: &RiskView<'_>, paint: Paint) -> String {
     match format {
         Format::Human => risk::human(view, paint),
-        Format::Json => lines::document(&risk::wire(view)),
+        Format::Json => lines::document(&risk::wire(view), &view.target),
         Format::Markdown => markdown::document(view),
         Format::Html => html::document(view),
         Format::Sarif => sarif::document(&notes::of_risk(view)),

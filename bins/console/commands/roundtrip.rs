@@ -60,7 +60,8 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     });
     let good = tried.iter().all(trips::is_good);
     let exit = Exit::found(!good || outcome.untried > 0);
-    let human = |paint| trips::human(&outcome, paint);
-    let text = args.written.write(&notes::of_trips(&outcome), human)?;
+    let human = |paint| shell.heading() + &trips::human(&outcome, paint);
+    let notes = notes::of_trips(&outcome).about(&shell.target());
+    let text = args.written.write(&notes, human)?;
     Ok(shell.done(exit, &fields, |paint| text.or(|| human(paint))))
 }

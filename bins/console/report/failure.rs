@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::paint::Paint;
 use crate::report::lines;
+use crate::target::Target;
 use crate::text::safe_lines;
 
 #[derive(Serialize)]
@@ -38,14 +39,14 @@ pub fn human(error: &Error, paint: Paint) -> String {
 }
 
 /// The failure for machines: the line that closes the output.
-pub fn json(error: &Error) -> String {
+pub fn json(error: &Error, target: &Target) -> String {
     let wire = Wire {
         message: error.to_string(),
         causes: error.causes(),
         hints: error.hints(),
         done: error.already_done(),
     };
-    lines::error(error.kind().exit_code(), &wire)
+    lines::error(error.kind().exit_code(), &wire, target)
 }
 
 #[cfg(test)]
@@ -68,7 +69,8 @@ mod tests {
 
     #[test]
     fn for_machines() {
-        let value: serde_json::Value = serde_json::from_str(&json(&error())).unwrap();
+        let value: serde_json::Value =
+            serde_json::from_str(&json(&error(), &Target::default())).unwrap();
         let expected = serde_json::json!({
             "schema": 1,
             "type": "error",
@@ -77,6 +79,11 @@ mod tests {
             "causes": ["lock \"t\x1b[2J\""],
             "hints": ["try again"],
             "done": ["a snapshot was taken"],
+            "environment": null,
+            "host": null,
+            "port": null,
+            "database": null,
+            "database_source": null,
         });
         assert_eq!(value, expected);
     }

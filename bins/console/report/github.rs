@@ -10,6 +10,9 @@ use crate::text::safe;
 /// The report, a line for each note, the verdict at the end.
 pub fn document(notes: &Notes<'_>) -> String {
     let mut lines: Vec<String> = notes.all().map(annotation).collect();
+    if !notes.place.is_empty() {
+        lines.push(data(&notes.place));
+    }
     lines.push(format!("verdict: {}", data(&notes.verdict)));
     lines.join("\n") + "\n"
 }

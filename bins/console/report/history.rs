@@ -156,6 +156,7 @@ mod tests {
 
     use super::*;
     use crate::report::lines;
+    use crate::target::Target;
 
     fn line(revision: &str, state: State) -> Line {
         Line {
@@ -182,7 +183,7 @@ mod tests {
             lines: vec![line("0041", State::Edited)],
             drift: Vec::new(),
         };
-        let text = lines::document(&wire(&status, &status.lines, None));
+        let text = lines::document(&wire(&status, &status.lines, None), &Target::default());
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["database"], "shop");
         assert_eq!(value["current"], "0041");

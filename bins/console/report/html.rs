@@ -42,8 +42,9 @@ pub fn document(view: &RiskView<'_>) -> String {
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <title>{verdict}: rollback from {from} to {to}</title>\n<style>\n{STYLE}</style>\n</head>\n\
          <body>\n<header class=\"verdict {tone}\">\n<p class=\"word\">{sign} {verdict}</p>\n\
-         <h1>Rollback from {from} to {to}</h1>\n<p>{}</p>\n</header>\n",
-        markup(risk::meaning(view.verdict))
+         <h1>Rollback from {from} to {to}</h1>\n<p>{}</p>\n<p>{}</p>\n</header>\n",
+        markup(risk::meaning(view.verdict)),
+        markup(&view.target.words())
     );
     let mut section = |title: &str, body: String| {
         if !body.is_empty() {

@@ -20,6 +20,13 @@ pub fn document(notes: &Notes<'_>) -> String {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"pgbelay\" {numbers}>\n  \
          <testsuite name=\"{what}: {verdict}\" {numbers}>\n"
     );
+    if !notes.place.is_empty() {
+        let place = markup(&notes.place);
+        text += &format!(
+            "    <properties>\n      <property name=\"database\" value=\"{place}\"></property>\n    \
+             </properties>\n"
+        );
+    }
     for (number, case) in notes.cases.iter().enumerate() {
         let name = markup(&case.name);
         text += &format!("    <testcase classname=\"{what}\" name=\"{name}\">\n");

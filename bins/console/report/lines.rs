@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use pgbelay_core::model::event::{Event, Observer};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::output::Output;
+use crate::target::Target;
 use crate::text::{left, per_second, statement};
 
 /// The number of this layout. Within it, fields are only ever added.
@@ -21,34 +22,59 @@ struct Line<'a, T> {
     exit_code: Option<u8>,
     #[serde(flatten)]
     fields: &'a T,
+    /// What the database is, as far as `fields` don't say it.
+    #[serde(flatten)]
+    target: Map<String, Value>,
 }
 
-/// One document: `{"schema":1,…}`.
-pub fn document(fields: &impl Serialize) -> String {
-    write(None, None, fields)
+/// One document: `{"schema":1,…}`, with where it is about.
+pub fn document(fields: &impl Serialize, target: &Target) -> String {
+    write(None, None, fields, Some(target))
 }
 
 /// One line: `{"schema":1,"type":kind,…}`.
 pub fn line(kind: &str, fields: &impl Serialize) -> String {
-    write(Some(kind), None, fields)
+    write(Some(kind), None, fields, None)
+}
+
+/// As [`line`], with where it is about.
+pub fn about(kind: &str, fields: &impl Serialize, target: &Target) -> String {
+    write(Some(kind), None, fields, Some(target))
 }
 
 /// The closing line of a command that did its work.
-pub fn done(exit_code: u8, fields: &impl Serialize) -> String {
-    write(Some("done"), Some(exit_code), fields)
+pub fn done(exit_code: u8, fields: &impl Serialize, target: &Target) -> String {
+    write(Some("done"), Some(exit_code), fields, Some(target))
 }
 
 /// The closing line of a command that failed.
-pub fn error(exit_code: u8, fields: &impl Serialize) -> String {
-    write(Some("error"), Some(exit_code), fields)
+pub fn error(exit_code: u8, fields: &impl Serialize, target: &Target) -> String {
+    write(Some("error"), Some(exit_code), fields, Some(target))
 }
 
-fn write(kind: Option<&str>, exit_code: Option<u8>, fields: &impl Serialize) -> String {
+/// The names and values of `target` that `fields` has none of.
+pub fn missing(fields: &impl Serialize, target: &Target) -> Map<String, Value> {
+    let known = serde_json::to_value(fields).unwrap_or_default();
+    let mut said = match serde_json::to_value(target.wire()) {
+        Ok(Value::Object(said)) => said,
+        _ => Map::new(),
+    };
+    said.retain(|name, _| known.get(name).is_none());
+    said
+}
+
+fn write(
+    kind: Option<&str>,
+    exit_code: Option<u8>,
+    fields: &impl Serialize,
+    target: Option<&Target>,
+) -> String {
     let line = Line {
         schema: SCHEMA,
         kind,
         exit_code,
         fields,
+        target: target.map_or_else(Map::new, |target| missing(fields, target)),
     };
     match serde_json::to_string(&line) {
         Ok(text) => text + "\n",
@@ -170,14 +196,20 @@ mod tests {
         let fields = json!({"phase": "snapshot"});
         let expected = "{\"schema\":1,\"type\":\"phase\",\"phase\":\"snapshot\"}\n";
         assert_eq!(line("phase", &fields), expected);
+        let nowhere = "\"database\":null,\"database_source\":null,\"environment\":null,\
+                       \"host\":null,\"port\":null";
+        let nowhere = format!("{nowhere}}}\n");
+        let target = Target::default();
         assert_eq!(
-            done(0, &()),
-            "{\"schema\":1,\"type\":\"done\",\"exit_code\":0}\n"
+            done(0, &(), &target),
+            format!("{{\"schema\":1,\"type\":\"done\",\"exit_code\":0,{nowhere}")
         );
         assert_eq!(
-            document(&json!({"head": null})),
-            "{\"schema\":1,\"head\":null}\n"
+            document(&json!({"head": null}), &target),
+            format!("{{\"schema\":1,\"head\":null,{nowhere}")
         );
+        let own = json!({"database": "own"});
+        assert!(document(&own, &target).starts_with("{\"schema\":1,\"database\":\"own\","));
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub fn document(view: &RiskView<'_>) -> String {
         base(&view.to),
         risk::meaning(view.verdict)
     );
+    let target = view.target.words();
+    if !target.is_empty() {
+        text.push_str(&format!("\nOf {}.\n", plain(&target)));
+    }
     let mut section = |title: &str, body: String| {
         if !body.is_empty() {
             text.push_str(&format!("\n### {title}\n\n{body}"));

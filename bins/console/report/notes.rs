@@ -10,7 +10,8 @@ use pgbelay_core::rules;
 use serde_json::{Value, json};
 
 use crate::report::risk::{self, RiskView};
-use crate::report::{findings, trips};
+use crate::report::{findings, lines, trips};
+use crate::target::Target;
 use crate::text::size;
 
 /// One note.
@@ -50,11 +51,24 @@ pub struct Notes<'a> {
     pub failure: Severity,
     /// The notes.
     pub cases: Vec<Case<'a>>,
+    /// The database, in words; empty where none was asked.
+    pub place: String,
     /// The whole report for machines.
     pub whole: Value,
 }
 
 impl Notes<'_> {
+    /// The same, about the database `target`.
+    #[must_use]
+    pub fn about(mut self, target: &Target) -> Self {
+        self.place = target.words();
+        let said = lines::missing(&self.whole, target);
+        if let Value::Object(whole) = &mut self.whole {
+            whole.extend(said);
+        }
+        self
+    }
+
     /// All notes, one after the other.
     pub fn all(&self) -> impl Iterator<Item = &Note<'_>> {
         self.cases.iter().flat_map(|case| &case.notes)
@@ -80,14 +94,16 @@ pub fn of_risk<'a>(view: &'a RiskView<'_>) -> Notes<'a> {
     let steps = view.steps.iter().zip(&view.scripts);
     let named =
         steps.map(|((revision, name), (path, _))| (format!("{revision} {name}"), vec![*path]));
-    Notes {
+    let notes = Notes {
         what: "rollback",
         verdict: view.verdict.as_str().to_owned(),
         found: view.verdict > Verdict::NoLoss,
         failure: Severity::Block,
         cases: cases(named, notes, Some("rollback")),
+        place: String::new(),
         whole: json!(risk::wire(view)),
-    }
+    };
+    notes.about(&view.target)
 }
 
 /// What the rules `found` in the files of `migrations`.
@@ -105,6 +121,7 @@ pub fn of_files<'a>(migrations: &'a [Migration], found: &'a [Finding]) -> Notes<
         found: bad,
         failure: Severity::Warn,
         cases: cases(named, found.iter().map(finding), None),
+        place: String::new(),
         whole: json!({"findings": findings::wire(found)}),
     }
 }
@@ -136,6 +153,7 @@ pub fn of_trips(outcome: &Trips) -> Notes<'_> {
         found: outcome.untried > 0 || !tried.iter().all(trips::is_good),
         failure: Severity::Block,
         cases: tried.iter().map(case).collect(),
+        place: String::new(),
         whole: json!({"round_trips": tried.iter().map(trips::wire).collect::<Vec<_>>()}),
     }
 }

@@ -3,9 +3,10 @@
 use pgbelay_core::model::plan::RollbackPlan;
 
 use crate::report::risk::{RefusalView, RiskView};
+use crate::target::Target;
 
-/// The risk report of `plan`.
-pub fn view(plan: &RollbackPlan) -> RiskView<'_> {
+/// The risk report of `plan` for the database `target`.
+pub fn view(plan: &RollbackPlan, target: Target) -> RiskView<'_> {
     let steps = plan.steps.iter();
     let refusals = plan.refusals.iter().map(|refusal| RefusalView {
         rule: refusal.rule.to_owned(),
@@ -16,6 +17,7 @@ pub fn view(plan: &RollbackPlan) -> RiskView<'_> {
     });
     let locks = plan.locks.iter();
     RiskView {
+        target,
         from: plan.from.as_ref().map(ToString::to_string),
         to: plan.to.as_ref().map(ToString::to_string),
         steps: steps

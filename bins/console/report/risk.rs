@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::paint::Paint;
 use crate::report::findings;
 use crate::table::Table;
+use crate::target::Target;
 use crate::text::{count, safe, size};
 
 /// Something that stands in the way.
@@ -27,6 +28,8 @@ pub struct RefusalView {
 /// What a risk report shows.
 #[derive(Debug)]
 pub struct RiskView<'a> {
+    /// The database.
+    pub target: Target,
     /// Head of the ledger now.
     pub from: Option<String>,
     /// Head of the ledger afterwards; `None`: nothing applied.
@@ -145,6 +148,10 @@ pub fn human(view: &RiskView<'_>, paint: Paint) -> String {
     let base = |revision: &Option<String>| revision.as_deref().map_or("base".to_owned(), safe);
     let title = format!("rollback from {} to {}", base(&view.from), base(&view.to));
     let mut text = format!("{}\n", paint.bold(&title));
+    let target = view.target.words();
+    if !target.is_empty() {
+        text.push_str(&format!("{target}\n"));
+    }
     let mut section = |title: &str, body: String| {
         if !body.is_empty() {
             text.push_str(&format!("\n{}\n{body}", paint.bold(title)));

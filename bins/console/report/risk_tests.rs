@@ -39,6 +39,7 @@ fn finding() -> Finding {
 
 fn view<'a>(losses: &'a [Loss], findings: &'a [Finding]) -> RiskView<'a> {
     RiskView {
+        target: Target::default(),
         from: Some("0042".into()),
         to: None,
         steps: vec![("0042".into(), "add email".into())],
@@ -76,7 +77,7 @@ fn for_people() {
 #[test]
 fn for_machines() {
     let (losses, findings) = (losses(), [finding()]);
-    let document = lines::document(&wire(&view(&losses, &findings)));
+    let document = lines::document(&wire(&view(&losses, &findings)), &Target::default());
     let value: Value = serde_json::from_str(&document).unwrap();
     assert_eq!(value["schema"], 1);
     assert_eq!(value["verdict"], "LOSS_RECOVERABLE");

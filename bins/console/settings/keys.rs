@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pgbelay_core::error::{Error, Result};
+use pgbelay_core::ops::context::Named;
 use pgbelay_core::store::keygen;
 
 use crate::args::Shared;
@@ -15,28 +16,60 @@ pub fn config_folder_files(environment: &Environment) -> Option<(PathBuf, PathBu
     Some((folder.join("identity.txt"), folder.join("recipients.txt")))
 }
 
-/// The recipients of new backups: those of the first source that names any, since adding more
-/// would let people in whom nobody asked for.
+/// The recipients of new backups, and where they are named: those of the first source that names any,
+/// since adding more would let people in whom nobody asked for.
 pub fn recipients(
     shared: &Shared,
     environment: &Environment,
     layers: &[&Layer],
-) -> Result<Vec<String>> {
+    config: Option<&Path>,
+) -> Result<(Vec<String>, Named)> {
+    let named = |by: String, in_dotenv: bool| Named {
+        by,
+        in_dotenv,
+        before: None,
+    };
     if !shared.recipients.is_empty() || shared.recipients_file.is_some() {
-        return join(&shared.recipients, shared.recipients_file.as_deref());
+        let by = match &shared.recipients_file {
+            Some(file) => format!("--recipients-file {}", file.display()),
+            None => "--recipient".to_owned(),
+        };
+        let all = join(&shared.recipients, shared.recipients_file.as_deref())?;
+        return Ok((all, named(by, false)));
     }
-    if let Some(file) = environment.path("PGBELAY_RECIPIENTS_FILE") {
-        return lines(&file);
+    let variable = "PGBELAY_RECIPIENTS_FILE";
+    if let Some(file) = environment.path(variable) {
+        let by = format!("{}: {}", environment.source(variable), file.display());
+        return Ok((lines(&file)?, named(by, environment.is_from_file(variable))));
     }
     for layer in layers {
         if layer.recipients.is_some() || layer.recipients_file.is_some() {
-            let named = layer.recipients.as_deref().unwrap_or_default();
-            return join(named, layer.recipients_file.as_deref());
+            let texts = layer.recipients.as_deref().unwrap_or_default();
+            let all = join(texts, layer.recipients_file.as_deref())?;
+            let file = config.unwrap_or(Path::new("pgbelay.toml")).display();
+            // Whoever chooses the file chooses what stands in it.
+            let chosen = shared.config.is_none() && environment.is_from_file("PGBELAY_CONFIG");
+            let by = if chosen {
+                format!("{file}, the PGBELAY_CONFIG in .env")
+            } else {
+                file.to_string()
+            };
+            return Ok((all, named(by, chosen)));
         }
     }
     match config_folder_files(environment) {
-        Some((_, file)) if file.exists() => lines(&file),
-        _ => Ok(Vec::new()),
+        Some((_, file)) if file.exists() => {
+            let moved = ["XDG_CONFIG_HOME", "HOME"];
+            let moved = moved
+                .into_iter()
+                .find(|name| environment.is_from_file(name));
+            let by = match moved {
+                Some(name) => format!("{}, by {name} in .env", file.display()),
+                None => file.display().to_string(),
+            };
+            Ok((lines(&file)?, named(by, moved.is_some())))
+        }
+        _ => Ok((Vec::new(), Named::default())),
     }
 }
 

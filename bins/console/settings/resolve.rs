@@ -10,21 +10,20 @@ use pgbelay_core::model::backup::Compression;
 use pgbelay_core::model::event::Observer;
 use pgbelay_core::model::layout::Layout;
 use pgbelay_core::model::location::Location;
-use pgbelay_core::model::secret::Secret;
-use pgbelay_core::ops::context::{Context, Folders, Vouching};
-use pgbelay_core::pg::config;
+use pgbelay_core::ops::context::{Context, Folders, Named, Vouching};
 use pgbelay_core::pg::options::{ConnectOptions, SslMode};
 
 use crate::args::{Shared, value};
 use crate::environment::Environment;
 use crate::settings::config::{Config, Layer, Production};
+use crate::settings::database::{self, Choice, Chosen};
 use crate::settings::{keys, postgres};
 
 /// Everything that flags, environment and config file say. The database is not yet looked at.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The URL of the database, when one was given.
-    pub database_url: Option<Secret>,
+    /// The database, and what names it.
+    pub database: Choice,
     /// The folder of migrations.
     pub migrations: PathBuf,
     /// How that folder is laid out; `None`: found by looking.
@@ -35,6 +34,8 @@ pub struct Settings {
     pub backups: Location,
     /// age recipients; may be empty.
     pub recipients: Vec<String>,
+    /// Where they are named.
+    pub named: Named,
     /// Files with age identities.
     pub identities: Vec<PathBuf>,
     /// How new backups are compressed.
@@ -62,9 +63,19 @@ impl Settings {
     /// Resolves all settings: flag, environment, `.env`, config file, default.
     pub fn resolve(shared: &Shared, environment: &Environment) -> Result<Self> {
         environment.check()?;
-        let config = config_file(shared, environment)?;
+        let file = config_file(shared, environment);
+        let config = match &file {
+            Some(path) => Config::read(path, environment.home().as_deref())?,
+            None => Config::default(),
+        };
         let env = env_name(shared, environment, &config);
         let layers = layers(&config, env.as_deref())?;
+        let chosen = Chosen {
+            config: &config,
+            file: file.as_deref(),
+            env: env.as_deref(),
+            layers: &layers,
+        };
         let production_env = matches!(env.as_deref(), Some("production" | "prod"));
         let marked = layers.iter().filter_map(|layer| layer.production.clone());
         let from = |pick: fn(&Layer) -> Option<Duration>| layers.iter().find_map(|l| pick(l));
@@ -74,8 +85,9 @@ impl Settings {
         let statement_timeout =
             (shared.statement_timeout).or(environment.duration("PGBELAY_STATEMENT_TIMEOUT")?);
         let wait = shared.wait.or(environment.duration("PGBELAY_WAIT")?);
+        let (recipients, named) = keys::recipients(shared, environment, &layers, file.as_deref())?;
         let settings = Self {
-            database_url: database_url(shared, environment, &config, &layers)?,
+            database: database::choose(shared, environment, &chosen)?,
             migrations: (shared.migrations.clone())
                 .or_else(|| environment.path("PGBELAY_MIGRATIONS"))
                 .or_else(|| layers.iter().find_map(|layer| layer.migrations.clone()))
@@ -91,7 +103,8 @@ impl Settings {
                     .unwrap_or_else(|| "backups".into()),
                 variables: environment.beginning_with("AWS_"),
             },
-            recipients: keys::recipients(shared, environment, &layers)?,
+            recipients,
+            named,
             identities: keys::identities(shared, environment, &layers),
             compression: (environment.parse("PGBELAY_COMPRESSION", value::compression)?)
                 .or_else(|| layers.iter().find_map(|layer| layer.compression))
@@ -120,8 +133,7 @@ impl Settings {
 
     /// The surroundings of an operation on the database.
     pub fn context(self, env: &Environment, observer: Arc<dyn Observer>) -> Result<Context> {
-        let url = self.database_url.as_ref();
-        let database = config::resolve(url, &postgres::libpq(env))?;
+        let database = self.database.connect(env)?;
         let production = self.is_production(&database.database);
         let mut context = self.into_context(database, observer);
         context.production = production;
@@ -133,6 +145,7 @@ impl Settings {
     pub fn offline(self, observer: Arc<dyn Observer>) -> Context {
         let nowhere = ConnectOptions {
             hosts: Vec::new(),
+            settled: Arc::default(),
             user: String::new(),
             password: None,
             database: String::new(),
@@ -155,6 +168,7 @@ impl Settings {
             seeds: self.seeds,
             backups: self.backups,
             recipients: self.recipients,
+            named: self.named,
             identities: self.identities,
             compression: self.compression,
             lock_timeout: self.lock_timeout,
@@ -182,16 +196,13 @@ impl Settings {
     }
 }
 
-fn config_file(shared: &Shared, environment: &Environment) -> Result<Config> {
+fn config_file(shared: &Shared, environment: &Environment) -> Option<PathBuf> {
     let named = shared
         .config
         .clone()
         .or_else(|| environment.path("PGBELAY_CONFIG"));
     let usual = environment.folder().join("pgbelay.toml");
-    match named.or_else(|| usual.exists().then_some(usual)) {
-        Some(path) => Config::read(&path, environment.home().as_deref()),
-        None => Ok(Config::default()),
-    }
+    named.or_else(|| usual.exists().then_some(usual))
 }
 
 fn env_name(shared: &Shared, environment: &Environment, config: &Config) -> Option<String> {
@@ -213,24 +224,12 @@ fn layers<'a>(config: &'a Config, env: Option<&str>) -> Result<Vec<&'a Layer>> {
     }
 }
 
-fn database_url(
-    shared: &Shared,
-    environment: &Environment,
-    config: &Config,
-    layers: &[&Layer],
-) -> Result<Option<Secret>> {
-    if let Some(name) = &shared.database {
-        let url = config.databases.get(name).cloned();
-        return url
-            .map(Some)
-            .ok_or_else(|| unknown("databases", name, config.databases.keys()));
-    }
-    Ok((shared.database_url.clone())
-        .or_else(|| environment.get("DATABASE_URL").map(Secret::new))
-        .or_else(|| layers.iter().find_map(|layer| layer.database_url.clone())))
-}
-
-fn unknown<'a>(table: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Error {
+/// The complaint about a table that isn't there.
+pub(super) fn unknown<'a>(
+    table: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a String>,
+) -> Error {
     let known: Vec<&str> = known.map(String::as_str).collect();
     let error = Error::usage(format!("the config file has no table [{table}.{name}]"));
     if known.is_empty() {

@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use pgbelay_core::model::secret::Secret;
+
 use super::*;
 
 struct Folder(PathBuf);
@@ -29,7 +31,7 @@ impl Drop for Folder {
 }
 
 fn url(settings: &Settings) -> &str {
-    settings.database_url.as_ref().map_or("", Secret::reveal)
+    settings.database.url.as_ref().map_or("", Secret::reveal)
 }
 
 #[test]
@@ -113,6 +115,105 @@ fn env_tables_overlay_the_top_level() {
     }
 }
 
+/// Who wins, by what it is called, or the complaint.
+fn winner(folder: &Folder, shared: &Shared, variables: &[(&str, &str)]) -> Result<String, String> {
+    let environment = folder.environment(variables);
+    let settings = Settings::resolve(shared, &environment).map_err(|e| e.to_string())?;
+    let options = settings.database.connect(&environment);
+    let options = options.map_err(|e| {
+        assert_eq!(e.kind().exit_code(), 2);
+        assert!(!format!("{e:?}").contains("pw"), "{e:?}");
+        e.to_string()
+    })?;
+    Ok(format!(
+        "{}: {}",
+        options.database, settings.database.source
+    ))
+}
+
+#[test]
+fn a_flag_names_the_database_before_the_environment_does() {
+    let toml = "database_url='postgres://u:pw@h/base'\n\
+                [env.staging]\ndatabase_url='postgres://u:pw@h/staging'\n[env.bare]\n\
+                [databases.shop]\nurl='postgres://u:pw@h/shop'\n";
+    let folder = Folder::new("winner", &[("pgbelay.toml", toml)]);
+    let file = folder.0.join("pgbelay.toml").display().to_string();
+    let none = Shared::default();
+    let staging = Shared {
+        env: Some("staging".into()),
+        ..Shared::default()
+    };
+    let bare = Shared {
+        env: Some("bare".into()),
+        ..Shared::default()
+    };
+    let shop = Shared {
+        database: Some("shop".into()),
+        env: Some("staging".into()),
+        ..Shared::default()
+    };
+    let url = Shared {
+        database_url: Some(Secret::new("postgres://u:pw@h/flag")),
+        env: Some("staging".into()),
+        ..Shared::default()
+    };
+    let named = ("DATABASE_URL", "postgres://u:pw@h/variable");
+    let chosen = ("PGBELAY_ENV", "staging");
+    let of = |shared: &Shared, variables: &[(&str, &str)]| winner(&folder, shared, variables);
+    let is = |got: Result<String, String>, expected: &str| assert_eq!(got, Ok(expected.to_owned()));
+    is(of(&none, &[]), &format!("base: database_url of {file}"));
+    is(of(&none, &[named]), "variable: DATABASE_URL");
+    is(of(&staging, &[named]), "staging: --env staging");
+    is(
+        of(&staging, &[named, ("PGBELAY_ENV", "bare")]),
+        "staging: --env staging",
+    );
+    is(of(&bare, &[named]), "variable: DATABASE_URL");
+    is(of(&shop, &[named, chosen]), "shop: --database shop");
+    is(of(&url, &[named, chosen]), "flag: --database-url");
+    is(
+        of(&none, &[chosen]),
+        &format!("staging: [env.staging] of {file}, chosen by PGBELAY_ENV"),
+    );
+    // Nobody chose between these two.
+    let complaint = of(&none, &[named, chosen]).unwrap_err();
+    for part in [
+        "variable at h (DATABASE_URL)",
+        "staging at h ([env.staging]",
+    ] {
+        assert!(complaint.contains(part), "{complaint}");
+    }
+    // The same database by another role is no other database.
+    let same = ("DATABASE_URL", "postgres://other:pw@h:5432/staging");
+    is(of(&none, &[same, chosen]), "staging: DATABASE_URL");
+    let elsewhere = ("DATABASE_URL", "postgres://u:pw@h:5433/staging");
+    assert!(of(&none, &[elsewhere, chosen]).is_err());
+}
+
+#[test]
+fn a_default_environment_and_dotenv_are_no_flags() {
+    let toml = "default_env='dev'\n[env.dev]\ndatabase_url='postgres://u:pw@h/dev'\n";
+    let dotenv = "DATABASE_URL=postgres://u:pw@h/dotenv\n";
+    let folder = Folder::new("default", &[("pgbelay.toml", toml), (".env", dotenv)]);
+    let complaint = winner(&folder, &Shared::default(), &[]).unwrap_err();
+    assert!(complaint.contains("(DATABASE_URL in .env)"), "{complaint}");
+    assert!(complaint.contains("default_env"), "{complaint}");
+    let dev = Shared {
+        env: Some("dev".into()),
+        ..Shared::default()
+    };
+    assert_eq!(winner(&folder, &dev, &[]), Ok("dev: --env dev".into()));
+    let bare = Folder::new("dotenv-url", &[(".env", dotenv)]);
+    let real = [("DATABASE_URL", "postgres://u:pw@h/real")];
+    let of = |variables: &[(&str, &str)]| winner(&bare, &Shared::default(), variables);
+    assert_eq!(of(&[]), Ok("dotenv: DATABASE_URL in .env".into()));
+    assert_eq!(of(&real), Ok("real: DATABASE_URL".into()));
+    let nothing = Folder::new("libpq", &[(".env", "PGHOST=h\n")]);
+    let of = |variables: &[(&str, &str)]| winner(&nothing, &Shared::default(), variables);
+    let libpq = [("PGDATABASE", "d")];
+    assert_eq!(of(&libpq), Ok("d: PGHOST in .env, PGDATABASE".into()));
+}
+
 #[test]
 fn a_malformed_dotenv_is_named_but_not_shown() {
     let folder = Folder::new("dotenv", &[(".env", "A=1\nPASSWORD = 'x y\n")]);
@@ -149,6 +250,28 @@ fn recipients_come_from_one_source() {
         ..Shared::default()
     };
     let variable = [("PGBELAY_RECIPIENTS_FILE", file.to_str().unwrap())];
+    let from = |dotenv: &str, variables: &[(&str, &str)]| {
+        std::fs::write(folder.0.join(".env"), dotenv).unwrap();
+        let environment = folder.environment(variables);
+        let named = Settings::resolve(&none, &environment).unwrap().named;
+        std::fs::remove_file(folder.0.join(".env")).unwrap();
+        (named.by, named.in_dotenv)
+    };
+    let config = folder.0.join("pgbelay.toml").display().to_string();
+    assert_eq!(from("", &[]), (config.clone(), false));
+    let (by, in_dotenv) = from(&format!("PGBELAY_RECIPIENTS_FILE={}", file.display()), &[]);
+    assert!(
+        in_dotenv && by.starts_with("PGBELAY_RECIPIENTS_FILE in .env: "),
+        "{by}"
+    );
+    assert!(from(&format!("PGBELAY_CONFIG={config}"), &[]).1);
+    assert!(
+        !from(
+            &format!("PGBELAY_CONFIG={config}"),
+            &[("PGBELAY_CONFIG", &config)]
+        )
+        .1
+    );
     assert_eq!(of(&none, &[]), ["age1config"]);
     assert_eq!(of(&none, &variable), [FILE]);
     assert_eq!(of(&flag, &variable), ["age1flag", FILE]);

@@ -16,6 +16,17 @@ use crate::model::migration::Migration;
 use crate::pg::options::ConnectOptions;
 use crate::source;
 
+/// What is known of the recipients of new backups.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// Where they are named, in words.
+    pub by: String,
+    /// They stand in `.env`, or in a file that it names: whoever wrote that chose who can open backups.
+    pub in_dotenv: bool,
+    /// Who could open this database's newest backup, where these are others; for the journal.
+    pub before: Option<Vec<String>>,
+}
+
 /// The surroundings of an operation.
 #[derive(Clone)]
 pub struct Context {
@@ -33,6 +44,8 @@ pub struct Context {
     pub backups: Location,
     /// age recipients, as text; may be empty.
     pub recipients: Vec<String>,
+    /// Where they are named, and who could open the backup before.
+    pub named: Named,
     /// Files with age identities; may be empty, and some may not exist.
     pub identities: Vec<PathBuf>,
     /// How new backups are compressed.

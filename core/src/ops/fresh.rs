@@ -1,7 +1,5 @@
 //! `migrate fresh`: drop everything and apply all migrations again. For development.
 
-use serde_json::json;
-
 use crate::error::{Error, Result};
 use crate::ident::BackupId;
 use crate::model::backup::BackupKind;
@@ -12,6 +10,7 @@ use crate::ops::backup::create;
 use crate::ops::backup::create::Create;
 use crate::ops::context::Context;
 use crate::ops::forward;
+use crate::ops::recipients;
 use crate::ops::task::Task;
 use crate::ops::upgrade;
 use crate::ops::upgrade::{Options, Outcome};
@@ -106,7 +105,7 @@ async fn empty(
         backups: vec![backup.clone()],
         manifests: Vec::new(),
         reverses: None,
-        details: json!({}).to_string(),
+        details: recipients::noted(ctx, "{}"),
     };
     journal::append(&transaction, record).await?;
     session::commit(transaction).await?;

@@ -21,6 +21,7 @@ pub mod offline;
 mod patterns;
 pub mod preview;
 mod provisional;
+pub mod recipients;
 pub mod rehearse;
 pub mod repair;
 pub mod revision;

@@ -12,6 +12,7 @@ use crate::model::ledger::{Entry, Verb};
 use crate::model::migration::Migration;
 use crate::ops::beside;
 use crate::ops::context::Context;
+use crate::ops::recipients;
 use crate::ops::stored_catalog;
 use crate::pg::catalog;
 use crate::pg::catalog::Reading;
@@ -173,7 +174,10 @@ impl<'a> Run<'a> {
             backups: Vec::new(),
             manifests: Vec::new(),
             reverses: None,
-            details: details.to_string(),
+            details: match &self.ctx.named.before {
+                Some(_) => recipients::noted(self.ctx, &details.to_string()),
+                None => details.to_string(),
+            },
         };
         end.append(transaction, record).await?;
         match &self.beside {

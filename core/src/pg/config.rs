@@ -1,6 +1,7 @@
 //! From a URL, libpq's variables, services and password files to one set of options.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -133,6 +134,7 @@ fn options(mut parameters: Parameters, env: &LibpqEnvironment) -> Result<Connect
     }
     Ok(ConnectOptions {
         hosts,
+        settled: Arc::default(),
         user,
         password,
         database,
@@ -198,6 +200,7 @@ fn hosts(
             };
             Ok(Host {
                 name: name.to_owned(),
+                address: None,
                 port,
             })
         })

@@ -1,6 +1,7 @@
 //! Opening connections: host by host, with the TLS that `sslmode` asks for.
 
 use std::error::Error as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
@@ -68,23 +69,56 @@ async fn open(
     application_name: &str,
     tls: &MakeRustlsConnect,
 ) -> Result<Opened> {
-    let rounds: &[TargetSessionAttrs] = if options.hosts.len() > 1 {
+    let places = options.places();
+    let rounds: &[TargetSessionAttrs] = if places.len() > 1 {
         &[TargetSessionAttrs::ReadWrite, TargetSessionAttrs::Any]
     } else {
         &[TargetSessionAttrs::Any]
     };
     let mut last = Error::usage("no host was named");
     for round in rounds {
-        for host in &options.hosts {
-            let mut config = config(options, host, application_name);
-            config.target_session_attrs(*round);
-            match open_host(options, host, config, tls).await {
-                Ok(opened) => return Ok(opened),
-                Err(error) => last = error,
+        for place in &places {
+            for host in addresses(place, options.connect_timeout).await {
+                let mut config = config(options, &host, application_name);
+                config.target_session_attrs(*round);
+                match open_host(options, &host, config, tls).await {
+                    Ok(opened) => {
+                        options.settled.get_or_init(|| host);
+                        return Ok(opened);
+                    }
+                    Err(error) => last = error,
+                }
             }
         }
     }
     Err(last)
+}
+
+/// `place` at each address that its name has, so that it is known which one answered; as it is where
+/// there is nothing to look up, or looking up fails: then the driver says why.
+async fn addresses(place: &Host, patience: Duration) -> Vec<Host> {
+    let known = place.address.is_some() || is_socket(place);
+    if known || place.name.parse::<IpAddr>().is_ok() {
+        return vec![place.clone()];
+    }
+    let looking = tokio::net::lookup_host((place.name.as_str(), place.port));
+    let Ok(Ok(found)) = tokio::time::timeout(patience, looking).await else {
+        return vec![place.clone()];
+    };
+    let mut hosts: Vec<Host> = Vec::new();
+    for address in found.map(|found| found.ip()) {
+        let host = Host {
+            address: Some(address),
+            ..place.clone()
+        };
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    if hosts.is_empty() {
+        hosts.push(place.clone());
+    }
+    hosts
 }
 
 /// Tries one host; where TLS is a mere preference, without it when it fails.
@@ -170,6 +204,9 @@ pub(super) fn config(options: &ConnectOptions, host: &Host, application_name: &s
             SslMode::Allow | SslMode::Prefer => DriverSsl::Prefer,
             SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => DriverSsl::Require,
         });
+    if let Some(address) = host.address {
+        config.hostaddr(address);
+    }
     if let Some(password) = &options.password {
         config.password(password.reveal());
     }
@@ -220,7 +257,7 @@ pub(super) fn explain(
     host: &Host,
     error: &tokio_postgres::Error,
 ) -> Error {
-    let outer = error::failed(format!("could not connect to {}", place(host)), error);
+    let outer = error::unconnected(format!("could not connect to {}", place(host)), error);
     match error.code().map(tokio_postgres::error::SqlState::code) {
         Some("28P01") => outer.hint("check the user and the password (PGPASSWORD, ~/.pgpass)"),
         Some("28000") => {
@@ -248,12 +285,15 @@ pub(super) fn explain(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
     fn a_search_path_is_one_word_of_the_startup_options() {
         let options = ConnectOptions {
             hosts: Vec::new(),
+            settled: Arc::default(),
             user: String::new(),
             password: None,
             database: String::new(),

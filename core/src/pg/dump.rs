@@ -13,6 +13,7 @@ use tokio::process::Command;
 use crate::error::Error;
 use crate::error::Result;
 use crate::pg::options::ConnectOptions;
+use crate::pg::options::Host;
 use crate::pg::options::SslMode;
 
 /// How long `pg_dump` waits for a table's lock; left alone it waits for ever.
@@ -135,8 +136,7 @@ fn major(version: &str) -> Option<i32> {
 
 /// Dumps the schema of the whole database, our own schemas left out, as `snapshot` sees it.
 ///
-/// A snapshot belongs to one server: with it, `options` should name the one host that it was
-/// exported from.
+/// A snapshot belongs to one server: `options` lead to the one that answered them before.
 pub async fn schema(
     options: &ConnectOptions,
     folders: &[PathBuf],
@@ -208,16 +208,19 @@ fn connect(command: &mut Command, options: &ConnectOptions, major: i32) {
     for name in LIBPQ_VARIABLES {
         command.env_remove(name);
     }
-    let join = |parts: Vec<String>| parts.join(",");
+    let places = options.places();
+    let join = |part: fn(&Host) -> String| {
+        let parts: Vec<String> = places.iter().map(part).collect();
+        parts.join(",")
+    };
+    // A name may have several addresses, and a snapshot belongs to one server.
+    if places.iter().any(|host| host.address.is_some()) {
+        let address = |host: &Host| host.address.map(|a| a.to_string()).unwrap_or_default();
+        command.env("PGHOSTADDR", join(address));
+    }
     command
-        .env(
-            "PGHOST",
-            join(options.hosts.iter().map(|h| h.name.clone()).collect()),
-        )
-        .env(
-            "PGPORT",
-            join(options.hosts.iter().map(|h| h.port.to_string()).collect()),
-        )
+        .env("PGHOST", join(|host| host.name.clone()))
+        .env("PGPORT", join(|host| host.port.to_string()))
         .env("PGUSER", &options.user)
         .env("PGDATABASE", &options.database)
         .env("PGSSLMODE", ssl_mode(options.ssl_mode))

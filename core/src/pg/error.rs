@@ -1,8 +1,7 @@
 //! Failures of PostgreSQL and its driver, told without a row value.
 //!
-//! The server's DETAIL, CONTEXT and WHERE are never shown, since they quote rows. Its primary
-//! message is shown where its class names only objects; where it may quote data, the quoted part
-//! is masked; what a function raises is shown only when the script itself spells it out.
+//! The server's DETAIL, CONTEXT and WHERE are never shown, since they quote rows; what of its primary
+//! message is, `told.rs` decides.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,6 +10,8 @@ use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
 
 use crate::error::{Error, Kind, Result};
 use crate::sql::excerpt;
+
+use super::told::Said;
 
 /// An error that the server reported: SQLSTATE and message, fit to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,23 @@ pub fn failed(message: impl Into<String>, error: &tokio_postgres::Error) -> Erro
 
 /// As [`failed`], for the statement `text`: what the script spells out may be shown.
 pub fn within(message: impl Into<String>, error: &tokio_postgres::Error, text: &str) -> Error {
+    because(message, error, |server| describe(server, text))
+}
+
+/// As [`failed`], for what the server says before it has read a row: names of roles and databases are
+/// shown.
+pub(super) fn unconnected(message: impl Into<String>, error: &tokio_postgres::Error) -> Error {
+    because(message, error, |server| ServerError {
+        message: Said::of(server).plain(),
+        ..describe(server, "")
+    })
+}
+
+fn because(
+    message: impl Into<String>,
+    error: &tokio_postgres::Error,
+    describe: impl FnOnce(&DbError) -> ServerError,
+) -> Error {
     let outer = Error::new(kind_of(error), message);
     let Some(server) = error.as_db_error() else {
         let outer = outer.caused_by(Cause::of(error));
@@ -83,7 +101,7 @@ pub fn within(message: impl Into<String>, error: &tokio_postgres::Error, text: &
             outer
         };
     };
-    hinted(outer.caused_by(describe(server, text)), server)
+    hinted(outer.caused_by(describe(server)), server)
 }
 
 /// A table lock that was not had in time is no failure of anything.
@@ -103,7 +121,9 @@ pub(super) fn hinted(outer: Error, server: &DbError) -> Error {
             "a pooler in transaction mode seems to stand in between: connect directly to PostgreSQL",
         ),
         // Hints of this class name objects and syntax only, unless the query was made of data.
-        (Some(hint), code) if code.starts_with("42") && !internal(server) => outer.hint(hint),
+        (Some(hint), code) if code.starts_with("42") && Said::of(server).is_the_servers() => {
+            outer.hint(hint)
+        }
         // COPY makes a text of each row, and no text is larger than 1 GB.
         (_, "XX000")
             if server
@@ -128,79 +148,14 @@ pub(super) fn hinted(outer: Error, server: &DbError) -> Error {
 
 /// What may be shown of the server's error for the statement `text`.
 pub fn describe(error: &DbError, text: &str) -> ServerError {
-    let code = error.code().code();
-    let message = if internal(error) && code.starts_with("42") {
-        mask_quoted(error.message())
-    } else {
-        shown(code, error.message(), text)
-    };
     ServerError {
-        code: code.to_owned(),
-        message,
+        code: error.code().code().to_owned(),
+        message: Said::of(error).shown(text),
         position: match error.position() {
             Some(ErrorPosition::Original(position)) => Some(*position),
             _ => None,
         },
     }
-}
-
-/// True when the failing query was built by a function, perhaps out of row values.
-fn internal(error: &DbError) -> bool {
-    matches!(error.position(), Some(ErrorPosition::Internal { .. }))
-}
-
-/// Classes whose primary messages name objects, never values.
-const PLAIN: [&str; 24] = [
-    "00", "03", "08", "0A", "21", "23", "24", "25", "26", "28", "2B", "2D", "34", "3B", "3D", "3F",
-    "40", "42", "44", "53", "54", "55", "57", "58",
-];
-
-fn shown(code: &str, message: &str, text: &str) -> String {
-    let class = code.get(..2).unwrap_or_default();
-    if PLAIN.contains(&class) || (message.len() > 3 && text.contains(message)) {
-        return message.to_owned();
-    }
-    match class {
-        "22" => mask_data(message),
-        "XX" => mask_quoted(message),
-        _ => "a function or DO block raised an exception; its text is withheld, since it may \
-              quote rows"
-            .to_owned(),
-    }
-}
-
-/// From the first quote to the last: a quoted value may hold quotes itself.
-fn mask_quoted(message: &str) -> String {
-    // Other locales quote otherwise.
-    let quote = |c: char| {
-        matches!(
-            c,
-            '"' | '«' | '»' | '„' | '“' | '”' | '‚' | '‘' | '’' | '‹' | '›'
-        )
-    };
-    match (message.find(quote), message.rfind(quote)) {
-        (Some(first), Some(last)) if first < last => {
-            let tail = message[last..].chars().next().map_or(0, char::len_utf8);
-            format!("{}\"…\"{}", &message[..first], &message[last + tail..])
-        }
-        (Some(first), _) => format!("{}…", &message[..first]),
-        _ => message.to_owned(),
-    }
-}
-
-/// As [`mask_quoted`], and every word with a digit: `date field value out of range: 2026-13-01`.
-fn mask_data(message: &str) -> String {
-    mask_quoted(message)
-        .split(' ')
-        .map(|word| {
-            if word.contains(|c: char| c.is_ascii_digit()) {
-                "…"
-            } else {
-                word
-            }
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 /// The SQLSTATE behind `error`, when the server reported one. Read from the words that
@@ -232,51 +187,6 @@ impl<T> PgContext<T> for Result<T, tokio_postgres::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn messages_never_quote_data() {
-        let check = |code, message, expected| assert_eq!(shown(code, message, ""), expected);
-        check(
-            "22P02",
-            "invalid input syntax for type integer: \"a\"b\"",
-            "invalid input syntax for type integer: \"…\"",
-        );
-        check(
-            "22003",
-            "value \"99999999999\" is out of range for type integer",
-            "value \"…\" is out of range for type integer",
-        );
-        check(
-            "22008",
-            "date field value out of range: 2026-13-01",
-            "date field value out of range: …",
-        );
-        check("22012", "division by zero", "division by zero");
-        check(
-            "42P01",
-            "relation \"a\" does not exist",
-            "relation \"a\" does not exist",
-        );
-        check(
-            "23505",
-            "duplicate key value violates unique constraint \"k\"",
-            "duplicate key value violates unique constraint \"k\"",
-        );
-        assert!(!shown("P0001", "bad row bob@example.org", "").contains("bob"));
-        assert_eq!(
-            shown("22007", "invalid input syntax for type date: «x»", ""),
-            "invalid input syntax for type date: \"…\""
-        );
-    }
-
-    #[test]
-    fn what_the_script_spells_out_is_shown() {
-        let script = "DO $$ BEGIN RAISE EXCEPTION 'orders must be empty'; END $$";
-        assert_eq!(
-            shown("P0001", "orders must be empty", script),
-            "orders must be empty"
-        );
-    }
 
     #[test]
     fn the_sqlstate_is_found_through_wrappers() {

@@ -122,8 +122,10 @@ fn outside(before: State<'_>, after: State<'_>) -> Vec<String> {
         what.push("large objects were changed or removed".to_owned());
     }
     for oid in after.marks.foreign().difference(before.marks.foreign()) {
-        let tables = [after.world, before.world].into_iter();
-        let name = tables.filter_map(|world| world.relations.get(oid)).next();
+        let tables = [after.world, before.world];
+        let name = tables
+            .into_iter()
+            .find_map(|world| world.relations.get(oid));
         let name = name.map_or_else(|| "a foreign table".to_owned(), |r| r.name.to_string());
         what.push(format!(
             "rows of {name} were changed, which are in another place and can't be put back"

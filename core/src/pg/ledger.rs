@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::ident::{Digest, Revision};
 use crate::model::ledger::Entry;
 
+use super::custody;
 use super::error::PgContext as _;
 
 /// The schema of everything pgbelay keeps in a database. Fingerprints and backups of user data
@@ -126,17 +127,22 @@ pub(super) async fn table_exists(client: &impl GenericClient, table: &str) -> Re
 /// Creates what is missing. To be called in a transaction, under the migration lock.
 pub async fn ensure(client: &impl GenericClient) -> Result<()> {
     if exists(client).await? {
+        custody::check(client).await?;
         if layout(client).await? < 2 {
             let changed = client.batch_execute(SECOND).await;
             changed.pg("could not bring the ledger up to date")?;
         }
         return Ok(());
     }
-    client
-        .batch_execute(CREATE)
-        .await
-        .pg("could not create the ledger (schema pgbelay)")
-        .map_err(|error| error.hint("the role needs CREATE on the database, the first time"))
+    let unable = |error: Error| error.hint("the role needs CREATE on the database, the first time");
+    for sql in ["CREATE SCHEMA IF NOT EXISTS pgbelay", CREATE] {
+        let created = client.batch_execute(sql).await;
+        created
+            .pg("could not create the ledger (schema pgbelay)")
+            .map_err(unable)?;
+        custody::check(client).await?;
+    }
+    Ok(())
 }
 
 /// The layout of the tables. Those of a newer pgbelay are refused: their rows may mean more than

@@ -15,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::event::{Event, Observer, Phase};
 
+use super::blockers;
 use super::connect;
 use super::error::PgContext as _;
 use super::options::ConnectOptions;
@@ -31,8 +32,10 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// Who holds the migration lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// The backend's process id.
+    /// The backend's process id; 0 for a prepared transaction, which has none.
     pub pid: i32,
+    /// What a prepared transaction is called that holds it.
+    pub prepared: Option<String>,
     /// Its `application_name`; empty when not set.
     pub application: String,
     /// Its role, when we may see it.
@@ -43,6 +46,10 @@ pub struct Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(gid) = &self.prepared {
+            let said = blockers::prepared(gid, self.role.as_deref(), self.since);
+            return f.write_str(&said);
+        }
         write!(f, "pid {}", self.pid)?;
         if !self.application.is_empty() {
             write!(f, ", {}", self.application)?;
@@ -61,10 +68,16 @@ impl fmt::Display for Holder {
 pub async fn holder(client: &impl GenericClient) -> Result<Option<Holder>> {
     let row = client
         .query_opt(
-            "SELECT l.pid, COALESCE(a.application_name, ''), a.usename::pg_catalog.text, \
-                    a.backend_start \
+            "SELECT COALESCE(l.pid, 0), COALESCE(a.application_name, ''), \
+                    COALESCE(p.owner, a.usename)::pg_catalog.text, \
+                    COALESCE(p.prepared, a.backend_start), p.gid \
              FROM pg_catalog.pg_locks AS l \
              LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid \
+             LEFT JOIN pg_catalog.pg_prepared_xacts AS p ON l.pid IS NULL \
+               AND EXISTS (SELECT FROM pg_catalog.pg_locks AS own \
+                           WHERE own.pid IS NULL AND own.locktype = 'transactionid' \
+                             AND own.virtualtransaction = l.virtualtransaction \
+                             AND own.transactionid = p.transaction) \
              WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
                AND l.database = (SELECT oid FROM pg_catalog.pg_database \
                                  WHERE datname = pg_catalog.current_database()) \
@@ -80,11 +93,19 @@ pub async fn holder(client: &impl GenericClient) -> Result<Option<Holder>> {
         application: row.get(1),
         role: row.get(2),
         since: row.get(3),
+        prepared: row.get(4),
     }))
 }
 
 /// Ends the session of `holder`, and waits up to `wait` until the lock is no longer its.
 pub async fn terminate(client: &Client, holder: &Holder, wait: Duration) -> Result<()> {
+    if holder.prepared.is_some() {
+        return Err(
+            Error::refused(format!("the migration lock is held by {holder}")).hint(
+                "nothing was changed: which of the two is right, its transaction manager knows",
+            ),
+        );
+    }
     client
         .query_one("SELECT pg_catalog.pg_terminate_backend($1)", &[&holder.pid])
         .await

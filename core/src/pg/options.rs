@@ -1,6 +1,8 @@
 //! Where and how to connect, fully resolved.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::model::secret::Secret;
@@ -28,6 +30,9 @@ pub enum SslMode {
 pub struct Host {
     /// Name, address, or an absolute path.
     pub name: String,
+    /// Of the addresses that the name has, the one that answered; `None` until one did, and where
+    /// the name is an address or a path.
+    pub address: Option<IpAddr>,
     /// The port.
     pub port: u16,
 }
@@ -37,6 +42,9 @@ pub struct Host {
 pub struct ConnectOptions {
     /// Places to try, in order.
     pub hosts: Vec<Host>,
+    /// The one of them that answered first. All connections of a run lead to the same server, and so
+    /// do those of the programs that it starts.
+    pub settled: Arc<OnceLock<Host>>,
     /// The role.
     pub user: String,
     /// Its password.
@@ -63,8 +71,27 @@ impl ConnectOptions {
     pub fn at(&self, host: &Host) -> Self {
         Self {
             hosts: vec![host.clone()],
+            settled: Arc::default(),
             ..self.clone()
         }
+    }
+
+    /// Where to connect: the place that answered, or all that are named while none did.
+    pub fn places(&self) -> Vec<Host> {
+        match self.settled.get() {
+            Some(host) => vec![host.clone()],
+            None => self.hosts.clone(),
+        }
+    }
+
+    /// [`places`](Self::places) in words: `db.internal`, `a:5433,b`, `/tmp`.
+    pub fn place(&self) -> String {
+        let place = |host: &Host| match host.port {
+            5432 => host.name.clone(),
+            port => format!("{}:{port}", host.name),
+        };
+        let places: Vec<String> = self.places().iter().map(place).collect();
+        places.join(",")
     }
 }
 

@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::pg::error;
 use crate::pg::error::PgContext as _;
 
 /// The rows of `sql`, in one round trip and without a named statement (poolers lose those).
@@ -17,10 +18,8 @@ pub(super) async fn rows(
     sql: &str,
     params: &[(&(dyn ToSql + Sync), Type)],
 ) -> Result<Vec<Row>> {
-    client
-        .query_typed(sql, params)
-        .await
-        .pg(format!("failed to read {what}"))
+    let rows = client.query_typed(sql, params).await;
+    rows.map_err(|error| error::within(format!("failed to read {what}"), &error, sql))
 }
 
 /// Runs `sql`, which prepares for reading.

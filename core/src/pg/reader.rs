@@ -33,10 +33,10 @@ pub struct Reader<K> {
 }
 
 impl<K: RowSink + 'static> Reader<K> {
-    /// Connects to the first place of `options`.
+    /// Connects to the place of `options` that answered, else to the first.
     pub async fn connect(options: &ConnectOptions, application_name: &str) -> Result<Self> {
-        let host = options.hosts.first();
-        let host = host.ok_or_else(|| Error::usage("no host was named"))?;
+        let host = options.places().into_iter().next();
+        let host = &host.ok_or_else(|| Error::usage("no host was named"))?;
         let attempt = tokio::time::timeout(
             options.connect_timeout.saturating_mul(2),
             Self::open(options, host, application_name),
@@ -70,8 +70,11 @@ impl<K: RowSink + 'static> Reader<K> {
             let socket = UnixStream::connect(path).await.map_err(refused)?;
             return Self::over(options, host, config, socket).await;
         }
-        let address = (host.name.as_str(), host.port);
-        let socket = TcpStream::connect(address).await.map_err(refused)?;
+        let socket = match host.address {
+            Some(address) => TcpStream::connect((address, host.port)).await,
+            None => TcpStream::connect((host.name.as_str(), host.port)).await,
+        };
+        let socket = socket.map_err(refused)?;
         socket.set_nodelay(true).map_err(refused)?;
         let alive = TcpKeepalive::new()
             .with_time(Duration::from_secs(30))

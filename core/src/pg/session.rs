@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures_util::future::{join, join3};
 use tokio::task::JoinHandle;
-use tokio_postgres::{CancelToken, GenericClient, IsolationLevel};
+use tokio_postgres::{CancelToken, GenericClient, IsolationLevel, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use tokio_postgres::Client;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
+use super::custody;
 use super::error::PgContext as _;
 use super::options::Host;
 
@@ -54,27 +55,47 @@ impl Session {
         tls: MakeRustlsConnect,
         host: Host,
     ) -> Result<Self> {
-        let row = client
-            .query_typed_one(
-                "SELECT pg_catalog.pg_backend_pid(), \
-                 pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
-                 pg_catalog.current_database()::pg_catalog.text, \
-                 ARRAY (SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class AS c \
-                        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-                        WHERE n.nspname = 'pgbelay' AND c.relkind = 'r')",
-                &[],
-            )
-            .await
-            .pg("could not read what server this is")?;
+        // In one breath. No operator of others is found, and no bound of the role cuts it short.
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL search_path = ''; \
+             SET LOCAL statement_timeout = 0; \
+             SELECT pg_catalog.pg_backend_pid(), \
+               pg_catalog.current_setting('server_version_num'), pg_catalog.current_database(), \
+               pg_catalog.array_to_string(ARRAY ( \
+                 SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class AS c \
+                 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+                 WHERE n.nspname = 'pgbelay' AND c.relkind = 'r'), pg_catalog.chr(31)), \
+               pg_catalog.array_to_string(ARRAY ({}), pg_catalog.chr(31)); \
+             ROLLBACK",
+            custody::FAULTS
+        );
+        let answer = client.simple_query(&sql).await;
+        let answer = answer.pg("could not read what server this is")?;
+        let row = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let text = |column: usize| row.and_then(|row| row.get(column)).unwrap_or_default();
+        let number = |column: usize| {
+            let unread = |_| Error::failed("could not read what server this is");
+            text(column).parse::<i32>().map_err(unread)
+        };
+        let list = |column: usize| -> Vec<String> {
+            let parts = text(column).split('\u{1f}').filter(|part| !part.is_empty());
+            parts.map(str::to_owned).collect()
+        };
+        custody::judge(&list(4))?;
+        let (pid, server_version_num) = (number(0)?, number(1)?);
+        let (database, tables) = (text(2).to_owned(), list(3));
         let cancel = Canceller {
             token: client.cancel_token(),
             tls,
         };
         Ok(Self {
-            pid: row.get(0),
-            server_version_num: row.get(1),
-            database: row.get(2),
-            tables: row.get(3),
+            pid,
+            server_version_num,
+            database,
+            tables,
             host,
             client,
             task: Arc::new(task),

@@ -90,10 +90,10 @@ impl fmt::Display for UnknownOption {
 /// Names of unknown options are added to `unknown`.
 pub fn strip<'a>(kind: ObjectKind, definition: &'a str, unknown: &mut Vec<String>) -> Cow<'a, str> {
     match kind {
-        ObjectKind::Column | ObjectKind::Table | ObjectKind::View | ObjectKind::Matview => {
-            if definition.contains("with ") {
-                return lines(kind, definition, unknown);
-            }
+        ObjectKind::Column | ObjectKind::Table | ObjectKind::View | ObjectKind::Matview
+            if definition.contains("with ") =>
+        {
+            return lines(kind, definition, unknown);
         }
         ObjectKind::Collation => return collation(definition),
         ObjectKind::Index | ObjectKind::Constraint if definition.contains(" WITH (") => {

@@ -15,6 +15,7 @@ use crate::store::layout;
 use crate::store::operators;
 use crate::store::place::Place;
 use crate::store::reach;
+use crate::store::recipients::Opener;
 use crate::store::sidecar;
 use crate::store::verified::Verified;
 use crate::store::verify;
@@ -122,6 +123,16 @@ impl Backup {
         let openers = operators::openers(&self.folder, &self.manifest.public);
         let mut recipients = openers.recipients.iter();
         recipients.any(|o| identities.holds(&o.fingerprint))
+    }
+
+    /// Those who can open it by a key.
+    pub fn openers(&self) -> Vec<Opener> {
+        let openers = operators::openers(&self.folder, &self.manifest.public);
+        let opener = |who: wire::Recipient| Opener {
+            shown: who.label.unwrap_or_else(|| who.fingerprint.clone()),
+            fingerprint: who.fingerprint,
+        };
+        openers.recipients.into_iter().map(opener).collect()
     }
 
     /// Where it lies.

@@ -148,6 +148,29 @@ fn public(key: &str) -> Option<Public> {
     plugin::Recipient::from_str(key).ok().map(Public::Plugin)
 }
 
+/// Who can open a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opener {
+    /// SHA-256 of the recipient's text without comment.
+    pub fingerprint: String,
+    /// The recipient itself, or the comment behind it, or its fingerprint: what is known of it.
+    pub shown: String,
+}
+
+/// Those who could open a backup made for the recipients `texts`.
+pub fn openers(texts: &[String]) -> Result<Vec<Opener>> {
+    let mut openers: Vec<Opener> = Vec::new();
+    for text in texts {
+        let operators = Recipients::parse(std::slice::from_ref(text))?;
+        let found = operators.operators().iter().map(|operator| Opener {
+            fingerprint: operator.fingerprint.to_string(),
+            shown: text.trim().to_owned(),
+        });
+        openers.extend(found);
+    }
+    Ok(openers)
+}
+
 /// Makes sure that there is a recipient, and that all are well formed and can be encrypted to.
 pub fn check(texts: &[String]) -> Result<()> {
     let recipients = Recipients::parse(texts)?;

@@ -140,10 +140,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
             context.taken,
         )
         .await?;
-    if context.taken.is_some() {
-        let touched = again::touched(client, &planned.entries, &before, &after).await?;
-        kept.present(&after, &touched).await?;
-    }
+    keep_keys(client, context, &mut kept, [&before, &after]).await?;
     room_for_undo(client, context, &before, &tables).await?;
     let now = catalog::read(client).await?;
     let drift = check_fingerprint(context, client, &now).await?;
@@ -187,6 +184,20 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
         second,
         transaction,
     })
+}
+
+/// Keeps the keys that tell, once the migrations are applied again, which rows were there.
+async fn keep_keys(
+    client: &Client,
+    context: &Attempt<'_>,
+    kept: &mut Continuation<'_>,
+    [before, after]: [&World; 2],
+) -> Result<()> {
+    if context.taken.is_none() {
+        return Ok(());
+    }
+    let touched = again::touched(client, &context.planned.entries, before, after).await?;
+    kept.present(after, &touched).await
 }
 
 /// The scripts' part of the transaction.

@@ -6,6 +6,7 @@ use crate::model::backup::BackupFacts;
 use crate::model::consent::Consent;
 use crate::model::ledger::{Entry, Verb};
 use crate::ops::beside;
+use crate::ops::recipients;
 use crate::ops::rollback::apply::{Options, Outcome};
 use crate::ops::rollback::attempt::Attempt;
 use crate::ops::rollback::plan::Planned;
@@ -83,7 +84,11 @@ pub async fn write_ledger(
         backups: ids,
         manifests,
         reverses: None,
-        details: details.to_json()?,
+        details: if backups.is_empty() {
+            details.to_json()?
+        } else {
+            recipients::noted(context.ctx, &details.to_json()?)
+        },
     };
     journal::append(client, record).await?;
     Ok(())

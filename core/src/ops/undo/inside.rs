@@ -24,7 +24,7 @@ use crate::ops::undo::rescue;
 use crate::ops::undo::rows::{self, Source};
 use crate::ops::undo::staging::{self, Backups};
 use crate::pg::capture::Captured;
-use crate::pg::guard::{self, State};
+use crate::pg::guard::{self, Marks, State};
 use crate::pg::reconcile::{Target, before, room};
 use crate::pg::record::{Details, TableRecord};
 use crate::pg::session::Client;
@@ -97,7 +97,6 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let filled = matviews::all(client).await?;
     rows::names_are_free(&plan.details, &earlier, |oid| plan.drops(oid))?;
     look(context, client, &earlier, &watched, &empty).await?;
-    let event_triggers = event_triggers::enabled(client).await?;
     let prepared = guard::marks(client).await?;
     let applied = again::apply(ctx, client, plan, &earlier, &watched).await?;
     let captured = if let Some(captured) = applied {
@@ -125,12 +124,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let source = context.source();
     let targets = rows::targets(source, client, &earlier, &live, &captured, &empty).await?;
     sequences::ahead(client, &now, &plan.details).await?;
-    let mut newer = Vec::new();
-    for target in &targets {
-        if room::has_newer(client, target).await? {
-            newer.push(target.live.oid);
-        }
-    }
+    let newer = with_newer_rows(client, &targets).await?;
     let (changed, conflicts) = rows::put_back(
         source,
         client,
@@ -158,25 +152,17 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let facts: Vec<BackupFacts> = own.iter().map(|b| b.facts().clone()).collect();
     record::write(client, context, &facts).await?;
     session::settle(client).await?;
-    let last = guard::marks(client).await?;
-    let changes = expected_to_change(plan, &watched, &targets, &earlier);
-    let mut surplus = Vec::new();
-    for (was, is, changes) in [
-        (&first, &prepared, &BTreeSet::new()),
-        (&scripts_ran, &last, &changes),
-    ] {
-        let [was, is] = [was, is].map(|marks| State {
-            world: &earlier,
-            marks,
-        });
-        surplus.extend(guard::beside(was, is, changes, &event_triggers));
-    }
-    if !surplus.is_empty() {
-        return Err(Error::refused(format!(
-            "something beside the undo changes rows: {}",
-            surplus.join("; ")
-        )));
-    }
+    let ends = guard::marks(client).await?;
+    let expected = expected_to_change(plan, &watched, &targets, &earlier);
+    guard_ours(
+        client,
+        &earlier,
+        [
+            (&first, &prepared, &BTreeSet::new()),
+            (&scripts_ran, &ends, &expected),
+        ],
+    )
+    .await?;
     let id = transaction::id(client).await?;
     observer.observe(Event::Phase(Phase::Commit));
     provisional::commit(ctx, client, &id, own).await?;
@@ -191,6 +177,42 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         drift: repaired.drift,
         backups: facts,
     })
+}
+
+/// The tables in which somebody wrote rows since.
+async fn with_newer_rows(client: &Client, targets: &[Target<'_>]) -> Result<Vec<Oid>> {
+    let mut newer = Vec::new();
+    for target in targets {
+        if room::has_newer(client, target).await? {
+            newer.push(target.live.oid);
+        }
+    }
+    Ok(newer)
+}
+
+/// Beside the scripts nothing may have happened to tables of `earlier` but what is expected: what we
+/// define fires event triggers, too. Each part is the signs before, those after, and what may change.
+async fn guard_ours(
+    client: &Client,
+    earlier: &World,
+    parts: [(&Marks, &Marks, &BTreeSet<Oid>); 2],
+) -> Result<()> {
+    let event_triggers = event_triggers::enabled(client).await?;
+    let mut surplus = Vec::new();
+    for (was, is, expected) in parts {
+        let [was, is] = [was, is].map(|marks| State {
+            world: earlier,
+            marks,
+        });
+        surplus.extend(guard::beside(was, is, expected, &event_triggers));
+    }
+    if surplus.is_empty() {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "something beside the undo changes rows: {}",
+        surplus.join("; ")
+    )))
 }
 
 /// The tables of `earlier` whose rows an undo changes by itself.

@@ -5,6 +5,7 @@ use crate::ident::Digest;
 use crate::model::backup::BackupFacts;
 use crate::model::ledger::{Entry, Verb};
 use crate::ops::beside;
+use crate::ops::recipients;
 use crate::ops::rollback::Outcome;
 use crate::ops::undo::inside::Attempt;
 use crate::pg::journal::{self, NewRecord};
@@ -53,7 +54,11 @@ pub async fn write(client: &Client, context: &Attempt<'_>, own: &[BackupFacts]) 
         backups,
         manifests,
         reverses: Some(plan.record.sequence),
-        details: "{}".to_owned(),
+        details: if own.is_empty() {
+            "{}".to_owned()
+        } else {
+            recipients::noted(context.ctx, "{}")
+        },
     };
     journal::append(client, record).await?;
     Ok(())
