@@ -1,11 +1,13 @@
 //! Staying beside another tool: its ledger and ours say the same, whoever applies or takes back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::ident::Revision;
 use crate::model::ledger::Entry;
 use crate::model::migration::Migration;
+use crate::model::relation::{Oid, World};
 use crate::pg::foreign;
 use crate::pg::foreign::{Applied, Foreign, New, Says};
 use crate::pg::session::Client;
@@ -117,6 +119,13 @@ pub async fn refuse_marking(client: &Client) -> Result<()> {
             foreign.tool
         ))),
     }
+}
+
+/// The tables of `world` that are the ledger of another tool, kept in step by us.
+pub async fn tables(client: &Client, world: &World) -> Result<BTreeSet<Oid>> {
+    let foreign = foreign::beside(client).await?;
+    let table = foreign.and_then(|f| world.find(&f.table.schema, &f.table.name));
+    Ok(table.map(|relation| relation.oid).into_iter().collect())
 }
 
 /// Tells the tool of `foreign` that `migration` was applied.

@@ -9,6 +9,7 @@ use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
 use crate::model::lock::LockMode;
 use crate::model::relation::{Oid, Relation, World};
+use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::keep::Continuation;
 use crate::ops::provisional::{self, Provisional};
@@ -258,10 +259,11 @@ async fn guard_ours(
         return Ok(());
     }
     let event_triggers = event_triggers::enabled(client).await?;
+    let expected = beside::tables(client, parts[0].0).await?;
     let mut surplus = Vec::new();
     for (world, first, last) in parts {
         let [was, is] = [first, last].map(|marks| State { world, marks });
-        surplus.extend(guard::beside(was, is, &BTreeSet::new(), &event_triggers));
+        surplus.extend(guard::beside(was, is, &expected, &event_triggers));
     }
     refuse(
         "something beside the scripts changes rows that are not saved",

@@ -10,6 +10,7 @@ use crate::model::lock::LockMode;
 use crate::model::plan::{Coverage, Extent, Fate};
 use crate::model::relation::{Oid, RelationKind, World};
 use crate::ops::analysis;
+use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::keep::Continuation;
 use crate::ops::provisional::{self, Provisional};
@@ -153,7 +154,8 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     record::write(client, context, &facts).await?;
     session::settle(client).await?;
     let ends = guard::marks(client).await?;
-    let expected = expected_to_change(plan, &watched, &targets, &earlier);
+    let mut expected = expected_to_change(plan, &watched, &targets, &earlier);
+    expected.extend(beside::tables(client, &earlier).await?);
     guard_ours(
         client,
         &earlier,
