@@ -73,7 +73,7 @@ fn a_copy_of_a_random_schema_has_the_same() {
     let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
     let seeds = match number("PGBELAY_TEST_SEED") {
         Some(seed) => seed..=seed,
-        None => 1..=number("PGBELAY_TEST_SEEDS").unwrap_or(100).div_ceil(10),
+        None => 1..=number("PGBELAY_TEST_SEEDS").unwrap_or(100).div_ceil(20),
     };
     for seed in seeds {
         let from = Sandbox::bare();

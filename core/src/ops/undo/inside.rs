@@ -154,8 +154,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     record::write(client, context, &facts).await?;
     session::settle(client).await?;
     let ends = guard::marks(client).await?;
-    let mut expected = expected_to_change(plan, &watched, &targets, &earlier);
-    expected.extend(beside::tables(client, &earlier).await?);
+    let expected = expected_to_change(client, plan, &watched, &targets, &earlier).await?;
     guard_ours(
         client,
         &earlier,
@@ -218,12 +217,13 @@ async fn guard_ours(
 }
 
 /// The tables of `earlier` whose rows an undo changes by itself.
-fn expected_to_change(
+async fn expected_to_change(
+    client: &Client,
     plan: &UndoPlan,
     watched: &[Oid],
     targets: &[Target<'_>],
     earlier: &World,
-) -> BTreeSet<Oid> {
+) -> Result<BTreeSet<Oid>> {
     let records = plan.details.tables.iter();
     let named = records.filter_map(|record| {
         let name = record.name_after()?;
@@ -232,7 +232,9 @@ fn expected_to_change(
     let covered = plan.analysis.covered.coverage.keys().copied();
     let targets = targets.iter().map(|target| target.live.oid);
     let watched = watched.iter().copied();
-    watched.chain(targets).chain(covered).chain(named).collect()
+    let other = beside::tables(client, earlier).await?;
+    let all = watched.chain(targets).chain(covered).chain(named);
+    Ok(all.chain(other).collect())
 }
 
 /// What was written between the backup of what goes and the lock goes into a second one. What
