@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::ident::TableName;
 use crate::model::relation::Oid;
 use crate::pg::error::PgContext as _;
+use crate::pg::transaction;
 use crate::sql::quote;
 
 /// A materialized view that holds rows.
@@ -56,14 +57,20 @@ pub async fn all(client: &Client) -> Result<Vec<Populated>> {
 }
 
 /// Fills again what was filled, made or emptied since `earlier` was read: while scripts run, the
-/// tables don't hold yet what they will in the end. Only those in `wanted` get rows.
+/// tables don't hold yet what they will in the end. Only those in `wanted` get rows. Their queries
+/// run under the settings that the scripts had which made them: ours would forbid reading views.
 pub async fn refresh(
     client: &Client,
     earlier: &[Populated],
     wanted: &[(String, String)],
 ) -> Result<()> {
     let now = all(client).await?;
-    for view in now.iter().filter(|view| !earlier.contains(view)) {
+    let due: Vec<&Populated> = now.iter().filter(|view| !earlier.contains(view)).collect();
+    if due.is_empty() {
+        return Ok(());
+    }
+    transaction::script(client).await?;
+    for view in due {
         let was = |w: &(String, String)| w.0 == view.name.schema && w.1 == view.name.name;
         let rows = if wanted.iter().any(was) {
             ""
@@ -79,5 +86,5 @@ pub async fn refresh(
                 view.name
             ))?;
     }
-    Ok(())
+    transaction::ours(client).await
 }
