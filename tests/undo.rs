@@ -37,6 +37,9 @@ mod reshaped;
 // Some tables alone, and what has no place laid aside.
 mod part;
 
+// Undone twice, by table and whole, and what is left over each time.
+mod twice;
+
 // Combinations nobody thought of: what is drawn, and what becomes of it.
 mod drawn;
 pub use drawn::Draw;

@@ -75,6 +75,8 @@ struct PartTableWire<'a> {
     table: String,
     back: bool,
     aside: Option<AsideWire<'a>>,
+    /// The run of the journal that put its rows back before.
+    put_back_by: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -93,6 +95,7 @@ pub fn part_wire(plan: &PartPlan) -> impl Serialize + '_ {
             Aside::Table => AsideWire::Table,
             Aside::Columns(names) => AsideWire::Columns(names),
         }),
+        put_back_by: table.before,
     });
     PartWire {
         database: &plan.database,
@@ -111,8 +114,12 @@ pub fn part_human(plan: &PartPlan) -> String {
     );
     let mut shown = Table::new(&["table", "rows", "laid aside"]);
     for table in &plan.tables {
-        let rows = if table.back { "put back" } else { "" };
-        shown.row([table.table.to_string(), rows.to_owned(), aside(table)]);
+        let rows = match table.before {
+            _ if table.back => "put back".to_owned(),
+            Some(run) => format!("put back before, by run {run}"),
+            None => String::new(),
+        };
+        shown.row([table.table.to_string(), rows, aside(table)]);
     }
     text.push_str(&format!("{}\n", shown.render()));
     text

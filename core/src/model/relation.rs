@@ -76,6 +76,8 @@ pub struct ForeignKey {
     pub on_delete: char,
     /// `pg_constraint.confupdtype`.
     pub on_update: char,
+    /// False for one made NOT VALID: rows from before may refer to nothing.
+    pub validated: bool,
 }
 
 /// A unique index over expressions, or over some of the rows.

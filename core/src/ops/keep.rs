@@ -489,5 +489,6 @@ fn shape(
             Successor::None | Successor::Other(_) => 0,
         },
         since: BTreeMap::new(),
+        put_back: None,
     }
 }

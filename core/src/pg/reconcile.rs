@@ -22,6 +22,7 @@ pub mod derived;
 pub mod keyless;
 pub mod references;
 pub mod room;
+pub mod unmet;
 pub mod values;
 pub mod wanted;
 
@@ -206,8 +207,13 @@ pub fn whole_row<'a>(alias: &str, columns: impl Iterator<Item = &'a str>) -> Str
     let columns: Vec<String> = columns
         .map(|c| format!("{alias}.{}::pg_catalog.text", quote::ident(c)))
         .collect();
+    digest(&columns)
+}
+
+/// A digest of values, each an expression.
+pub fn digest(values: &[String]) -> String {
     format!(
         "pg_catalog.md5(ROW({})::pg_catalog.text)",
-        columns.join(", ")
+        values.join(", ")
     )
 }

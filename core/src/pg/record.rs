@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::ident::{Digest, TableName};
 use crate::model::backup::SequenceState;
+use crate::model::ledger::{Record, Verb};
 use crate::model::relation::Oid;
 
 /// All that an undo needs besides the backups.
@@ -97,6 +98,46 @@ pub struct TableRecord {
     /// Worked out when it is undone.
     #[serde(skip)]
     pub since: BTreeMap<String, Option<String>>,
+    /// What an undo of this table alone put back before, by the journal. Worked out when it is
+    /// undone.
+    #[serde(skip)]
+    pub put_back: Option<PutBack>,
+}
+
+/// Rows of a table that are back already: they are left out of what is left to undo.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PutBack {
+    /// The undo's place in the journal.
+    pub by: i64,
+    /// How many rows it laid aside instead.
+    pub aside: u64,
+    /// What [`TableRecord::effects`] was.
+    pub effects: Vec<i16>,
+    /// What [`TableRecord::truncated`] was.
+    pub truncated: bool,
+}
+
+/// What an undo of some tables writes into the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartRecord {
+    /// The rollback's place in the journal.
+    pub part_of: i64,
+    /// The tables that were asked for.
+    pub tables: Vec<String>,
+    /// The tables in which rows were laid aside.
+    pub rescued: Vec<String>,
+    /// Those whose rows are done with: a later undo leaves them out.
+    #[serde(default)]
+    pub put_back: Vec<PartTableRecord>,
+}
+
+/// A table whose rows an undo put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartTableRecord {
+    /// Its place in the rollback's record.
+    pub place: usize,
+    /// How many of its rows were laid aside.
+    pub aside: u64,
 }
 
 /// What the snapshot holds of a table.
@@ -172,9 +213,28 @@ impl TableRecord {
         converted && !self.key.is_empty() && self.after.is_some()
     }
 
+    /// Leaves out what the undo at place `by` of the journal put back, but for `aside` rows.
+    fn leave_out(&mut self, by: i64, aside: u64) {
+        let before = self.put_back.get_or_insert_default();
+        before.by = by;
+        before.aside += aside;
+        before.truncated |= std::mem::take(&mut self.truncated);
+        if before.effects.is_empty() {
+            before.effects = std::mem::take(&mut self.effects);
+        }
+    }
+
     /// True when columns went or changed their type: the rows' old values are in the snapshot.
     pub fn reshaped(&self) -> bool {
         !self.dropped.is_empty() || !self.retyped.is_empty()
+    }
+}
+
+impl PartRecord {
+    /// As JSON.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self)
+            .map_err(|e| Error::failed("could not write the record of the undo").caused_by(e))
     }
 }
 
@@ -183,6 +243,25 @@ impl Details {
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string(self)
             .map_err(|e| Error::failed("could not write the record of the rollback").caused_by(e))
+    }
+
+    /// What `rollback` recorded and is not undone yet: what undos of single tables put back, by
+    /// the journal's `records`, is left out.
+    pub fn of_rollback(records: &[Record], rollback: &Record) -> Result<Self> {
+        let mut details = Self::from_json(&rollback.details)?;
+        for undo in records.iter().filter(|r| r.verb == Verb::Undo) {
+            // Other undos have other details.
+            let part = serde_json::from_str::<PartRecord>(&undo.details);
+            let Some(part) = part.ok().filter(|p| p.part_of == rollback.sequence) else {
+                continue;
+            };
+            for done in part.put_back {
+                if let Some(table) = details.tables.get_mut(done.place) {
+                    table.leave_out(undo.sequence, done.aside);
+                }
+            }
+        }
+        Ok(details)
     }
 
     /// From JSON.

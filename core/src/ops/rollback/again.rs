@@ -10,6 +10,7 @@ use crate::model::migration::Script;
 use crate::model::plan::Step;
 use crate::model::relation::{Oid, RelationKind, World};
 use crate::ops::analysis;
+use crate::pg::reconcile::references;
 use crate::pg::session::Client;
 use crate::sql::statement::Statement;
 
@@ -37,8 +38,10 @@ pub async fn touched(
         let made = |oid: &Oid| !after.relations.contains_key(oid) || touched.contains(oid);
         let keys = before.foreign_keys.iter().chain(&after.foreign_keys);
         let keys = keys.filter(|key| made(&key.from));
-        let parents: Vec<Oid> = keys.flat_map(|key| after.family(key.to)).collect();
-        touched.extend(parents);
+        let parents: BTreeSet<Oid> = keys.flat_map(|key| after.family(key.to)).collect();
+        // Where not every parent can be seen, an undo leaves the key to the server.
+        let unseen = references::unseen(client).await?;
+        touched.extend(parents.difference(&unseen));
     }
     Ok(touched)
 }

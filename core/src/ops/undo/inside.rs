@@ -21,13 +21,14 @@ use crate::ops::undo::plan::UndoPlan;
 use crate::ops::undo::record;
 use crate::ops::undo::renames;
 use crate::ops::undo::repair;
-use crate::ops::undo::rescue;
+use crate::ops::undo::rescue::{self, Rescued};
 use crate::ops::undo::rows::{self, Source};
 use crate::ops::undo::staging::{self, Backups};
 use crate::pg::capture::Captured;
 use crate::pg::guard::{self, Marks, State};
-use crate::pg::reconcile::{Target, before, room};
-use crate::pg::record::{Details, TableRecord};
+use crate::pg::reconcile::conflicts::Conflict;
+use crate::pg::reconcile::{Target, before, room, unmet};
+use crate::pg::record::TableRecord;
 use crate::pg::session::Client;
 use crate::pg::{
     event_triggers, extent, inspect, matviews, retry, sequences, session, transaction,
@@ -123,10 +124,11 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
 
     observer.observe(Event::Phase(Phase::Reconcile));
     let source = context.source();
+    let lifted = unmet::lift(client, &concerned(plan, &live, &watched)).await?;
     let targets = rows::targets(source, client, &earlier, &live, &captured, &empty).await?;
     sequences::ahead(client, &now, &plan.details).await?;
     let newer = with_newer_rows(client, &targets).await?;
-    let (changed, conflicts) = rows::put_back(
+    let (changed, mut conflicts) = rows::put_back(
         source,
         client,
         &earlier,
@@ -136,12 +138,8 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         &repaired.defaults,
     )
     .await?;
-    let recorded = Details::from_json(&plan.record.details)?.tables;
-    let sequence = plan.record.sequence;
-    let mut rescued = rescue::dropped_since(source, client, sequence, &recorded).await?;
-    let beside =
-        rescue::conflicting(source, client, sequence, &recorded, &live, &conflicts).await?;
-    rescued.extend(beside);
+    let rescued = lay_aside(context, client, &live, &mut conflicts).await?;
+    lifted.make_again(client).await?;
     locked.extend(targets.iter().map(|t| t.live.oid));
     let accept = context.options.accept_drift;
     repair::finish(client, &mut repaired, schema.as_ref(), expected, accept).await?;
@@ -178,6 +176,29 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         drift: repaired.drift,
         backups: facts,
     })
+}
+
+/// Lays aside what has no place, or no place beside what is newer.
+async fn lay_aside(
+    context: &Attempt<'_>,
+    client: &Client,
+    live: &World,
+    conflicts: &mut Vec<Conflict>,
+) -> Result<Vec<Rescued>> {
+    let (source, plan) = (context.source(), context.plan);
+    let (recorded, sequence) = (&plan.recorded, plan.record.sequence);
+    let mut rescued = rescue::dropped_since(source, client, sequence, recorded).await?;
+    let beside = rescue::conflicting(source, client, sequence, recorded, live, conflicts).await?;
+    rescued.extend(beside);
+    conflicts.extend(rows::aside_before(&plan.details));
+    Ok(rescued)
+}
+
+/// The tables whose rows may be written.
+fn concerned(plan: &UndoPlan, live: &World, watched: &[Oid]) -> Vec<Oid> {
+    let records = plan.details.tables.iter().map(TableRecord::name_before);
+    let recorded = records.filter_map(|name| Some(live.find(&name.schema, &name.name)?.oid));
+    recorded.chain(watched.iter().copied()).collect()
 }
 
 /// The tables in which somebody wrote rows since.
@@ -370,5 +391,5 @@ async fn look(
             before::since(client, relation, key, &plan.details.transaction).await?;
         }
     }
-    Ok(())
+    rows::old_again(context.source(), client, earlier).await
 }

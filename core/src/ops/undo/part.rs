@@ -13,7 +13,7 @@ use crate::ops::context::Context;
 use crate::ops::patterns;
 use crate::ops::provisional;
 use crate::ops::task::Task;
-use crate::ops::undo::apply::{self, Options, Outcome};
+use crate::ops::undo::apply::{self, Changed, Options, Outcome};
 use crate::ops::undo::follow;
 use crate::ops::undo::plan::choose;
 use crate::ops::undo::rescue::{self, Rescued};
@@ -21,7 +21,9 @@ use crate::ops::undo::rows::{self, Source};
 use crate::ops::undo::staging::Backups;
 use crate::pg::capture::Captured;
 use crate::pg::journal::{self, NewRecord};
-use crate::pg::record::{Details, SequenceRecord, TableRecord};
+use crate::pg::reconcile::conflicts::Conflict;
+use crate::pg::reconcile::unmet;
+use crate::pg::record::{Details, PartRecord, PartTableRecord, SequenceRecord, TableRecord};
 use crate::pg::session::{Client, Session};
 use crate::pg::{
     connect, extent, inspect, ledger, lock, lookup, retry, sequences, session, snapshot,
@@ -54,6 +56,8 @@ pub struct PartTable {
     pub back: bool,
     /// What has no place: columns by name, or all that was saved.
     pub aside: Option<Aside>,
+    /// The place in the journal of the undo that put its rows back before: they are left out.
+    pub before: Option<i64>,
     /// Its place in the rollback's record.
     index: usize,
     /// The record for rows that go back.
@@ -100,7 +104,7 @@ async fn read(session: &Session, selector: Option<&str>, patterns: &[String]) ->
     transaction::ours(client).await?;
     let records = journal::read(client).await?;
     let record = choose(&records, selector)?;
-    let details = Details::from_json(&record.details)?;
+    let details = Details::of_rollback(&records, &record)?;
     let world = inspect::world(client, path).await?;
     for pattern in patterns {
         let mut names = details.tables.iter().flat_map(names);
@@ -145,6 +149,7 @@ fn names(record: &TableRecord) -> impl Iterator<Item = TableName> + use<> {
 
 fn table(index: usize, record: &TableRecord, world: &World) -> PartTable {
     let name = record.name_before();
+    let before = record.put_back.as_ref().map(|before| before.by);
     // A number means the same column only in the very same table.
     let same = world.relations.get(&record.oid).filter(|r| r.name == name);
     let followed = same.and_then(|now| follow::in_place(record, now));
@@ -153,6 +158,7 @@ fn table(index: usize, record: &TableRecord, world: &World) -> PartTable {
             table: name,
             back: false,
             aside: Some(Aside::Table),
+            before,
             index,
             followed: None,
         };
@@ -166,6 +172,7 @@ fn table(index: usize, record: &TableRecord, world: &World) -> PartTable {
         table: name,
         back: followed.truncated || !followed.effects.is_empty(),
         aside: (!gone.is_empty()).then_some(Aside::Columns(gone)),
+        before,
         index,
         followed: Some(followed),
     }
@@ -274,6 +281,7 @@ async fn inside(
         backups,
     };
     rows::look(source, client, &world, &empty).await?;
+    let lifted = unmet::lift(client, &oids).await?;
     transaction::defer(client).await?;
     let nothing = Captured::default();
     let targets = rows::targets(source, client, &world, &world, &nothing, &empty).await?;
@@ -297,8 +305,12 @@ async fn inside(
     let sequence = plan.record.sequence;
     let beside =
         rescue::conflicting(source, client, sequence, &recorded, &world, &conflicts).await?;
+    lifted.make_again(client).await?;
+    let done = plan.tables.iter().filter(|t| t.back);
+    let done = done.filter_map(|table| put_back(table, &changed, &conflicts, &beside));
+    let done = done.collect();
     rescued.extend(beside);
-    write(ctx, client, plan, &rescued, options).await?;
+    write(ctx, client, plan, done, &rescued, options).await?;
     let id = transaction::id(client).await?;
     observer.observe(Event::Phase(Phase::Commit));
     provisional::commit(ctx, client, &id, Vec::new()).await?;
@@ -336,22 +348,43 @@ async fn lay_aside(source: Source<'_>, client: &Client, plan: &PartPlan) -> Resu
     Ok(rescued)
 }
 
+/// For the journal: the rows of `table` are done with, and no later undo puts them back again.
+/// Where rows are told apart by a key, those that something stood in the way of may come back
+/// later, and so may all of a table that nothing came back of.
+fn put_back(
+    table: &PartTable,
+    changed: &[Changed],
+    conflicts: &[Conflict],
+    beside: &[Rescued],
+) -> Option<PartTableRecord> {
+    let of = |name: &TableName| *name == table.table;
+    let keyless = table.followed.as_ref().is_some_and(|r| r.key.is_empty());
+    let complete = !conflicts.iter().any(|c| of(&c.table) && c.rows > 0);
+    let anything = changed.iter().any(|c| of(&c.table));
+    (complete || keyless && anything).then(|| PartTableRecord {
+        place: table.index,
+        aside: beside.iter().filter(|r| of(&r.table)).map(|r| r.rows).sum(),
+    })
+}
+
 /// Notes in the journal which tables were put back; the rollback counts as not undone.
 async fn write(
     ctx: &Context,
     client: &Client,
     plan: &PartPlan,
+    put_back: Vec<PartTableRecord>,
     rescued: &[Rescued],
     options: &Options,
 ) -> Result<()> {
     ledger::ensure(client).await?;
     let tables: Vec<String> = plan.tables.iter().map(|t| t.table.to_string()).collect();
     let aside: Vec<String> = rescued.iter().map(|r| r.into.to_string()).collect();
-    let details = serde_json::json!({
-        "part_of": plan.record.sequence,
-        "tables": tables,
-        "rescued": aside,
-    });
+    let details = PartRecord {
+        part_of: plan.record.sequence,
+        tables,
+        rescued: aside,
+        put_back,
+    };
     let record = NewRecord {
         verb: Verb::Undo,
         from: plan.at.clone(),
@@ -362,7 +395,7 @@ async fn write(
         backups: Vec::new(),
         manifests: Vec::new(),
         reverses: None,
-        details: details.to_string(),
+        details: details.to_json()?,
     };
     journal::append(client, record).await?;
     Ok(())

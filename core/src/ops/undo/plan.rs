@@ -11,7 +11,7 @@ use crate::ops::analysis::{self, Analysis};
 use crate::ops::context::Context;
 use crate::ops::task::Task;
 use crate::ops::undo::follow;
-use crate::pg::record::Details;
+use crate::pg::record::{Details, TableRecord};
 use crate::pg::session::Session;
 use crate::pg::{connect, inspect, journal, ledger, lookup, retry, snapshot, transaction};
 use crate::sql::concurrently;
@@ -23,8 +23,10 @@ pub struct UndoPlan {
     pub database: String,
     /// The rollback that is reversed.
     pub record: Record,
-    /// What it left behind for us.
+    /// What it left behind for us, with the names that columns have now.
     pub details: Details,
+    /// Its tables with the names that columns had.
+    pub recorded: Vec<TableRecord>,
     /// The migrations to apply again, oldest first.
     pub steps: Vec<Step>,
     /// What applying them again would do.
@@ -70,7 +72,8 @@ async fn read(session: &Session, selector: Option<&str>, measure: bool) -> Resul
     let record = choose(&records, selector)?;
     let entries = ledger::read(client).await?;
     nothing_since(&record, &entries)?;
-    let mut details = Details::from_json(&record.details)?;
+    let mut details = Details::of_rollback(&records, &record)?;
+    let recorded = details.tables.clone();
     let steps = steps(&details)?;
     let world = inspect::world(client, path).await?;
     follow::columns(&mut details, &world)?;
@@ -84,6 +87,7 @@ async fn read(session: &Session, selector: Option<&str>, measure: bool) -> Resul
         database: session.database().to_owned(),
         record,
         details,
+        recorded,
         steps,
         analysis,
     })

@@ -6,7 +6,7 @@ use crate::ident::TableName;
 use crate::model::relation::{Relation, World};
 use crate::ops::undo::rows::Source;
 use crate::ops::undo::staging;
-use crate::pg::reconcile::conflicts::Conflict;
+use crate::pg::reconcile::{self, conflicts::Conflict};
 use crate::pg::record::{ColumnRecord, TableRecord};
 use crate::pg::session::Client;
 use crate::pg::stage::{self, Stage};
@@ -97,7 +97,12 @@ pub async fn conflicting(
             continue;
         };
         for staged in staged(source, client, index, record, None).await? {
-            if let Some(query) = staged.differing(followed, relation) {
+            let query = if record.key.is_empty() {
+                staged.surplus(followed, relation)
+            } else {
+                staged.differing(followed, relation)
+            };
+            if let Some(query) = query {
                 rescued.extend(keep(client, sequence, record, &query).await?);
             }
             staged.stage.discard(client).await?;
@@ -224,6 +229,48 @@ impl Staged {
             same.join(" AND "),
             self.among,
             differs.join(" OR ")
+        ))
+    }
+
+    /// The rows of a table without a key that `live` doesn't hold as often as there were. `None`:
+    /// none of their columns is there.
+    fn surplus(&self, followed: &TableRecord, live: &Relation) -> Option<String> {
+        let both: Vec<(String, String)> = self
+            .columns
+            .iter()
+            .filter_map(|(before, expression)| {
+                let column = live.column(followed.now(before)?)?;
+                let was = value::of(&format!("({expression})"), column.blanks);
+                Some((was, value::text("t", column)))
+            })
+            .collect();
+        if both.is_empty() {
+            return None;
+        }
+        let (was, is): (Vec<String>, Vec<String>) = both.into_iter().unzip();
+        let numbered = |row: &[String]| {
+            let row = reconcile::digest(row);
+            format!(
+                "{row} AS \"pgbelay row\", pg_catalog.row_number() OVER (PARTITION BY {row}) \
+                 AS \"pgbelay nth\""
+            )
+        };
+        let names = self.columns.iter().map(|(name, _)| name.as_str());
+        let columns = self.columns.iter();
+        let columns: Vec<String> = columns
+            .map(|(name, value)| format!("{value} AS {}", quote::ident(name)))
+            .collect();
+        Some(format!(
+            "SELECT {names} FROM (SELECT {columns}, {saved} FROM {stage} AS s WHERE {among}) AS s \
+             LEFT JOIN (SELECT true AS \"pgbelay there\", {there} FROM ONLY {table} AS t) AS t \
+             USING (\"pgbelay row\", \"pgbelay nth\") WHERE t.\"pgbelay there\" IS NULL",
+            names = quote::idents(names),
+            columns = columns.join(", "),
+            saved = numbered(&was),
+            stage = self.stage.table,
+            among = self.among,
+            there = numbered(&is),
+            table = quote::table(&live.name),
         ))
     }
 }

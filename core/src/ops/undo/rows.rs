@@ -88,6 +88,63 @@ pub async fn look(
     Ok(())
 }
 
+/// Rows that an undo of their table put back before are old: what the scripts do to them again is
+/// taken back.
+pub async fn old_again(source: Source<'_>, client: &Client, earlier: &World) -> Result<()> {
+    let Source {
+        ctx,
+        details,
+        backups,
+    } = source;
+    for (index, record) in details.tables.iter().enumerate() {
+        let (Some(before), Some(name)) = (&record.put_back, record.name_after()) else {
+            continue;
+        };
+        let key = record.key_names();
+        let relation = earlier.find(&name.schema, &name.name);
+        let Some(relation) = relation.filter(|r| r.keys.first() == Some(&key)) else {
+            continue;
+        };
+        if !before.effects.is_empty() {
+            let stage = staging::effects_again(ctx, client, backups, index, record).await?;
+            let keys = key.iter().zip(&record.key);
+            let keys = keys.map(|(k, n)| (k.clone(), format!("b{n}"))).collect();
+            before::not_since(client, relation.oid, &stage, keys, "s.had").await?;
+            stage.discard(client).await?;
+        }
+        if before.truncated {
+            let table = record.name_before();
+            let saved = staging::as_saved(ctx, client, backups, index, &table).await?;
+            if let Some((stage, names)) = saved {
+                let now = |name: &String| Some((record.now(name)?.to_owned(), name.clone()));
+                let keys = names
+                    .iter()
+                    .filter_map(now)
+                    .filter(|(k, _)| key.contains(k));
+                before::not_since(client, relation.oid, &stage, keys.collect(), "true").await?;
+                stage.discard(client).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Rows that an undo of their table laid aside before, and put back no more.
+pub fn aside_before(details: &Details) -> Vec<Conflict> {
+    let told = |record: &TableRecord| {
+        let before = record.put_back.as_ref().filter(|b| b.aside > 0)?;
+        Some(Conflict {
+            table: record.name_before(),
+            rows: before.aside,
+            reason: format!(
+                "run {} of the journal, an undo of this table, laid them aside",
+                before.by
+            ),
+        })
+    };
+    details.tables.iter().filter_map(told).collect()
+}
+
 /// True when nothing was saved of a table's rows, and the scripts did nothing to them. Where the
 /// table is empty, too, it is left alone: temporary tables take locks, of which a server has only
 /// so many.
@@ -186,6 +243,16 @@ async fn net(
     captured.net(client, relation.oid, &numbers).await
 }
 
+/// `live` without the foreign keys to and from tables of which not every row can be seen, by
+/// privileges or row-level security: those are left to the server to check.
+async fn judged(client: &Client, live: &World) -> Result<World> {
+    let unseen = references::unseen(client).await?;
+    let mut live = live.clone();
+    let seen = |oid: &Oid| !unseen.contains(oid);
+    live.foreign_keys.retain(|k| seen(&k.from) && seen(&k.to));
+    Ok(live)
+}
+
 /// Works out what every table must hold, and makes it so.
 pub async fn put_back(
     source: Source<'_>,
@@ -196,6 +263,7 @@ pub async fn put_back(
     empty: &BTreeSet<Oid>,
     defaults: &[(TableName, String, String)],
 ) -> Result<(Vec<Changed>, Vec<Conflict>)> {
+    let live = &judged(client, live).await?;
     let oids: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
     let off = apply::switch_off(client, &oids).await?;
     let mut conflicts = follow::conflicts(source.details);
@@ -244,9 +312,24 @@ async fn write(
     for (target, applied) in targets.iter().zip(applied) {
         room::without_parents(client, live, target, &mut found).await?;
         let values = values::into_live(client, target, way).await?;
-        let newer = values::kept_newer(client, target).await?;
-        let reason = "somebody changed the converted value since; the newer one was kept";
-        conflicts::note(&mut found, target.name(), newer, reason.to_owned());
+        let left_over = [
+            (
+                values::kept_newer(client, target).await?,
+                "somebody changed the converted value since; the newer one was kept",
+            ),
+            (
+                values::without(client, target).await?,
+                "an undo of this table put the rows back without values that had no place then",
+            ),
+            (
+                values::unmatched(client, target).await?,
+                "there is no key to find them by, and their rows were changed or deleted since; \
+                 their values were laid aside",
+            ),
+        ];
+        for (rows, reason) in left_over {
+            conflicts::note(&mut found, target.name(), rows, reason.to_owned());
+        }
         changed.push(Changed {
             table: target.name().clone(),
             rows: applied,

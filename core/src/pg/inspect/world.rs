@@ -139,7 +139,7 @@ SELECT k.conname::text, k.conrelid, k.confrelid, k.confdeltype::text, k.confupdt
        (SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.place)
         FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY u (attnum, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.attnum),
-       k.oid, nullif(k.conparentid, 0)
+       k.oid, nullif(k.conparentid, 0), k.convalidated
 FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -307,6 +307,7 @@ fn foreign_key(row: &Row) -> ForeignKey {
         on_update: letter(row, 4),
         from_columns: row.get(5),
         to_columns: row.get(6),
+        validated: row.get(9),
     }
 }
 

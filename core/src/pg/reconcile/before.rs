@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::ident::TableName;
-use crate::model::relation::Relation;
+use crate::model::relation::{Oid, Relation};
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::{pairs, since_table, stage};
 use crate::pg::record::TableRecord;
@@ -198,6 +198,38 @@ pub async fn since_present(
         table = quote::table(&relation.name),
         present = present.table,
         same = text_key(key, "p", "t"),
+    );
+    run(client, &sql).await
+}
+
+/// Rows of `stage`, called `s` in the condition `which`, don't count as written since. `keys` is
+/// the name of each key column of relation `oid`, and its name there.
+pub async fn not_since(
+    client: &Client,
+    oid: Oid,
+    stage: &Stage,
+    keys: Vec<(String, String)>,
+    which: &str,
+) -> Result<()> {
+    let since = since_table(oid);
+    let row = client
+        .query_one("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[&since])
+        .await
+        .pg("could not look for the rows that are newer")?;
+    if !row.get::<_, bool>(0) {
+        return Ok(());
+    }
+    let same: Vec<String> = keys
+        .iter()
+        .map(|(k, there)| {
+            let (k, there) = (quote::ident(k), quote::ident(there));
+            format!("n.{k} = s.{there}::pg_catalog.text")
+        })
+        .collect();
+    let sql = format!(
+        "DELETE FROM {since} AS n USING {} AS s WHERE {which} AND {}",
+        stage.table,
+        same.join(" AND ")
     );
     run(client, &sql).await
 }

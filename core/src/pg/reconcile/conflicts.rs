@@ -61,7 +61,7 @@ pub async fn set_aside(
             for key in world
                 .foreign_keys
                 .iter()
-                .filter(|k| k.from == target.live.oid)
+                .filter(|k| k.from == target.live.oid && k.validated)
             {
                 moved += clashes::orphans(client, world, targets, target, key, conflicts).await?;
             }

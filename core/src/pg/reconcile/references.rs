@@ -5,6 +5,8 @@
 //! `ON DELETE CASCADE` would take the rows that refer to them. Such keys are dropped meanwhile
 //! and made again from their definition, which checks every row.
 
+use std::collections::BTreeSet;
+
 use tokio_postgres::Client;
 
 use crate::error::Result;
@@ -33,6 +35,20 @@ SELECT pg_catalog.format('ALTER TABLE %I.%I DROP CONSTRAINT %I', n.nspname, c.re
 FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_class c ON c.oid = f.conrelid \
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
 WHERE f.oid IN (SELECT oid FROM k WHERE conparentid = 0)";
+
+// Under row-level security we ask to be refused rather than to miss rows.
+const UNSEEN: &str = "\
+SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') \
+  AND NOT (pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') \
+    AND pg_catalog.has_table_privilege(c.oid, 'SELECT') \
+    AND NOT pg_catalog.row_security_active(c.oid))";
+
+/// The tables of which this role may not see every row.
+pub async fn unseen(client: &Client) -> Result<BTreeSet<Oid>> {
+    let rows = client.query(UNSEEN, &[]).await;
+    let rows = rows.pg("could not find the tables that can't be read")?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
 
 /// Drops the foreign keys to any of `tables` that act when a row is deleted.
 pub async fn drop_acting(client: &Client, tables: &[Oid]) -> Result<Dropped> {

@@ -91,7 +91,8 @@ pub async fn has_newer(client: &Client, target: &Target<'_>) -> Result<bool> {
     Ok(row.pg("could not look for newer rows")?.get(0))
 }
 
-/// Saved values that refer to rows which are gone since become NULL.
+/// Saved values that refer to rows which are gone since become NULL. Where the foreign key was never
+/// validated, they may.
 pub async fn without_parents(
     client: &Client,
     live: &World,
@@ -100,7 +101,7 @@ pub async fn without_parents(
 ) -> Result<()> {
     let columns = values::concerned(target);
     let keys = live.foreign_keys.iter();
-    for key in keys.filter(|k| k.from == target.live.oid) {
+    for key in keys.filter(|k| k.from == target.live.oid && k.validated) {
         let all = key.from_columns.iter().all(|c| columns.contains(c));
         let Some(parent) = live.relations.get(&key.to).filter(|_| all) else {
             continue;

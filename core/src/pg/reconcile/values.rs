@@ -123,7 +123,51 @@ pub async fn kept_newer(client: &Client, target: &Target<'_>) -> Result<u64> {
         target.stage("unchanged"),
         newer.join(" OR ")
     );
-    let row = client.query_one(&sql, &[]).await;
+    one(client, &sql).await
+}
+
+/// How many rows that an undo of their table put back lack saved values still.
+pub async fn without(client: &Client, target: &Target<'_>) -> Result<u64> {
+    let left_out = |r: &&TableRecord| r.put_back.is_some() && checked(r);
+    let Some(record) = relevant(target).filter(left_out) else {
+        return Ok(0);
+    };
+    let differs: Vec<String> = columns(target, record)
+        .iter()
+        .map(|(_, name, _)| {
+            let blanks = target.live.column(name).is_some_and(|c| c.blanks);
+            let text = |alias: &str| value::of(&format!("{alias}.{}", quote::ident(name)), blanks);
+            format!("{} IS DISTINCT FROM {}", text("t"), text("s"))
+        })
+        .collect();
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM {saved} AS s JOIN ONLY {table} AS t ON {same} \
+         WHERE NOT EXISTS (SELECT FROM {unchanged} AS u WHERE {by_key}) AND ({differs})",
+        saved = target.stage("saved"),
+        table = target.table(),
+        same = target.same_key("s", "t"),
+        unchanged = target.stage("unchanged"),
+        by_key = by_left_key(target, record),
+        differs = differs.join(" OR "),
+    );
+    one(client, &sql).await
+}
+
+/// How many saved rows of a table without a key have no row that they fit.
+pub async fn unmatched(client: &Client, target: &Target<'_>) -> Result<u64> {
+    let Some(record) = relevant(target).filter(|_| target.key.is_empty()) else {
+        return Ok(0);
+    };
+    let (_, from, _) = by_whole_row(target, record);
+    let sql = format!(
+        "SELECT (SELECT pg_catalog.count(*) FROM {}) - (SELECT pg_catalog.count(*) FROM {from})",
+        target.stage("saved")
+    );
+    one(client, &sql).await
+}
+
+async fn one(client: &Client, sql: &str) -> Result<u64> {
+    let row = client.query_one(sql, &[]).await;
     let row = row.pg("could not look for newer values")?;
     Ok(row.get::<_, i64>(0).unsigned_abs())
 }
@@ -160,11 +204,7 @@ fn by_key<'a>(target: &Target<'_>, record: &'a TableRecord) -> Assignment<'a> {
         })
         .collect();
     let unchanged = if checked {
-        let by_key = pairs(&target.key, |k| {
-            let number = record.columns.iter().find(|c| c.name == k);
-            let number = number.map(|c| c.number).unwrap_or_default();
-            format!("s.{}::pg_catalog.text = u.a{number}", quote::ident(k))
-        });
+        let by_key = by_left_key(target, record);
         format!(" JOIN {} AS u ON {by_key}", target.stage("unchanged"))
     } else {
         String::new()
@@ -176,6 +216,15 @@ fn by_key<'a>(target: &Target<'_>, record: &'a TableRecord) -> Assignment<'a> {
         differs.join(" OR ")
     );
     (set, from, condition)
+}
+
+/// The key of the saved row `s` is that of the row `u`, as the rollback left it.
+fn by_left_key(target: &Target<'_>, record: &TableRecord) -> String {
+    pairs(&target.key, |k| {
+        let number = record.columns.iter().find(|c| c.name == k);
+        let number = number.map(|c| c.number).unwrap_or_default();
+        format!("s.{}::pg_catalog.text = u.a{number}", quote::ident(k))
+    })
 }
 
 /// Rows without a key are matched by all that stayed the same, equal ones in any order: what they
