@@ -19,6 +19,9 @@ mod names;
 // ALTER COLUMN TYPE.
 mod types;
 
+// Casts and settings that change what text means.
+mod values;
+
 // Constraints, indexes, code, privileges, sequences: all that holds no rows.
 mod definitions;
 

@@ -39,6 +39,10 @@ pub struct Column {
     pub type_oid: Oid,
     /// `bpchar` without length: it keeps blanks at the end, and a cast to text loses them.
     pub blanks: bool,
+    /// A cast to text runs a function that somebody made, and may lose something.
+    pub written_by_cast: bool,
+    /// A cast from text runs a function, and may refuse what the type itself writes.
+    pub read_by_cast: bool,
     /// NOT NULL.
     pub not_null: bool,
     /// GENERATED ALWAYS AS (…): never written by us.

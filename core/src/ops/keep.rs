@@ -17,7 +17,7 @@ use crate::pg::record::{ColumnRecord, Saved, TableRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::snapshot as instant;
-use crate::pg::{copy, extent, lookup, replaced};
+use crate::pg::{copy, extent, lookup, replaced, value};
 use crate::sql::quote;
 use crate::store::{Store, Writer};
 
@@ -247,8 +247,8 @@ impl<'a> Continuation<'a> {
                     self.effects(&mut record, &net, relation.oid).await?;
                 }
             }
-            if !record.retyped.is_empty() && record.after.is_some() {
-                self.left(&record).await?;
+            if let Some(now) = successor.relation().filter(|_| !record.retyped.is_empty()) {
+                self.left(&record, now).await?;
             }
             let nothing = record.effects.is_empty() && !record.truncated;
             if covered.is_some() || !nothing {
@@ -319,10 +319,10 @@ impl<'a> Continuation<'a> {
                 columns: key.iter().map(text).collect(),
                 key: Vec::new(),
             };
-            let keys = key.iter().map(|name| quote::ident(name));
-            let keys: Vec<String> = keys.map(|k| format!("{k}::pg_catalog.text")).collect();
+            let text = |name: &String| value::named("t", name, &relation.columns);
+            let keys: Vec<String> = key.iter().map(text).collect();
             let query = format!(
-                "SELECT {} FROM ONLY {}",
+                "SELECT {} FROM ONLY {} AS t",
                 keys.join(", "),
                 quote::table(&relation.name)
             );
@@ -333,10 +333,7 @@ impl<'a> Continuation<'a> {
 
     /// Keeps the converted values, as text: an undo must see whether somebody has changed them
     /// since.
-    async fn left(&mut self, record: &TableRecord) -> Result<()> {
-        let Some(table) = record.name_after() else {
-            return Ok(());
-        };
+    async fn left(&mut self, record: &TableRecord, now: &Relation) -> Result<()> {
         if record.key.is_empty() {
             return Ok(()); // compared by all the other columns
         }
@@ -348,7 +345,7 @@ impl<'a> Continuation<'a> {
         };
         for number in numbers {
             if let Some(name) = record.after(number) {
-                values.push(format!("{}::pg_catalog.text", quote::ident(name)));
+                values.push(value::named("t", name, &now.columns));
                 columns.push(PartColumn {
                     name: format!("a{number}"),
                     type_name: "text".to_owned(),
@@ -362,9 +359,9 @@ impl<'a> Continuation<'a> {
             key: Vec::new(),
         };
         let query = format!(
-            "SELECT {} FROM ONLY {}",
+            "SELECT {} FROM ONLY {} AS t",
             values.join(", "),
-            quote::table(&table)
+            quote::table(&now.name)
         );
         self.keep(&part, query).await?;
         Ok(())

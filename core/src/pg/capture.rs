@@ -17,17 +17,12 @@ use crate::error::Result;
 use crate::model::relation::{Column, Oid, Relation};
 use crate::pg::error::PgContext as _;
 use crate::pg::net::{self, Net};
-use crate::pg::{inspect, value};
+use crate::pg::{inspect, settings, value};
 use crate::sql::quote;
 
 /// The trigger's name: a leading blank sorts it before nearly every other, so that a change made
 /// by another trigger on the same row is recorded after the change that fired it.
 const TRIGGER: &str = " pgbelay capture";
-
-/// Values must be written the same way whatever a script sets.
-const SETTINGS: &str = "SET search_path = '' SET row_security = off SET TimeZone = 'UTC' \
-    SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET extra_float_digits = 3 \
-    SET bytea_output = 'hex'";
 
 /// What was recorded of a table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -263,10 +258,11 @@ fn effects(oid: Oid, generation: usize) -> String {
 }
 
 /// True when what records rows of shape `a` records those of shape `b` too. A changed type changes
-/// no name, but functions have to be made again.
+/// no name, but functions have to be made again; so have they where a cast came to be.
 fn alike(a: &[Column], b: &[Column]) -> bool {
     let same = |(a, b): (&Column, &Column)| {
-        (a.number, &a.name, a.type_oid) == (b.number, &b.name, b.type_oid)
+        let by_cast = a.written_by_cast == b.written_by_cast;
+        by_cast && (a.number, &a.name, a.type_oid) == (b.number, &b.name, b.type_oid)
     };
     a.len() == b.len() && a.iter().zip(b).all(same)
 }
@@ -287,7 +283,7 @@ fn recorder(oid: Oid, generation: usize, shape: &[Column], saved_whole: bool) ->
     };
     let definition: String = shape
         .iter()
-        .map(|c| format!(", o{0} text, n{0} text", c.number))
+        .map(|c| format!(", o{0} pg_catalog.text, n{0} pg_catalog.text", c.number))
         .collect();
     let table = effects(oid, generation);
     let (old, new) = (columns('o'), columns('n'));
@@ -316,7 +312,11 @@ fn recorder(oid: Oid, generation: usize, shape: &[Column], saved_whole: bool) ->
          RETURN NULL; END"
     ));
     let truncate_body = body(&format!("BEGIN {truncate} RETURN NULL; END"));
-    let options = format!("RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {SETTINGS}");
+    // Values must be written the same way whatever a script sets.
+    let options = format!(
+        "RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {}",
+        settings::of_function()
+    );
     format!(
         "CREATE TEMP TABLE pgbelay_effects_{oid}_{generation} \
          (seq bigint NOT NULL DEFAULT pg_catalog.nextval('pg_temp.pgbelay_order'), \
@@ -345,7 +345,7 @@ fn halves(oid: Oid, shapes: &[Vec<Column>], numbers: &[i16], truncated_at: i64) 
                 if shape.iter().any(|c| c.number == *n) {
                     format!(", {letter}{n} AS v{n}")
                 } else {
-                    format!(", NULL::text AS v{n}")
+                    format!(", NULL::pg_catalog.text AS v{n}")
                 }
             })
             .collect();

@@ -25,7 +25,7 @@ pub use tally::Tally;
 
 /// Everything user-made in the database, members of extensions left out.
 ///
-/// Assumes the [`SETTINGS`](inspect::SETTINGS). Definitions come from the current catalog, not from
+/// Assumes the [`settings`](inspect::settings). Definitions come from the current catalog, not from
 /// the transaction's snapshot: only locks keep them from changing meanwhile.
 pub async fn read(client: &Client) -> Result<Catalog> {
     Ok(bookkeeping::strip_catalog(&read_with_every_option(client).await?).0)
@@ -129,7 +129,7 @@ async fn aside<T>(client: &Client, reading: impl Future<Output = Result<T>>) -> 
     // What bounds a script's statements is not meant for ours.
     let settings = format!(
         "{}; SET LOCAL statement_timeout = 0; {}",
-        inspect::SETTINGS,
+        inspect::settings(),
         session::UNHURRIED
     );
     let set = query::run(client, &settings);

@@ -10,6 +10,7 @@ use super::error::PgContext as _;
 use super::foreign::Foreign;
 use super::ledger;
 use super::session::Session;
+use super::settings;
 
 /// What is applied, and beside which other tool.
 #[derive(Debug, Default)]
@@ -25,8 +26,9 @@ pub async fn look(session: &Session, lock_timeout: Duration) -> Result<Glance> {
     let client = session.client();
     client
         .batch_execute(&format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''; \
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}; \
              SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {}",
+            settings::PATH,
             lock_timeout.as_millis().max(1)
         ))
         .await

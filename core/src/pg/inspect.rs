@@ -1,7 +1,7 @@
 //! What is in a database, as the planner sees it. One round trip per kind of fact, never one per
 //! table.
 //!
-//! Every function assumes an empty `search_path` (see [`SETTINGS`]): types and identities are then
+//! Every function assumes an empty `search_path` (see [`settings`]): types and identities are then
 //! always written with their schema. Facts agree with each other only when they are read
 //! in one transaction of at least REPEATABLE READ.
 
@@ -35,12 +35,9 @@ pub use world::world;
 
 /// What a caller runs in its transaction before it calls anything here or reads a catalog: names
 /// with their schema, constants spelled the same in every session, and no query compiled.
-pub const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off; \
-     SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'; \
-     SET LOCAL IntervalStyle = postgres; SET LOCAL extra_float_digits = 3; \
-     SET LOCAL bytea_output = hex; SET LOCAL row_security = off; SET LOCAL jit = off; \
-     SET LOCAL client_encoding = 'UTF8'; SET LOCAL standard_conforming_strings = on; \
-     SET LOCAL xmloption = content";
+pub fn settings() -> String {
+    format!("{}; SET LOCAL jit = off", crate::pg::settings::pin())
+}
 
 /// True for a schema (`n` is its `pg_namespace` row) that is neither the system's nor temporary.
 const LASTING_SCHEMA: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') \

@@ -30,7 +30,7 @@ WITH RECURSIVE d (oid, depth) AS ( \
     AND p.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
     AND p.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass \
   JOIN pg_catalog.pg_rewrite r ON r.oid = p.objid WHERE r.ev_class <> d.oid) \
-SELECT n.nspname::text, c.relname::text, c.oid, c.relfilenode \
+SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.oid, c.relfilenode \
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
 WHERE c.relkind = 'm' AND (c.relispopulated OR $1) \
 ORDER BY (SELECT pg_catalog.max(d.depth) FROM d WHERE d.oid = c.oid), 1, 2";

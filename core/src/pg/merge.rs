@@ -7,6 +7,7 @@ use crate::ident::TableName;
 use crate::model::relation::Relation;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::pairs;
+use crate::pg::value;
 use crate::sql::quote;
 
 /// One table and the rows staged for it.
@@ -76,8 +77,8 @@ impl Merge<'_> {
     fn differs(&self) -> String {
         let clauses: Vec<String> = (self.columns.iter())
             .map(|c| {
-                let c = quote::ident(c);
-                format!("t.{c}::pg_catalog.text IS DISTINCT FROM s.{c}::pg_catalog.text")
+                let text = |alias| value::named(alias, c, &self.live.columns);
+                format!("{} IS DISTINCT FROM {}", text("t"), text("s"))
             })
             .collect();
         if clauses.is_empty() {

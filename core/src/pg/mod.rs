@@ -51,6 +51,7 @@ pub mod seeds;
 pub mod sequences;
 pub mod server;
 pub mod session;
+pub mod settings;
 pub mod snapshot;
 pub mod stage;
 pub mod steps;

@@ -11,6 +11,7 @@ use crate::ident::TableName;
 use crate::model::relation::{Column, Oid, Relation};
 use crate::pg::net::Net;
 use crate::pg::record::{Saved, TableRecord};
+use crate::pg::value;
 use crate::sql::quote;
 
 pub mod absent;
@@ -104,6 +105,11 @@ impl Target<'_> {
         let earlier = self.earlier?.columns.iter().find(|c| c.number == number)?;
         let live = self.live.columns.iter().find(|c| c.number == number)?;
         (earlier.same_type(live) && !live.generated).then_some(live)
+    }
+
+    /// The value in column `name` of `alias`, a row of the live table or one staged for it, as text.
+    pub fn text(&self, alias: &str, name: &str) -> String {
+        value::named(alias, name, &self.live.columns)
     }
 
     /// The number of live column `name`.
@@ -202,11 +208,14 @@ pub fn change(
     )
 }
 
-/// A digest of `columns` of `alias` as text: the identity of a row without a key.
-pub fn whole_row<'a>(alias: &str, columns: impl Iterator<Item = &'a str>) -> String {
-    let columns: Vec<String> = columns
-        .map(|c| format!("{alias}.{}::pg_catalog.text", quote::ident(c)))
-        .collect();
+/// A digest of the columns of `alias` called `names`, as text: the identity of a row without a key.
+/// They are of the types of `columns`.
+pub fn whole_row<'a>(
+    alias: &str,
+    names: impl Iterator<Item = &'a str>,
+    columns: &[Column],
+) -> String {
+    let columns: Vec<String> = names.map(|c| value::named(alias, c, columns)).collect();
     digest(&columns)
 }
 

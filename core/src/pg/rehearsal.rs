@@ -42,7 +42,7 @@ pub async fn fill(client: &Client) -> Result<MadeUp> {
 }
 
 async fn number(client: &Client, what: &str) -> Result<i64> {
-    let sql = format!("SELECT ({what})::text::int8");
+    let sql = format!("SELECT ({what})::pg_catalog.text::int8");
     let rows = query::rows(client, "the number of a transaction", &sql, &[]).await?;
     Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
 }
@@ -55,7 +55,7 @@ pub async fn clear(client: &Client, made_up: Option<&[MadeUp]>) -> Result<()> {
     };
     let one = |m: &MadeUp| {
         format!(
-            "xmin::text::int8 >= {} AND xmin::text::int8 < {}",
+            "xmin::pg_catalog.text::int8 >= {} AND xmin::pg_catalog.text::int8 < {}",
             m.first, m.end
         )
     };
@@ -67,7 +67,7 @@ pub async fn clear(client: &Client, made_up: Option<&[MadeUp]>) -> Result<()> {
 /// settings stay as they were.
 pub async fn content(client: &Client) -> Result<Content> {
     query::run(client, "SAVEPOINT pgbelay_read").await?;
-    query::run(client, inspect::SETTINGS).await?;
+    query::run(client, &inspect::settings()).await?;
     let mut content = Content::default();
     let world = inspect::whole_world(client, Vec::new()).await?;
     let tables = world.relations.values();

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use super::custody;
 use super::error::PgContext as _;
 use super::options::Host;
+use super::settings;
 
 /// An open transaction, rolled back when dropped. Named here so that the driver stays in `pg`.
 pub type Transaction<'a> = tokio_postgres::Transaction<'a>;
@@ -150,33 +151,21 @@ impl Session {
 }
 
 /// Fixes, for the rest of the transaction, whatever changes how values and definitions are
-/// written, so that what is read here can be put back anywhere. `SET LOCAL`, since a plain `SET`
-/// would leak to others through a pooler. UTC, so that texts of two sessions can be compared. No
-/// query of ours is worth compiling: the one for all columns would take 300 ms, and runs in 25.
+/// written, so that what is read here can be put back anywhere. No query of ours is worth compiling:
+/// the one for all columns would take 300 ms, and runs in 25.
 pub async fn pin(client: &impl GenericClient) -> Result<()> {
+    let sql = format!(
+        "{}; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
+         SELECT pg_catalog.set_config(name, value, true) \
+         FROM (VALUES ('transaction_timeout', '0'), ('jit', 'off'), \
+                      ('restrict_nonsystem_relation_kind', 'view, foreign-table')) \
+              AS wanted (name, value) \
+         WHERE EXISTS (SELECT FROM pg_catalog.pg_settings AS known \
+                       WHERE known.name OPERATOR(pg_catalog.=) wanted.name)",
+        settings::pin()
+    );
     client
-        .batch_execute(
-            "SET LOCAL search_path = ''; \
-             SET LOCAL DateStyle = 'ISO, MDY'; \
-             SET LOCAL TimeZone = 'UTC'; \
-             SET LOCAL IntervalStyle = 'postgres'; \
-             SET LOCAL extra_float_digits = 3; \
-             SET LOCAL bytea_output = 'hex'; \
-             SET LOCAL xmloption = 'content'; \
-             SET LOCAL row_security = off; \
-             SET LOCAL synchronize_seqscans = off; \
-             SET LOCAL quote_all_identifiers = off; \
-             SET LOCAL standard_conforming_strings = on; \
-             SET LOCAL client_encoding = 'UTF8'; \
-             SET LOCAL statement_timeout = 0; \
-             SET LOCAL idle_in_transaction_session_timeout = 0; \
-             SELECT pg_catalog.set_config(name, value, true) \
-             FROM (VALUES ('transaction_timeout', '0'), ('jit', 'off'), \
-                          ('restrict_nonsystem_relation_kind', 'view, foreign-table')) \
-                  AS wanted (name, value) \
-             WHERE EXISTS (SELECT FROM pg_catalog.pg_settings AS known \
-                           WHERE known.name OPERATOR(pg_catalog.=) wanted.name)",
-        )
+        .batch_execute(&sql)
         .await
         .pg("could not fix the settings for reading")
 }

@@ -8,6 +8,7 @@ use crate::ident::TableName;
 use crate::model::backup::PartColumn;
 use crate::pg::copy;
 use crate::pg::error::PgContext as _;
+use crate::pg::value;
 use crate::sql::quote;
 
 /// A temporary table, by its quoted name.
@@ -38,7 +39,7 @@ impl Stage {
                 if *there {
                     name
                 } else {
-                    format!("NULL::text AS {name}")
+                    format!("NULL::pg_catalog.text AS {name}")
                 }
             })
             .collect();
@@ -76,7 +77,11 @@ impl Stage {
             .iter()
             .zip(known)
             .map(|(c, known)| {
-                let type_name = if known { c.type_name.as_str() } else { "text" };
+                let type_name = if known.there {
+                    c.type_name.as_str()
+                } else {
+                    "pg_catalog.text"
+                };
                 format!("{} {type_name}", quote::ident(&c.name))
             })
             .collect();
@@ -97,7 +102,7 @@ impl Stage {
                 format!(
                     "{} {}",
                     quote::ident(c),
-                    if flag { "boolean" } else { "text" }
+                    if flag { "boolean" } else { "pg_catalog.text" }
                 )
             })
             .collect();
@@ -147,18 +152,32 @@ impl Stage {
     }
 }
 
-/// Whether each of `types`, as `format_type` writes them, is still there.
-pub async fn known_types(client: &Client, types: &[&str]) -> Result<Vec<bool>> {
-    let rows = client
-        .query(
-            "SELECT pg_catalog.to_regtype(name) IS NOT NULL \
-             FROM pg_catalog.unnest($1::pg_catalog.text[]) WITH ORDINALITY AS t (name, place) \
-             ORDER BY place",
-            &[&types],
-        )
-        .await
-        .pg("could not look for the types of saved rows")?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+/// A type that saved values were of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// It is still there.
+    pub there: bool,
+    /// It is one of [`value::READ_BY_CAST`].
+    pub read_by_cast: bool,
+}
+
+/// What is known of each of `types`, as `format_type` writes them.
+pub async fn known_types(client: &Client, types: &[&str]) -> Result<Vec<Known>> {
+    let sql = format!(
+        "SELECT t.type IS NOT NULL, coalesce(t.type = ANY ({}), false) \
+         FROM (SELECT pg_catalog.to_regtype(name)::pg_catalog.oid AS type, place \
+               FROM pg_catalog.unnest($1::pg_catalog.text[]) WITH ORDINALITY AS n (name, place)) \
+              AS t \
+         ORDER BY place",
+        value::READ_BY_CAST
+    );
+    let rows = client.query(&sql, &[&types]).await;
+    let rows = rows.pg("could not look for the types of saved rows")?;
+    let known = rows.iter().map(|row| Known {
+        there: row.get(0),
+        read_by_cast: row.get(1),
+    });
+    Ok(known.collect())
 }
 
 /// Loads everything that arrives on `rows`.

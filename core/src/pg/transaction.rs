@@ -11,7 +11,7 @@ use crate::model::lock::LockMode;
 use crate::pg::error::PgContext as _;
 use crate::pg::options::ConnectOptions;
 use crate::pg::session::UNHURRIED;
-use crate::pg::{connect, error, session};
+use crate::pg::{connect, error, session, settings};
 use crate::sql::quote;
 
 /// Begins a transaction with bounds on waiting for locks and on each statement.
@@ -48,22 +48,13 @@ pub async fn ours(client: &Client) -> Result<()> {
 
 /// Settings for a script: whatever the role, the database and the server say.
 pub async fn script(client: &Client) -> Result<()> {
+    let sql = format!(
+        "{}SELECT pg_catalog.set_config(name, reset_val, true) FROM pg_catalog.pg_settings \
+         WHERE name IN ('restrict_nonsystem_relation_kind', 'jit')",
+        settings::release()
+    );
     client
-        .batch_execute(
-            "SET LOCAL search_path TO DEFAULT; \
-             SET LOCAL DateStyle TO DEFAULT; \
-             SET LOCAL IntervalStyle TO DEFAULT; \
-             SET LOCAL TimeZone TO DEFAULT; \
-             SET LOCAL extra_float_digits TO DEFAULT; \
-             SET LOCAL bytea_output TO DEFAULT; \
-             SET LOCAL xmloption TO DEFAULT; \
-             SET LOCAL row_security TO DEFAULT; \
-             SET LOCAL synchronize_seqscans TO DEFAULT; \
-             SET LOCAL quote_all_identifiers TO DEFAULT; \
-             SET LOCAL standard_conforming_strings TO DEFAULT; \
-             SELECT pg_catalog.set_config(name, reset_val, true) FROM pg_catalog.pg_settings \
-             WHERE name IN ('restrict_nonsystem_relation_kind', 'jit')",
-        )
+        .batch_execute(&sql)
         .await
         .pg("could not set the settings for the script")
 }
@@ -150,7 +141,7 @@ pub async fn fate(options: &ConnectOptions, id: &str) -> Option<Fate> {
         let Ok(session) = connect::connect(options, "pgbelay").await else {
             continue;
         };
-        let question = "SELECT pg_catalog.pg_xact_status($1::text::xid8)";
+        let question = "SELECT pg_catalog.pg_xact_status($1::pg_catalog.text::xid8)";
         let Ok(row) = session.client().query_one(question, &[&id]).await else {
             continue;
         };
@@ -187,7 +178,10 @@ pub async fn abandon(client: &Client) {
 /// The number of the open transaction, as 64 bits; assigned if it had none.
 pub async fn id(client: &Client) -> Result<String> {
     let row = client
-        .query_one("SELECT pg_catalog.pg_current_xact_id()::text", &[])
+        .query_one(
+            "SELECT pg_catalog.pg_current_xact_id()::pg_catalog.text",
+            &[],
+        )
         .await
         .pg("could not read the transaction's number")?;
     Ok(row.get(0))

@@ -7,7 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::error::Result;
 use crate::ident::TableName;
 use crate::pg::error::PgContext as _;
-use crate::pg::query;
+use crate::pg::{query, settings};
 use crate::sql::quote;
 
 /// What was tried.
@@ -119,7 +119,10 @@ pub async fn try_writing(client: &Client, sequences: &[TableName]) -> Result<Tri
 
 async fn begin(client: &Client) -> Result<()> {
     client
-        .batch_execute("BEGIN; SET LOCAL search_path = ''; SET LOCAL row_security = off")
+        .batch_execute(&format!(
+            "BEGIN; {}; SET LOCAL row_security = off",
+            settings::PATH
+        ))
         .await
         .pg("could not begin a transaction")
 }

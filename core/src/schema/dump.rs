@@ -4,7 +4,7 @@
 /// dump sets, as far as it changes what the entries mean.
 pub const ENTRY_SETTINGS: &str = "SET LOCAL search_path = ''; \
      SET LOCAL standard_conforming_strings = on; SET LOCAL check_function_bodies = off; \
-     SET LOCAL xmloption = content; SET LOCAL row_security = off";
+     SET LOCAL xmloption = content; SET LOCAL array_nulls = on; SET LOCAL row_security = off";
 
 /// When the SQL of an entry can run, if columns are put back into tables that still exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

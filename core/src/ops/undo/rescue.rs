@@ -9,7 +9,7 @@ use crate::ops::undo::staging;
 use crate::pg::reconcile::{self, conflicts::Conflict};
 use crate::pg::record::{ColumnRecord, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::stage::{self, Stage};
+use crate::pg::stage::{self, Known, Stage};
 use crate::pg::{rescue, value};
 use crate::sql::quote;
 
@@ -30,8 +30,10 @@ struct Staged {
     stage: Stage,
     /// Name and expression of each column.
     columns: Vec<(String, String)>,
-    /// Those that tell rows apart: number, and expression of the text.
+    /// Those that tell rows apart: number and expression.
     key: Vec<(i16, String)>,
+    /// What is in `key` are texts, and not values.
+    texts: bool,
     /// Which rows were there before the rollback.
     among: &'static str,
 }
@@ -146,9 +148,9 @@ async fn staged(
         lacking.retain(|n| !there.iter().any(|c| c.number == *n));
         if columns.is_none() || there.iter().any(|c| goes(c.number)) {
             let value = |name: &str| format!("s.{}", quote::ident(name));
-            let text = |n: &i16| {
+            let keyed = |n: &i16| {
                 let column = there.iter().find(|c| c.number == *n)?;
-                Some((*n, format!("{}::pg_catalog.text", value(&column.name))))
+                Some((*n, value(&column.name)))
             };
             all.push(Staged {
                 stage,
@@ -156,7 +158,8 @@ async fn staged(
                     .iter()
                     .map(|c| (c.name.clone(), value(&c.name)))
                     .collect(),
-                key: record.key.iter().filter_map(text).collect(),
+                key: record.key.iter().filter_map(keyed).collect(),
+                texts: false,
                 among: "true",
             });
         }
@@ -174,14 +177,20 @@ async fn staged(
             .collect();
         let types: Vec<&str> = there.iter().map(|c| c.type_name.as_str()).collect();
         let known = stage::known_types(client, &types).await?;
-        let value = |(c, known): (&&&ColumnRecord, bool)| {
-            let type_name = if known { c.type_name.as_str() } else { "text" };
-            (c.name.clone(), format!("s.b{}::{type_name}", c.number))
+        let value = |(c, known): (&&&ColumnRecord, Known)| {
+            let text = format!("s.b{}", c.number);
+            let value = if known.there {
+                value::read_as(&text, &c.type_name, known.read_by_cast)
+            } else {
+                text
+            };
+            (c.name.clone(), value)
         };
         all.push(Staged {
             stage,
             columns: there.iter().zip(known).map(value).collect(),
             key: record.key.iter().map(|n| (*n, format!("s.b{n}"))).collect(),
+            texts: true,
             among: "s.had",
         });
     }
@@ -204,9 +213,15 @@ impl Staged {
     fn differing(&self, followed: &TableRecord, live: &Relation) -> Option<String> {
         let name = |number: i16| followed.column(number).map(|c| c.name.as_str());
         let mut same = Vec::new();
-        for (number, text) in &self.key {
-            let column = quote::ident(name(*number)?);
-            same.push(format!("t.{column}::pg_catalog.text = {text}"));
+        for (number, key) in &self.key {
+            let column = live.column(name(*number)?)?;
+            let is = value::text("t", column);
+            let was = if self.texts {
+                key.clone()
+            } else {
+                value::of(key, column)
+            };
+            same.push(format!("{is} = {was}"));
         }
         if same.is_empty() {
             return None;
@@ -217,7 +232,7 @@ impl Staged {
             .filter_map(|(before, value)| {
                 let column = live.column(followed.now(before)?)?;
                 let is = value::text("t", column);
-                let was = value::of(&format!("({value})"), column.blanks);
+                let was = value::of(&format!("({value})"), column);
                 Some(format!("{is} IS DISTINCT FROM {was}"))
             })
             .chain(["t.ctid IS NULL".to_owned()])
@@ -240,7 +255,7 @@ impl Staged {
             .iter()
             .filter_map(|(before, expression)| {
                 let column = live.column(followed.now(before)?)?;
-                let was = value::of(&format!("({expression})"), column.blanks);
+                let was = value::of(&format!("({expression})"), column);
                 Some((was, value::text("t", column)))
             })
             .collect();

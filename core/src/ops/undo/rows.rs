@@ -79,10 +79,10 @@ pub async fn look(
         }
         if record.has_left() {
             staging::left(ctx, client, backups, index, record).await?;
-            before::left(client, index, record, &name).await?;
+            before::left(client, index, record, relation).await?;
         }
         if record.truncated {
-            before::there(client, index, record, &name).await?;
+            before::there(client, index, record, relation).await?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use crate::error::{Error, Result};
-use crate::pg::query;
+use crate::pg::{query, settings};
 
 /// One of the queries.
 #[derive(Debug)]
@@ -232,7 +232,7 @@ impl Known {
 pub async fn ready(client: &Client) -> Result<()> {
     let known = Known::ask(client).await?;
     // With another search path they would be planned again.
-    query::run(client, "BEGIN; SET LOCAL search_path = ''").await?;
+    query::run(client, &format!("BEGIN; {}", settings::PATH)).await?;
     for (name, statement) in known.statements() {
         if !known.has(&name) {
             query::run(client, &statement).await?;

@@ -7,7 +7,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::error::Result;
 use crate::ident::Digest;
-use crate::pg::query;
+use crate::pg::{query, settings};
 use crate::schema::{Catalog, Delta, Lines, Object, ObjectKey, ObjectKind};
 
 use super::object;
@@ -76,9 +76,9 @@ impl Reading {
         .await
     }
 
-    /// What the server counted so far in the open transaction. Leaves the search path empty.
+    /// What the server counted so far in the open transaction. Leaves the search path pinned.
     pub async fn tally(&self, client: &Client) -> Result<Tally> {
-        let path = query::run(client, "SET LOCAL search_path = ''");
+        let path = query::run(client, settings::PATH);
         let ((), tally) = try_join(path, Tally::ask(client, &self.known)).await?;
         Ok(tally)
     }

@@ -119,7 +119,7 @@ pub async fn counting(client: &Client) -> Result<()> {
     let row = client
         .query_one(
             "SELECT pg_catalog.current_setting('track_counts'), \
-               (SELECT pg_catalog.min(p.oid::pg_catalog.regprocedure::text) \
+               (SELECT pg_catalog.min(p.oid::pg_catalog.regprocedure::pg_catalog.text) \
                 FROM pg_catalog.pg_proc p \
                 WHERE EXISTS (SELECT FROM pg_catalog.unnest(p.proconfig) s \
                               WHERE s LIKE 'track\\_counts=%'))",
@@ -212,7 +212,7 @@ pub async fn marks(client: &Client) -> Result<Marks> {
 async fn labels(client: &Client) -> Result<BTreeMap<Oid, (Oid, String)>> {
     let rows = client
         .query(
-            "SELECT oid, enumtypid, enumlabel::text FROM pg_catalog.pg_enum",
+            "SELECT oid, enumtypid, enumlabel::pg_catalog.text FROM pg_catalog.pg_enum",
             &[],
         )
         .await

@@ -65,7 +65,7 @@ pub async fn begin_look(
     }
     if !look.rows.is_empty() {
         let sql = "SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())\
-                   ::pg_catalog.xid::text";
+                   ::pg_catalog.xid::pg_catalog.text";
         let row = client.query_one(sql, &[]).await;
         look.since = row.pg("could not read the transaction's snapshot")?.get(0);
         let begun = client.batch_execute("SAVEPOINT pgbelay_look").await;
@@ -83,7 +83,7 @@ pub async fn count(client: &Client, look: &Look, world: &World) -> Result<BTreeM
         };
         let sql = format!(
             "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE \
-               pg_catalog.age(t.xmin) <= pg_catalog.age($1::text::pg_catalog.xid)) \
+               pg_catalog.age(t.xmin) <= pg_catalog.age($1::pg_catalog.text::pg_catalog.xid)) \
              FROM ONLY {} AS t",
             quote::table(&relation.name)
         );

@@ -17,18 +17,18 @@ use crate::model::relation::Part;
 use crate::model::relation::Relation;
 use crate::model::relation::RelationKind;
 use crate::model::relation::World;
-use crate::pg::query;
+use crate::pg::{query, value};
 
 use super::{Reach, within};
 
 // No sizes: asking for one locks the table, and waits for whoever holds it.
 const RELATIONS: &str = "
-SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.reltuples::int8,
+SELECT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text, c.reltuples::int8,
        EXISTS (SELECT FROM pg_catalog.pg_trigger t
                WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D')
        OR EXISTS (SELECT FROM pg_catalog.pg_rewrite w
                   WHERE w.ev_class = c.oid AND w.ev_type <> '1' AND w.ev_enabled <> 'D'),
-       (SELECT e.extname::text
+       (SELECT e.extname::pg_catalog.text
         FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
         WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
           AND d.objsubid = 0 AND d.deptype = 'e'
@@ -39,7 +39,7 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') AND {user_schema}";
 
 const PARTS: &str = "
-SELECT c.oid, n.nspname::text, c.relname::text, c.relkind <> 'S',
+SELECT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind <> 'S',
        CASE WHEN c.relkind <> 'S' THEN i.indrelid ELSE
            (SELECT d.refobjid FROM pg_catalog.pg_depend d
             WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
@@ -53,7 +53,7 @@ WHERE c.relkind IN ('i', 'I', 'S') AND {user_schema}";
 
 // Since 18 attnotnull is also set for a NOT NULL that is NOT VALID: it promises nothing.
 const COLUMNS: &str = "
-SELECT a.attrelid, a.attnum, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
+SELECT a.attrelid, a.attnum, a.attname::pg_catalog.text, pg_catalog.format_type(a.atttypid, a.atttypmod),
        a.attnotnull AND NOT EXISTS (
            SELECT FROM pg_catalog.pg_constraint k
            WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum
@@ -68,7 +68,8 @@ SELECT a.attrelid, a.attnum, a.attname::text, pg_catalog.format_type(a.atttypid,
                SELECT d.typbasetype, d.typtypmod FROM base
                JOIN pg_catalog.pg_type d ON d.oid = base.type AND d.typtype = 'd')
            SELECT FROM base
-           WHERE base.type = 'pg_catalog.bpchar'::pg_catalog.regtype AND base.modifier < 0)
+           WHERE base.type = 'pg_catalog.bpchar'::pg_catalog.regtype AND base.modifier < 0),
+       a.atttypid = ANY ({written_by_cast}), a.atttypid = ANY ({read_by_cast})
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -85,7 +86,7 @@ FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,
-LATERAL (SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.place) AS columns,
+LATERAL (SELECT pg_catalog.array_agg(a.attname::pg_catalog.text ORDER BY u.place) AS columns,
                 pg_catalog.bool_and(a.attnotnull AND NOT EXISTS (
                     SELECT FROM pg_catalog.pg_constraint v
                     WHERE v.conrelid = a.attrelid AND v.contype = 'n'
@@ -132,11 +133,11 @@ ORDER BY h.inhrelid, h.inhseqno";
 
 // Those that partitions inherit are rows of their own: cascades act partition by partition.
 const FOREIGN_KEYS: &str = "
-SELECT k.conname::text, k.conrelid, k.confrelid, k.confdeltype::text, k.confupdtype::text,
-       (SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.place)
+SELECT k.conname::pg_catalog.text, k.conrelid, k.confrelid, k.confdeltype::pg_catalog.text, k.confupdtype::pg_catalog.text,
+       (SELECT pg_catalog.array_agg(a.attname::pg_catalog.text ORDER BY u.place)
         FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY u (attnum, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum),
-       (SELECT pg_catalog.array_agg(a.attname::text ORDER BY u.place)
+       (SELECT pg_catalog.array_agg(a.attname::pg_catalog.text ORDER BY u.place)
         FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY u (attnum, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.attnum),
        k.oid, nullif(k.conparentid, 0), k.convalidated
@@ -147,11 +148,11 @@ WHERE k.contype = 'f' AND {enforced} AND {user_schema}
 ORDER BY k.conrelid, k.conname, k.confrelid";
 
 const SCHEMAS: &str = "
-SELECT n.oid, n.nspname::text, current_user::text FROM pg_catalog.pg_namespace n WHERE {user_schema}";
+SELECT n.oid, n.nspname::pg_catalog.text, current_user::pg_catalog.text FROM pg_catalog.pg_namespace n WHERE {user_schema}";
 
 // Row types of tables, array types and the multiranges that come with ranges are left out.
 const TYPES: &str = "
-SELECT t.oid, n.nspname::text, t.typname::text, nullif(t.typbasetype, 0)
+SELECT t.oid, n.nspname::pg_catalog.text, t.typname::pg_catalog.text, nullif(t.typbasetype, 0)
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
 WHERE t.typtype IN ('b', 'c', 'd', 'e', 'r') AND (c.relkind IS NULL OR c.relkind = 'c')
@@ -172,9 +173,15 @@ pub async fn whole_world(client: &Client, search_path: Vec<String>) -> Result<Wo
     reaching(client, search_path, Reach::Everything).await
 }
 
+/// The query for columns.
+fn of_columns() -> String {
+    let written = COLUMNS.replace("{written_by_cast}", value::WRITTEN_BY_CAST);
+    written.replace("{read_by_cast}", value::READ_BY_CAST)
+}
+
 /// The columns of `tables`, in order.
 pub async fn columns(client: &Client, tables: &[Oid]) -> Result<BTreeMap<Oid, Vec<Column>>> {
-    let sql = COLUMNS.replace("ORDER BY", "AND a.attrelid = ANY ($1) ORDER BY");
+    let sql = of_columns().replace("ORDER BY", "AND a.attrelid = ANY ($1) ORDER BY");
     let sql = within(&sql, Reach::Everything);
     let rows = query::rows(client, "the columns", &sql, &[(&tables, Type::OID_ARRAY)]).await?;
     let mut columns: BTreeMap<Oid, Vec<Column>> = BTreeMap::new();
@@ -191,11 +198,12 @@ async fn reaching(client: &Client, search_path: Vec<String>, reach: Reach) -> Re
         "true"
     };
     let foreign_keys = FOREIGN_KEYS.replace("{enforced}", enforced);
+    let of_columns = of_columns();
     let (relations, parts, columns, uniques, conditional, parents, foreign_keys, schemas, types) =
         try_join!(
             read(client, reach, "the relations", RELATIONS),
             read(client, reach, "the indexes and sequences", PARTS),
-            read(client, reach, "the columns", COLUMNS),
+            read(client, reach, "the columns", &of_columns),
             read(client, reach, "the unique indexes", UNIQUES),
             read(client, reach, "the unique indexes", CONDITIONAL),
             read(client, reach, "the inheritance", PARENTS),
@@ -290,6 +298,8 @@ fn column(row: &Row) -> Column {
         type_name: row.get(3),
         type_oid: row.get(7),
         blanks: row.get(8),
+        written_by_cast: row.get(9),
+        read_by_cast: row.get(10),
         not_null: row.get(4),
         generated: row.get(5),
         identity: row.get(6),

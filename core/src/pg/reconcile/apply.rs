@@ -81,13 +81,13 @@ fn parts(target: &Target<'_>, way: Way) -> Vec<String> {
     let after = format!(
         "(SELECT pg_catalog.count(*) FROM d{index}) + (SELECT pg_catalog.count(*) FROM u{index}) >= 0"
     );
-    let nothing = format!("u{index} AS (SELECT ''::text AS what WHERE false)");
-    let added = "RETURNING 'added'::text AS what";
+    let nothing = format!("u{index} AS (SELECT ''::pg_catalog.text AS what WHERE false)");
+    let added = "RETURNING 'added'::pg_catalog.text AS what";
     if target.key.is_empty() {
         return vec![
             format!(
                 "d{index} AS (DELETE FROM ONLY {table} AS t \
-                 WHERE t.ctid IN (SELECT pos FROM {}) RETURNING 'gone'::text AS what)",
+                 WHERE t.ctid IN (SELECT pos FROM {}) RETURNING 'gone'::pg_catalog.text AS what)",
                 target.stage("leaving")
             ),
             nothing,
@@ -123,7 +123,7 @@ fn parts(target: &Target<'_>, way: Way) -> Vec<String> {
                 "u{index} AS (UPDATE ONLY {table} AS t SET {} FROM {wanted} AS w \
                  WHERE {by_key} AND NOT w.{GONE} AND ({differs}) \
                  AND (SELECT pg_catalog.count(*) FROM d{index}) >= 0 \
-                 RETURNING 'changed'::text AS what)",
+                 RETURNING 'changed'::pg_catalog.text AS what)",
                 set.join(", ")
             ),
             by_key.clone(),

@@ -3,7 +3,6 @@
 use tokio_postgres::Client;
 
 use crate::error::Result;
-use crate::ident::TableName;
 use crate::model::relation::{Oid, Relation};
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::{pairs, since_table, stage};
@@ -41,9 +40,9 @@ pub async fn seen(
         .key
         .iter()
         .filter_map(|n| {
-            let name = quote::ident(record.after(*n)?);
+            let is = value::named("p", record.after(*n)?, &table.columns);
             Some(format!(
-                "p.{name}::pg_catalog.text = CASE WHEN e.has THEN e.a{n} ELSE e.b{n} END"
+                "{is} = CASE WHEN e.has THEN e.a{n} ELSE e.b{n} END"
             ))
         })
         .collect();
@@ -70,15 +69,15 @@ pub async fn left(
     client: &Client,
     index: usize,
     record: &TableRecord,
-    table: &TableName,
+    table: &Relation,
 ) -> Result<()> {
     let keys: Vec<String> = record.key.iter().map(|n| format!("l.a{n}")).collect();
     let join: Vec<String> = record
         .key
         .iter()
         .filter_map(|n| {
-            let name = quote::ident(record.after(*n)?);
-            Some(format!("p.{name}::pg_catalog.text = l.a{n}"))
+            let is = value::named("p", record.after(*n)?, &table.columns);
+            Some(format!("{is} = l.a{n}"))
         })
         .collect();
     let values: Vec<String> = record
@@ -86,10 +85,8 @@ pub async fn left(
         .iter()
         .filter(|n| !record.key.contains(n))
         .filter_map(|n| {
-            let name = quote::ident(record.after(*n)?);
-            Some(format!(
-                ", p.{name}::pg_catalog.text IS NOT DISTINCT FROM l.a{n} AS ok{n}"
-            ))
+            let is = value::named("p", record.after(*n)?, &table.columns);
+            Some(format!(", {is} IS NOT DISTINCT FROM l.a{n} AS ok{n}"))
         })
         .collect();
     let sql = format!(
@@ -100,7 +97,7 @@ pub async fn left(
         keys = keys.join(", "),
         values = values.concat(),
         left = stage("left", index),
-        table = quote::table(table),
+        table = quote::table(&table.name),
         join = join.join(" AND "),
     );
     run(client, &sql).await
@@ -133,14 +130,14 @@ pub async fn there(
     client: &Client,
     index: usize,
     record: &TableRecord,
-    table: &TableName,
+    table: &Relation,
 ) -> Result<()> {
     let keys: Vec<String> = record
         .key
         .iter()
         .filter_map(|n| {
-            let name = quote::ident(record.after(*n)?);
-            Some(format!("p.{name}::pg_catalog.text AS k{n}"))
+            let is = value::named("p", record.after(*n)?, &table.columns);
+            Some(format!("{is} AS k{n}"))
         })
         .collect();
     let keys = if keys.is_empty() {
@@ -151,7 +148,7 @@ pub async fn there(
     let sql = format!(
         "CREATE TEMP TABLE {there} AS SELECT {keys} FROM ONLY {table} AS p; ANALYZE {there}",
         there = stage("there", index),
-        table = quote::table(table),
+        table = quote::table(&table.name),
     );
     run(client, &sql).await
 }
@@ -163,12 +160,18 @@ pub async fn since(client: &Client, relation: &Relation, key: &[String], xid: &s
     let xid: u64 = xid.parse().unwrap_or(0);
     let keys: Vec<String> = key
         .iter()
-        .map(|k| format!("t.{k}::pg_catalog.text AS {k}", k = quote::ident(k)))
+        .map(|k| {
+            format!(
+                "{} AS {}",
+                value::named("t", k, &relation.columns),
+                quote::ident(k)
+            )
+        })
         .collect();
     let sql = format!(
         "CREATE TEMP TABLE IF NOT EXISTS {since} AS SELECT {keys} FROM ONLY {table} AS t \
          WHERE pg_catalog.age(t.xmin) < pg_catalog.age('{low}'::pg_catalog.xid) \
-         AND {xid} < pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::numeric; \
+         AND {xid} < pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text::numeric; \
          ANALYZE {since}",
         since = since_table(relation.oid),
         keys = keys.join(", "),
@@ -188,7 +191,13 @@ pub async fn since_present(
 ) -> Result<()> {
     let keys: Vec<String> = key
         .iter()
-        .map(|k| format!("t.{k}::pg_catalog.text AS {k}", k = quote::ident(k)))
+        .map(|k| {
+            format!(
+                "{} AS {}",
+                value::named("t", k, &relation.columns),
+                quote::ident(k)
+            )
+        })
         .collect();
     let sql = format!(
         "CREATE TEMP TABLE IF NOT EXISTS {since} AS SELECT {keys} FROM ONLY {table} AS t \
@@ -197,7 +206,10 @@ pub async fn since_present(
         keys = keys.join(", "),
         table = quote::table(&relation.name),
         present = present.table,
-        same = text_key(key, "p", "t"),
+        same = pairs(key, |k| {
+            let is = value::named("t", k, &relation.columns);
+            format!("p.{} = {is}", quote::ident(k))
+        }),
     );
     run(client, &sql).await
 }
@@ -232,12 +244,4 @@ pub async fn not_since(
         same.join(" AND ")
     );
     run(client, &sql).await
-}
-
-/// `a.k = b.k` over names of key columns, both as text.
-pub fn text_key(key: &[String], a: &str, b: &str) -> String {
-    pairs(key, |k| {
-        let k = quote::ident(k);
-        format!("{a}.{k}::pg_catalog.text = {b}.{k}::pg_catalog.text")
-    })
 }

@@ -111,7 +111,7 @@ async fn changed_since(
         let there = pairs(&target.key, |k| {
             let number = record.columns.iter().find(|c| c.name == k);
             let number = number.map(|c| c.number).unwrap_or_default();
-            format!("t.k{number} = s.{}::pg_catalog.text", quote::ident(k))
+            format!("t.k{number} = {}", target.text("s", k))
         });
         let sql = format!(
             "SELECT pg_catalog.count(*) FROM {} AS s WHERE EXISTS (SELECT FROM {} AS t WHERE {there})",

@@ -13,6 +13,7 @@ use crate::model::relation::{ForeignKey, Oid, Relation, World};
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::conflicts::Conflict;
 use crate::pg::reconcile::{Target, before, pairs, since_table, stage};
+use crate::pg::value;
 use crate::sql::quote;
 
 /// Finds the places of such rows in every table of `targets`, into the temporary table `derived`.
@@ -104,8 +105,8 @@ async fn new_rows(
         {
             before::since(client, parent, by, xid).await?;
             let same = pairs(by, |k| {
-                let k = quote::ident(k);
-                format!("s.{k} = p.{k}::pg_catalog.text")
+                let is = value::named("p", k, &parent.columns);
+                format!("s.{} = {is}", quote::ident(k))
             });
             queries.push(format!(
                 "SELECT p.* FROM ONLY {table} AS p \

@@ -2,12 +2,14 @@
 //! other. What the scripts and the rollback did is added up per row; the sum says how many of
 //! each are to come or to go.
 
+use crate::model::relation::Column;
 use crate::pg::net;
 use crate::pg::reconcile::{GONE, Target, whole_row};
+use crate::pg::value;
 use crate::sql::quote;
 
-/// A column: its number in the record of changes, its name and its type.
-type Recorded = (i16, String, String);
+/// A column: its number in the record of changes, and what it is now.
+type Recorded<'a> = (i16, &'a Column);
 
 /// `wanted` gets the rows to add, `leaving` the places of the rows to remove, and `missing` how
 /// many that should go are not there any more.
@@ -38,38 +40,34 @@ pub fn wanted(target: &Target<'_>) -> String {
 }
 
 /// What the scripts that ran again did, by today's numbers.
-fn by_scripts(target: &Target<'_>) -> Option<Vec<Recorded>> {
+fn by_scripts<'a>(target: &'a Target<'_>) -> Option<Vec<Recorded<'a>>> {
     let numbers = target.up.numbers.iter();
     (!target.up.is_empty()).then(|| {
         numbers
-            .filter_map(|n| {
-                let column = target.kept_column(*n)?;
-                Some((*n, column.name.clone(), column.type_name.clone()))
-            })
+            .filter_map(|n| Some((*n, target.kept_column(*n)?)))
             .collect()
     })
 }
 
 /// What the rollback did, by the numbers of that time.
-fn by_rollback(target: &Target<'_>) -> Option<Vec<Recorded>> {
+fn by_rollback<'a>(target: &'a Target<'_>) -> Option<Vec<Recorded<'a>>> {
     let record = target.record.filter(|r| !r.effects.is_empty())?;
     let columns = record.effects.iter().filter_map(|n| {
         let column = record.column(*n).filter(|c| !c.generated)?;
         let live = target.live.column(&column.name).filter(|l| !l.generated)?;
-        Some((*n, live.name.clone(), live.type_name.clone()))
+        Some((*n, live))
     });
     Some(columns.collect())
 }
 
 fn add_up(target: &Target<'_>) -> String {
     let (scripts, rollback) = (by_scripts(target), by_rollback(target));
-    let has = |list: &Option<Vec<Recorded>>, name: &str| {
-        list.as_ref().is_none_or(|l| l.iter().any(|c| c.1 == name))
+    let has = |list: &Option<Vec<Recorded<'_>>>, name: &str| {
+        (list.as_ref()).is_none_or(|l| l.iter().any(|c| c.1.name == name))
     };
-    let common: Vec<Recorded> = target
+    let common: Vec<&Column> = target
         .written()
         .filter(|c| has(&scripts, &c.name) && has(&rollback, &c.name))
-        .map(|c| (c.number, c.name.clone(), c.type_name.clone()))
         .collect();
     let mut halves = Vec::new();
     let sources = [
@@ -81,7 +79,7 @@ fn add_up(target: &Target<'_>) -> String {
         for (letter, flag, sign) in [('b', "had", 1), ('a', "has", -1)] {
             let values: Vec<String> = common
                 .iter()
-                .filter_map(|c| list.iter().find(|l| l.1 == c.1))
+                .filter_map(|c| list.iter().find(|l| l.1.name == c.name))
                 .enumerate()
                 .map(|(place, l)| format!(", e.{letter}{} AS v{place}", l.0))
                 .collect();
@@ -99,7 +97,7 @@ fn add_up(target: &Target<'_>) -> String {
     let back: Vec<String> = common
         .iter()
         .enumerate()
-        .map(|(place, c)| format!("e.v{place}::{}", c.2))
+        .map(|(place, c)| value::read(&format!("e.v{place}"), c))
         .collect();
     format!(
         "CREATE TEMP TABLE {delta} AS SELECT {values}, pg_catalog.sum(m)::int AS m, \
@@ -117,11 +115,15 @@ fn add_up(target: &Target<'_>) -> String {
         delta = target.stage("delta"),
         halves = halves.join(" UNION ALL "),
         wanted = target.wanted(),
-        names = quote::idents(common.iter().map(|c| c.1.as_str())),
+        names = quote::idents(common.iter().map(|c| c.name.as_str())),
         back = back.join(", "),
         leaving = target.stage("leaving"),
         missing = target.stage("missing"),
-        row = whole_row("t", common.iter().map(|c| c.1.as_str())),
+        row = whole_row(
+            "t",
+            common.iter().map(|c| c.name.as_str()),
+            &target.live.columns
+        ),
         table = target.table(),
     )
 }

@@ -21,7 +21,7 @@ async fn run(client: &Client, sql: &str) -> Result<u64> {
 async fn numbered(client: &Client, table: Oid) -> Result<Vec<String>> {
     let rows = client
         .query(
-            "SELECT a.attname::text FROM pg_catalog.pg_attribute a \
+            "SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute a \
              LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
              WHERE a.attrelid = $1 AND NOT a.attisdropped AND (a.attidentity <> '' OR \
              pg_catalog.pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%')",

@@ -135,8 +135,7 @@ pub async fn without(client: &Client, target: &Target<'_>) -> Result<u64> {
     let differs: Vec<String> = columns(target, record)
         .iter()
         .map(|(_, name, _)| {
-            let blanks = target.live.column(name).is_some_and(|c| c.blanks);
-            let text = |alias: &str| value::of(&format!("{alias}.{}", quote::ident(name)), blanks);
+            let text = |alias: &str| target.text(alias, name);
             format!("{} IS DISTINCT FROM {}", text("t"), text("s"))
         })
         .collect();
@@ -196,11 +195,13 @@ fn by_key<'a>(target: &Target<'_>, record: &'a TableRecord) -> Assignment<'a> {
     let differs: Vec<String> = set
         .iter()
         .map(|(name, value)| {
-            let column = target.live.column(name);
-            let blanks = column.is_some_and(|c| c.blanks);
-            let text = |value: &str| value::of(value, blanks);
-            let is = text(&format!("w.{}", quote::ident(name)));
-            format!("{is} IS DISTINCT FROM {}", text(&format!("({value})")))
+            let is = target.text("w", name);
+            let value = format!("({value})");
+            let should = match target.live.column(name) {
+                Some(column) => value::of(&value, column),
+                None => format!("{value}::pg_catalog.text"),
+            };
+            format!("{is} IS DISTINCT FROM {should}")
         })
         .collect();
     let unchanged = if checked {
@@ -223,7 +224,7 @@ fn by_left_key(target: &Target<'_>, record: &TableRecord) -> String {
     pairs(&target.key, |k| {
         let number = record.columns.iter().find(|c| c.name == k);
         let number = number.map(|c| c.number).unwrap_or_default();
-        format!("s.{}::pg_catalog.text = u.a{number}", quote::ident(k))
+        format!("{} = u.a{number}", target.text("s", k))
     })
 }
 
@@ -243,7 +244,7 @@ fn by_whole_row<'a>(target: &Target<'_>, record: &'a TableRecord) -> Assignment<
             "SELECT r.*, pg_catalog.row_number() OVER (PARTITION BY r.\"pgbelay row\") \
              AS \"pgbelay nth\" FROM \
              (SELECT {extra}, {} AS \"pgbelay row\" FROM {from} AS {alias}) AS r",
-            whole_row(alias, same.iter().copied())
+            whole_row(alias, same.iter().copied(), &target.live.columns)
         )
     };
     let live = numbered(

@@ -7,6 +7,7 @@ use crate::pg::error::PgContext as _;
 use crate::pg::net;
 use crate::pg::reconcile::{GONE, Target, keyless, pairs, since_table, values};
 use crate::pg::record::TableRecord;
+use crate::pg::value;
 use crate::sql::quote;
 
 /// Works out the wanted rows of `target`.
@@ -76,7 +77,7 @@ async fn added_since(client: &Client, target: &Target<'_>) -> Result<Vec<(String
     }
     let rows = client
         .query(
-            "SELECT a.attname::text, pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
+            "SELECT a.attname::pg_catalog.text, pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
              FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a \
              ON a.attrelid = d.adrelid AND a.attnum = d.adnum \
              WHERE d.adrelid = $1 AND d.adnum = ANY ($2)",
@@ -104,11 +105,7 @@ fn with_key(target: &Target<'_>, added: &[(String, String)]) -> String {
     } else if touched.is_empty() {
         "false".to_owned()
     } else {
-        let keys: Vec<String> = target
-            .key
-            .iter()
-            .map(|k| format!("t.{}::pg_catalog.text", quote::ident(k)))
-            .collect();
+        let keys: Vec<String> = target.key.iter().map(|k| target.text("t", k)).collect();
         format!("({}) IN ({})", keys.join(", "), touched.join(" UNION ALL "))
     };
     let mut sql = format!(
@@ -166,10 +163,7 @@ pub(super) fn by_key(
 ) -> String {
     pairs(&target.key, |k| {
         let number = number(target, k).unwrap_or_default();
-        format!(
-            "w.{}::pg_catalog.text = e.{letter}{number}",
-            quote::ident(k)
-        )
+        format!("{} = e.{letter}{number}", target.text("w", k))
     })
 }
 
@@ -193,12 +187,13 @@ fn revert(target: &Target<'_>) -> String {
         .iter()
         .filter_map(|n| {
             let column = target.kept_column(*n)?;
-            Some((*n, quote::ident(&column.name), column.type_name.clone()))
+            let before = value::read(&format!("e.b{n}"), column);
+            Some((*n, quote::ident(&column.name), before))
         })
         .collect();
     let set: Vec<String> = columns
         .iter()
-        .map(|(n, name, type_name)| {
+        .map(|(n, name, before)| {
             // Somebody took a value away since, and the migrations want one: theirs stays.
             let column = target.live.columns.iter().find(|c| c.number == *n);
             let filled = if column.is_some_and(|c| c.not_null) {
@@ -208,7 +203,7 @@ fn revert(target: &Target<'_>) -> String {
             };
             format!(
                 "{name} = CASE WHEN e.b{n} IS DISTINCT FROM e.a{n}{filled} \
-                 THEN e.b{n}::{type_name} ELSE w.{name} END"
+                 THEN {before} ELSE w.{name} END"
             )
         })
         .collect();
@@ -226,10 +221,7 @@ fn revert(target: &Target<'_>) -> String {
         );
     }
     let names: Vec<&str> = columns.iter().map(|c| c.1.as_str()).collect();
-    let values: Vec<String> = columns
-        .iter()
-        .map(|(n, _, type_name)| format!("e.b{n}::{type_name}"))
-        .collect();
+    let values: Vec<&str> = columns.iter().map(|c| c.2.as_str()).collect();
     sql + &format!(
         "INSERT INTO {wanted} ({}, {GONE}) SELECT {}, false FROM {net} AS e \
          WHERE e.had AND NOT e.has;",
@@ -270,10 +262,11 @@ fn deleted(target: &Target<'_>, record: &TableRecord, added: &[(String, String)]
         .iter()
         .map(|c| {
             let live = target.live.column(&c.name);
-            let type_name = live.map_or("text", |l| &l.type_name);
             if record.effects.contains(&c.number) {
-                format!("e.b{}::{type_name}", c.number)
+                let text = format!("e.b{}", c.number);
+                live.map_or_else(|| text.clone(), |l| value::read(&text, l))
             } else {
+                let type_name = live.map_or("pg_catalog.text", |l| &l.type_name);
                 format!("NULL::{type_name}")
             }
         })
@@ -329,8 +322,8 @@ fn updated(target: &Target<'_>, record: &TableRecord) -> String {
             Some(format!(
                 "{name} = CASE WHEN e.b{n} IS DISTINCT FROM e.a{n} \
                  AND e.p{n} IS NOT DISTINCT FROM e.a{n} \
-                 THEN e.b{n}::{type_name} ELSE w.{name} END",
-                type_name = live.type_name
+                 THEN {before} ELSE w.{name} END",
+                before = value::read(&format!("e.b{n}"), live)
             ))
         })
         .collect();
@@ -358,7 +351,7 @@ fn emptied(target: &Target<'_>, record: &TableRecord, added: &[(String, String)]
         .collect();
     let there = pairs(&target.key, |k| {
         let number = effect_key(target, record, k).unwrap_or_default();
-        format!("t.k{number} = s.{}::pg_catalog.text", quote::ident(k))
+        format!("t.k{number} = {}", target.text("s", k))
     });
     let selected: Vec<String> = columns
         .iter()
