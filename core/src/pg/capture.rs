@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::Client;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::relation::{Column, Oid, Relation};
 use crate::pg::error::PgContext as _;
 use crate::pg::net::{self, Net};
@@ -23,6 +23,10 @@ use crate::sql::quote;
 /// The trigger's name: a leading blank sorts it before nearly every other, so that a change made
 /// by another trigger on the same row is recorded after the change that fired it.
 const TRIGGER: &str = " pgbelay capture";
+
+/// The most columns of a table whose changed rows fit, before and after and with what an undo adds to
+/// them, into a table of the server.
+const MOST_COLUMNS: usize = 797;
 
 /// What was recorded of a table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,6 +73,15 @@ impl Captured {
         let mut captured = Self::default();
         for (relation, saved_whole) in tables {
             let shape = relation.columns.clone();
+            if shape.len() > MOST_COLUMNS {
+                return Err(Error::refused(format!(
+                    "{} has {} columns; rows that change can be recorded of no more than \
+                     {MOST_COLUMNS}",
+                    relation.name,
+                    shape.len()
+                ))
+                .hint("nothing was changed"));
+            }
             let sql = format!(
                 "{recorder}\
                  CREATE TRIGGER {trigger} AFTER INSERT OR UPDATE OR DELETE ON {table} \

@@ -18,24 +18,29 @@ async fn run(client: &Client, sql: &str) -> Result<()> {
         .pg("could not compare saved rows with those that are there")
 }
 
-/// Looks each changed row up in `table` as it is now: `seen` = the staged effects, with
-/// `present` and for each column the text that is there (`p<n>`).
+/// Looks each changed row up in `table` as it is now: `seen` = the staged effects, with `present`
+/// and whether each column is [`as_left`] and [`as_was`]. Flags, for a row has only so much room.
 pub async fn seen(
     client: &Client,
     index: usize,
     record: &TableRecord,
     table: &Relation,
 ) -> Result<()> {
-    let there = |n: &&i16| record.after(**n).is_some();
-    let values: Vec<String> = record
-        .effects
-        .iter()
-        .filter(there)
-        .filter_map(|n| {
-            let column = table.column(record.after(*n)?)?;
-            Some(format!(", {} AS p{n}", value::text("p", column)))
-        })
-        .collect();
+    let flags = |letter: char, name: &str| {
+        let compared = record.effects.iter().map(|n| {
+            let column = record.after(*n).and_then(|name| table.column(name));
+            column.map_or_else(
+                || "NULL".to_owned(),
+                |c| {
+                    let is = value::text("p", c);
+                    format!("{is} IS NOT DISTINCT FROM e.{letter}{n}")
+                },
+            )
+        });
+        let compared: Vec<String> = compared.collect();
+        format!(", ARRAY[{}]::boolean[] AS {name}", compared.join(", "))
+    };
+    let values = [flags('a', "as_left"), flags('b', "as_was")];
     let join: Vec<String> = record
         .key
         .iter()
@@ -109,7 +114,7 @@ fn converted(index: usize, record: &TableRecord) -> String {
     let both = |n: &&i16| record.effects.contains(n) && !record.key.contains(n);
     let there = |n: &&i16| record.after(**n).is_some();
     let set: Vec<String> = (record.retyped.iter().filter(both).filter(there))
-        .map(|n| format!("a{n} = CASE WHEN u.ok{n} THEN e.p{n} WHEN e.p{n} IS NULL THEN '' END"))
+        .map(|n| format!("as_left[{}] = u.ok{n}", place(record, *n)))
         .collect();
     if set.is_empty() {
         return String::new();
@@ -123,6 +128,22 @@ fn converted(index: usize, record: &TableRecord) -> String {
         set = set.join(", "),
         keys = keys.join(" AND "),
     )
+}
+
+/// True where column number `n` of the row `e` of `seen` is what the rollback left.
+pub fn as_left(record: &TableRecord, n: i16) -> String {
+    format!("e.as_left[{}]", place(record, n))
+}
+
+/// True where column number `n` of the row `e` of `seen` is what it was before the rollback.
+pub fn as_was(record: &TableRecord, n: i16) -> String {
+    format!("e.as_was[{}]", place(record, n))
+}
+
+/// Where the flags of column number `n` are.
+fn place(record: &TableRecord, n: i16) -> usize {
+    let place = record.effects.iter().position(|number| *number == n);
+    place.map_or(0, |place| place + 1)
 }
 
 /// The keys that are in a table that the rollback emptied.

@@ -8,7 +8,7 @@ use crate::ident::TableName;
 use crate::model::relation::{ConditionalUnique, World};
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::wanted::untouched;
-use crate::pg::reconcile::{Target, clashes, pairs};
+use crate::pg::reconcile::{Target, before, clashes, pairs};
 use crate::sql::quote;
 
 /// Saved rows or values that were not put back.
@@ -149,15 +149,16 @@ async fn changed_since(
             parts.join(" OR ")
         }
     };
-    let differs = any(&|n| format!("e.p{n} IS DISTINCT FROM e.b{n}"));
+    let differs = any(&|n| format!("NOT {}", before::as_was(record, n)));
     // Converted values are judged with all others of their column.
     let changed = any(&|n| {
         if record.retyped.contains(&n) {
             return "false".to_owned();
         }
         format!(
-            "(e.b{n} IS DISTINCT FROM e.a{n} AND e.p{n} IS DISTINCT FROM e.a{n} \
-             AND e.p{n} IS DISTINCT FROM e.b{n})"
+            "(e.b{n} IS DISTINCT FROM e.a{n} AND NOT {} AND NOT {})",
+            before::as_left(record, n),
+            before::as_was(record, n)
         )
     });
     let seen = target.stage("seen");

@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 use crate::error::Result;
 use crate::pg::error::PgContext as _;
 use crate::pg::net;
-use crate::pg::reconcile::{GONE, Target, keyless, pairs, since_table, values};
+use crate::pg::reconcile::{GONE, Target, before, keyless, pairs, since_table, values};
 use crate::pg::record::TableRecord;
 use crate::pg::value;
 use crate::sql::quote;
@@ -298,9 +298,7 @@ pub fn untouched(record: &TableRecord) -> String {
         .effects
         .iter()
         .filter(|n| record.after(**n).is_some());
-    let parts: Vec<String> = there
-        .map(|n| format!("e.p{n} IS NOT DISTINCT FROM e.a{n}"))
-        .collect();
+    let parts: Vec<String> = there.map(|n| before::as_left(record, *n)).collect();
     if parts.is_empty() {
         "true".to_owned()
     } else {
@@ -321,8 +319,8 @@ fn updated(target: &Target<'_>, record: &TableRecord) -> String {
             let name = quote::ident(&live.name);
             Some(format!(
                 "{name} = CASE WHEN e.b{n} IS DISTINCT FROM e.a{n} \
-                 AND e.p{n} IS NOT DISTINCT FROM e.a{n} \
-                 THEN {before} ELSE w.{name} END",
+                 AND {as_left} THEN {before} ELSE w.{name} END",
+                as_left = before::as_left(record, *n),
                 before = value::read(&format!("e.b{n}"), live)
             ))
         })
