@@ -34,6 +34,9 @@ mod guard;
 // Rows that somebody wrote between the rollback and its undo.
 mod since;
 
+// Rows that were there, touched in between by whatever.
+mod touched;
+
 // Tables whose columns somebody changed in between.
 mod reshaped;
 

@@ -21,6 +21,19 @@ pub struct Step {
     pub transactional: bool,
 }
 
+impl Step {
+    /// The migration applied again, by the script in the ledger.
+    pub fn from_ledger(revision: Revision, name: &str, up: &str, transactional: bool) -> Self {
+        let path = format!("ledger:{revision}_{name}");
+        Self {
+            revision,
+            name: name.to_owned(),
+            script: Script::new(path, up),
+            transactional,
+        }
+    }
+}
+
 /// What becomes of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {

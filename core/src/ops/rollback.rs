@@ -4,6 +4,7 @@ mod again;
 mod apply;
 mod attempt;
 mod graded;
+mod look;
 mod plan;
 mod record;
 

@@ -4,9 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::ident::Revision;
 use crate::model::ledger::Entry;
-use crate::model::migration::Script;
 use crate::model::plan::Step;
 use crate::model::relation::{Oid, RelationKind, World};
 use crate::ops::analysis;
@@ -22,7 +20,11 @@ pub async fn touched(
     before: &World,
     after: &World,
 ) -> Result<BTreeSet<Oid>> {
-    let steps: Vec<Step> = entries.iter().rev().map(step).collect();
+    let steps: Vec<Step> = entries
+        .iter()
+        .rev()
+        .map(|e| Step::from_ledger(e.revision.clone(), &e.name, &e.up_text, e.transactional))
+        .collect();
     let analysis = analysis::analyse(client, after.clone(), &steps, false, false).await?;
     let capture = &analysis.covered.capture;
     let all = capture.everything || !analysis.refusals.is_empty();
@@ -44,17 +46,6 @@ pub async fn touched(
         touched.extend(parents.difference(&unseen));
     }
     Ok(touched)
-}
-
-fn step(entry: &Entry) -> Step {
-    let Entry { revision, name, .. } = entry;
-    let path = |revision: &Revision| format!("ledger:{revision}_{name}");
-    Step {
-        revision: revision.clone(),
-        name: name.clone(),
-        script: Script::new(path(revision), &entry.up_text),
-        transactional: entry.transactional,
-    }
 }
 
 /// True for statements that may put rows into a table.

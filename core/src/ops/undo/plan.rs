@@ -4,7 +4,6 @@ use crate::error::{Error, Result};
 use crate::ident::Revision;
 use crate::model::event::{Event, Phase};
 use crate::model::ledger::{Entry, Record, Verb};
-use crate::model::migration::Script;
 use crate::model::plan::{Fate, Step};
 use crate::model::relation::Oid;
 use crate::ops::analysis::{self, Analysis};
@@ -153,13 +152,8 @@ fn steps(details: &Details) -> Result<Vec<Step>> {
         .rev()
         .map(|entry| {
             let revision: Revision = entry.revision.parse()?;
-            let path = format!("ledger:{}_{}", entry.revision, entry.name);
-            Ok(Step {
-                revision,
-                name: entry.name.clone(),
-                script: Script::new(path, &entry.up_text),
-                transactional: entry.transactional,
-            })
+            let (name, up) = (&entry.name, &entry.up_text);
+            Ok(Step::from_ledger(revision, name, up, entry.transactional))
         })
         .collect()
 }

@@ -109,7 +109,7 @@ pub async fn old_again(source: Source<'_>, client: &Client, earlier: &World) -> 
             let stage = staging::effects_again(ctx, client, backups, index, record).await?;
             let keys = key.iter().zip(&record.key);
             let keys = keys.map(|(k, n)| (k.clone(), format!("b{n}"))).collect();
-            before::not_since(client, relation.oid, &stage, keys, "s.had").await?;
+            before::not_since(client, relation, &stage, keys, "s.had").await?;
             stage.discard(client).await?;
         }
         if before.truncated {
@@ -121,7 +121,7 @@ pub async fn old_again(source: Source<'_>, client: &Client, earlier: &World) -> 
                     .iter()
                     .filter_map(now)
                     .filter(|(k, _)| key.contains(k));
-                before::not_since(client, relation.oid, &stage, keys.collect(), "true").await?;
+                before::not_since(client, relation, &stage, keys.collect(), "true").await?;
                 stage.discard(client).await?;
             }
         }

@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 
 use crate::error::Result;
-use crate::model::relation::{Oid, Relation};
+use crate::model::relation::Relation;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::{pairs, since_table, stage};
 use crate::pg::record::TableRecord;
@@ -179,27 +179,12 @@ pub async fn there(
 /// was found once stays: scripts blur it.
 pub async fn since(client: &Client, relation: &Relation, key: &[String], xid: &str) -> Result<()> {
     let xid: u64 = xid.parse().unwrap_or(0);
-    let keys: Vec<String> = key
-        .iter()
-        .map(|k| {
-            format!(
-                "{} AS {}",
-                value::named("t", k, &relation.columns),
-                quote::ident(k)
-            )
-        })
-        .collect();
-    let sql = format!(
-        "CREATE TEMP TABLE IF NOT EXISTS {since} AS SELECT {keys} FROM ONLY {table} AS t \
-         WHERE pg_catalog.age(t.xmin) < pg_catalog.age('{low}'::pg_catalog.xid) \
-         AND {xid} < pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text::numeric; \
-         ANALYZE {since}",
-        since = since_table(relation.oid),
-        keys = keys.join(", "),
-        table = quote::table(&relation.name),
-        low = xid % (1 << 32),
+    let low = xid % (1 << 32);
+    let newer = format!(
+        "pg_catalog.age(t.xmin) < pg_catalog.age('{low}'::pg_catalog.xid) AND {xid} < \
+         pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text::numeric"
     );
-    run(client, &sql).await
+    note_since(client, relation, key, &newer).await
 }
 
 /// The keys of rows of `relation` that were written since, `present` holding those of the rows that
@@ -210,41 +195,51 @@ pub async fn since_present(
     key: &[String],
     present: &Stage,
 ) -> Result<()> {
+    let same = pairs(key, |k| {
+        let is = value::named("t", k, &relation.columns);
+        format!("p.{} = {is}", quote::ident(k))
+    });
+    let newer = format!(
+        "NOT EXISTS (SELECT FROM {} AS p WHERE {same})",
+        present.table
+    );
+    note_since(client, relation, key, &newer).await
+}
+
+/// Notes the keys of those rows of `relation`, called `t`, that are `newer`, unless that was done.
+async fn note_since(
+    client: &Client,
+    relation: &Relation,
+    key: &[String],
+    newer: &str,
+) -> Result<()> {
     let keys: Vec<String> = key
         .iter()
         .map(|k| {
-            format!(
-                "{} AS {}",
-                value::named("t", k, &relation.columns),
-                quote::ident(k)
-            )
+            let value = value::named("t", k, &relation.columns);
+            format!("{value} AS {}", quote::ident(k))
         })
         .collect();
     let sql = format!(
         "CREATE TEMP TABLE IF NOT EXISTS {since} AS SELECT {keys} FROM ONLY {table} AS t \
-         WHERE NOT EXISTS (SELECT FROM {present} AS p WHERE {same}); ANALYZE {since}",
+         WHERE {newer}; ANALYZE {since}",
         since = since_table(relation.oid),
         keys = keys.join(", "),
         table = quote::table(&relation.name),
-        present = present.table,
-        same = pairs(key, |k| {
-            let is = value::named("t", k, &relation.columns);
-            format!("p.{} = {is}", quote::ident(k))
-        }),
     );
     run(client, &sql).await
 }
 
 /// Rows of `stage`, called `s` in the condition `which`, don't count as written since. `keys` is
-/// the name of each key column of relation `oid`, and its name there.
+/// the name of each key column of `relation`, and its name there.
 pub async fn not_since(
     client: &Client,
-    oid: Oid,
+    relation: &Relation,
     stage: &Stage,
     keys: Vec<(String, String)>,
     which: &str,
 ) -> Result<()> {
-    let since = since_table(oid);
+    let since = since_table(relation.oid);
     let row = client
         .query_one("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[&since])
         .await
@@ -254,9 +249,10 @@ pub async fn not_since(
     }
     let same: Vec<String> = keys
         .iter()
-        .map(|(k, there)| {
-            let (k, there) = (quote::ident(k), quote::ident(there));
-            format!("n.{k} = s.{there}::pg_catalog.text")
+        .filter_map(|(k, there)| {
+            let there = format!("s.{}", quote::ident(there));
+            let was = value::of(&there, relation.column(k)?);
+            Some(format!("n.{} = {was}", quote::ident(k)))
         })
         .collect();
     let sql = format!(
