@@ -234,3 +234,91 @@ fn perhaps(event_triggers: &[EventTrigger]) -> String {
         names.join(" or ")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ident::TableName;
+
+    const T: Oid = 1;
+
+    fn world() -> World {
+        let relation = Relation {
+            oid: T,
+            name: TableName::new("app", "t"),
+            kind: RelationKind::Table,
+            columns: Vec::new(),
+            keys: Vec::new(),
+            uniques: Vec::new(),
+            conditional: Vec::new(),
+            parents: Vec::new(),
+            triggers: false,
+            estimated_rows: 0,
+            of_type: None,
+            default_partition: false,
+            extension: None,
+        };
+        World {
+            relations: BTreeMap::from([(T, relation)]),
+            ..World::default()
+        }
+    }
+
+    fn recorded(deleted: i64) -> Recorded {
+        Recorded {
+            deleted,
+            intact: true,
+            ..Recorded::default()
+        }
+    }
+
+    /// What comes of `deleted` rows counted, in file `file` instead of 1.
+    fn found(deleted: i64, file: u32, recorded: Option<Recorded>) -> Surplus {
+        let world = world();
+        let written = Written {
+            deleted,
+            ..Written::default()
+        };
+        let (was, is) = (
+            Marks::of_one(T, 1, Written::default()),
+            Marks::of_one(T, file, written),
+        );
+        let [before, after] = [&was, &is].map(|marks| State {
+            world: &world,
+            marks,
+        });
+        let known = Known {
+            coverage: &BTreeMap::new(),
+            recorded: &recorded.map(|r| (T, r)).into_iter().collect(),
+            counted: &BTreeMap::new(),
+            event_triggers: &[],
+        };
+        surplus(before, after, known)
+    }
+
+    #[test]
+    fn what_is_counted_must_be_recorded() {
+        let unwatched = found(2, 1, None);
+        assert_eq!(unwatched.what, ["rows of app.t were changed"]);
+        assert_eq!(found(2, 1, Some(recorded(2))), Surplus::default());
+        // By code that calls no triggers, or taken back: the rows are to be looked at.
+        assert_eq!(found(2, 1, Some(recorded(1))).unexplained, [T]);
+        assert_eq!(found(2, 1, Some(recorded(3))).unexplained, [T]);
+        let off = Recorded {
+            intact: false,
+            ..recorded(2)
+        };
+        assert_eq!(found(2, 1, Some(off)).what.len(), 1);
+    }
+
+    #[test]
+    fn no_new_file_is_excused_that_was_not_foretold() {
+        assert_eq!(found(0, 2, None).what.len(), 1);
+        assert_eq!(found(0, 2, Some(recorded(0))).what, ["app.t was rewritten"]);
+        let truncated = Recorded {
+            truncated: true,
+            ..recorded(0)
+        };
+        assert_eq!(found(0, 2, Some(truncated)), Surplus::default());
+    }
+}

@@ -113,6 +113,18 @@ impl Marks {
     }
 }
 
+#[cfg(test)]
+impl Marks {
+    /// The signs of one table, while the server counts.
+    pub(super) fn of_one(oid: Oid, file: u32, written: Written) -> Self {
+        Self {
+            tables: BTreeMap::from([(oid, Mark { file, written })]),
+            counts: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// Has the server count what the open transaction writes, or refuses: without its counts nothing
 /// tells what happened unseen.
 pub async fn counting(client: &Client) -> Result<()> {
