@@ -138,6 +138,20 @@ fn noted(sandbox: &Sandbox, option: &str) {
     ));
 }
 
+/// A dump that holds it all the same, since not every `pg_dump` knows it, can be restored where nobody
+/// takes it.
+#[test]
+fn what_the_server_notes_is_not_restored() {
+    let sandbox = Sandbox::new();
+    sandbox.sql("create table t (id int primary key, note text); insert into t values (1, 'x')");
+    noted(&sandbox, "pg_attver=4711");
+    sandbox.run("backup", &["create"]).assert_exit(0);
+    let to = Sandbox::bare();
+    let args = ["restore", "latest", "--into", &to.url(), "--yes"];
+    sandbox.run("backup", &args).assert_exit(0);
+    assert_eq!(to.query_text("select * from t"), "1|x");
+}
+
 /// Told once, compared with nothing, and no drift.
 #[test]
 fn an_option_that_nobody_knows_is_named() {

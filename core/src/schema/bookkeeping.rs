@@ -134,6 +134,31 @@ pub fn is_mentioned(text: &str) -> bool {
     names.any(|name| text.contains(name))
 }
 
+/// `line`, a statement of a dump, without what the server notes for itself; `None` where nothing of it
+/// is left. A `pg_dump` that doesn't know that of the server it reads writes it down as an option of
+/// the user's, which another server may not take.
+pub fn strip_statement(line: &str) -> Option<Cow<'_, str>> {
+    const SET: &str = " SET (";
+    let list = line
+        .strip_prefix("ALTER ")
+        .filter(|rest| rest.contains(" ALTER COLUMN ") && is_mentioned(rest))
+        .and_then(|_| line.trim_end().strip_suffix(");"))
+        .and_then(|body| Some((body.rfind(SET)? + SET.len(), body.len())));
+    let Some((start, end)) = list else {
+        return Some(Cow::Borrowed(line));
+    };
+    let is_users = |item: &&str| {
+        let name = item.split_once('=').map_or(*item, |(name, _)| name);
+        !SERVERS.contains(&name)
+    };
+    let users: Vec<&str> = items(&line[start..end])
+        .into_iter()
+        .filter(is_users)
+        .collect();
+    (!users.is_empty())
+        .then(|| Cow::Owned([&line[..start], &users.join(", "), &line[end..]].concat()))
+}
+
 /// A collation has the encoding of its database, or any; which, nobody can say in a statement.
 fn collation(definition: &str) -> Cow<'_, str> {
     let lines = definition.split('\n');
@@ -355,6 +380,28 @@ mod tests {
         let mut unknown = Vec::new();
         let users = strip(kind, definition, &mut unknown).into_owned();
         (users, unknown.join(" "))
+    }
+
+    #[test]
+    fn what_a_dump_tells_of_it_is_no_statement() {
+        let set = "ALTER TABLE ONLY public.t ALTER COLUMN \"SET (a\" SET ";
+        for (line, left) in [
+            (format!("{set}(pg_attver=4711);\n"), None),
+            (
+                format!("{set}(n_distinct=5, pg_attver=4711);\n"),
+                Some(format!("{set}(n_distinct=5);\n")),
+            ),
+            (
+                format!("{set}(n_distinct=5);\n"),
+                Some(format!("{set}(n_distinct=5);\n")),
+            ),
+            (
+                "COMMENT ON TABLE t IS 'SET (pg_attver=1);\n".to_owned(),
+                Some("COMMENT ON TABLE t IS 'SET (pg_attver=1);\n".to_owned()),
+            ),
+        ] {
+            assert_eq!(strip_statement(&line).map(Cow::into_owned), left, "{line}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The output of `pg_dump`, taken apart by the headers it writes.
 
+use super::bookkeeping::strip_statement;
+
 /// What to set, for one transaction, before running the SQL of entries: what the preamble of a
 /// dump sets, as far as it changes what the entries mean.
 pub const ENTRY_SETTINGS: &str = "SET LOCAL search_path = ''; \
@@ -74,12 +76,13 @@ pub fn dump_entries(sql: &str) -> Vec<Entry> {
         {
             entries.push((storage.prefix(&header.kind), header));
             lines.next();
-        } else if top && is_noise(bare) {
-            // Of psql or of the dump itself, not of an object.
+        } else if top && (is_noise(bare) || strip_statement(line).is_none()) {
+            // Of psql, of the dump itself or of the server, not of an object.
         } else if !(top && storage.set(bare)) {
             scanner.line(line);
             if let Some((_, entry)) = entries.last_mut() {
-                entry.sql.push_str(line);
+                let users = strip_statement(line).filter(|_| top);
+                entry.sql.push_str(users.as_deref().unwrap_or(line));
             }
         }
     }
