@@ -31,6 +31,9 @@ mod rows;
 // What no plan foretells: kept all the same, or nothing happens.
 mod guard;
 
+// Undos that can't work, found out in time.
+mod proof;
+
 // Rows that somebody wrote between the rollback and its undo.
 mod since;
 

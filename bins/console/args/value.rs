@@ -29,6 +29,24 @@ pub fn jobs(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Reads a number of bytes: `512KiB`, `64 MiB`, `1GiB`, or `0`.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let bad = || "a size is a number and a unit: 512 KiB, 64 MiB, 1 GiB".to_owned();
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| bad())?;
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" if number == 0 => 0,
+        "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return Err(bad()),
+    };
+    number.checked_mul(1 << shift).ok_or_else(bad)
+}
+
 /// Reads a duration: `500ms`, `5s`, `2m`, `1h`, `1m30s`, or `0`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let bad = || "a duration is a number and a unit: 500ms, 5s, 2m, 1h".to_owned();

@@ -5,6 +5,7 @@ use pgbelay_core::ident::{Digest, Revision};
 use pgbelay_core::model::consent::Consent;
 use pgbelay_core::model::event::Event;
 use pgbelay_core::model::loss::Verdict;
+use pgbelay_core::model::proof::Proof;
 use pgbelay_core::ops::offline;
 use pgbelay_core::ops::rollback::{self, Ask, Options, Outcome, Planned, Request};
 use serde::Serialize;
@@ -68,6 +69,10 @@ pub struct Args {
     #[arg(long, requires = "force")]
     without_snapshot: bool,
 
+    /// Don't try the undo before the rollback is made final
+    #[arg(long)]
+    without_proof: bool,
+
     /// Accept a schema that ends other than recorded
     #[arg(long)]
     accept_drift: bool,
@@ -84,6 +89,8 @@ struct Done<'a> {
     backup: Option<&'a str>,
     backups: Vec<&'a str>,
     drift: Option<&'a str>,
+    undo: Option<&'a str>,
+    undo_why: Option<&'a str>,
 }
 
 /// Rolls back.
@@ -134,6 +141,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let options = Options {
         plan_hash: args.plan_hash,
         without_snapshot: args.without_snapshot,
+        without_proof: args.without_proof,
         reason: args.reason,
     };
     let outcome = Box::pin(rollback::apply(&context, planned, consent, options)).await?;
@@ -189,6 +197,8 @@ const fn nothing(at: Option<&str>) -> Done<'_> {
         backup: None,
         backups: Vec::new(),
         drift: None,
+        undo: None,
+        undo_why: None,
     }
 }
 
@@ -200,6 +210,8 @@ fn wire(outcome: &Outcome) -> Done<'_> {
         backup: backups.first().copied(),
         backups,
         drift: outcome.drift.as_deref(),
+        undo: outcome.proof.as_ref().map(Proof::as_str),
+        undo_why: outcome.proof.as_ref().and_then(Proof::why),
     }
 }
 
@@ -209,9 +221,19 @@ fn human(outcome: &Outcome) -> String {
     let to = to.map_or("base".to_owned(), ToString::to_string);
     match outcome.backups.first() {
         Some(backup) => format!(
-            "now at {to}; `rollback undo` reverses this\n{}\n",
+            "now at {to}; `rollback undo` reverses this ({})\n{}\n",
+            tried(outcome.proof.as_ref()),
             backup.id
         ),
         None => format!("now at {to}; no snapshot was taken\n"),
+    }
+}
+
+fn tried(proof: Option<&Proof>) -> String {
+    match proof {
+        Some(Proof::Proved) => "tried: all rows come back".to_owned(),
+        Some(Proof::Sampled(why)) => format!("tried, but {why}"),
+        Some(Proof::Unproved(why)) => format!("not tried: {why}"),
+        None => "not tried".to_owned(),
     }
 }

@@ -37,7 +37,7 @@ pub fn line(kind: &str, fields: &impl Serialize) -> String {
     write(Some(kind), None, fields, None)
 }
 
-/// As [`line`], with where it is about.
+/// As [`line()`], with where it is about.
 pub fn about(kind: &str, fields: &impl Serialize, target: &Target) -> String {
     write(Some(kind), None, fields, Some(target))
 }

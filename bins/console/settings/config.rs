@@ -36,6 +36,8 @@ pub struct Layer {
     pub lock_timeout: Option<Duration>,
     pub statement_timeout: Option<Duration>,
     pub wait: Option<Duration>,
+    pub proof_time: Option<Duration>,
+    pub proof_bytes: Option<u64>,
     pub compression: Option<Compression>,
     pub production: Option<Production>,
 }
@@ -129,6 +131,8 @@ impl Place<'_> {
                 layer.statement_timeout = Some(parsed(path, item, value::duration)?);
             }
             "wait" => layer.wait = Some(parsed(path, item, value::duration)?),
+            "proof_time" => layer.proof_time = Some(parsed(path, item, value::duration)?),
+            "proof_bytes" => layer.proof_bytes = Some(parsed(path, item, value::bytes)?),
             "compression" => layer.compression = Some(parsed(path, item, value::compression)?),
             "production" => {
                 layer.production = Some(match item {

@@ -10,6 +10,7 @@ use pgbelay_core::model::backup::Compression;
 use pgbelay_core::model::event::Observer;
 use pgbelay_core::model::layout::Layout;
 use pgbelay_core::model::location::Location;
+use pgbelay_core::model::proof::Bounds;
 use pgbelay_core::ops::context::{Context, Folders, Named, Vouching};
 use pgbelay_core::pg::options::{ConnectOptions, SslMode};
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub statement_timeout: Option<Duration>,
     /// How long to wait for the migration lock.
     pub wait: Duration,
+    /// How much an undo may take that is tried.
+    pub proof: Bounds,
     /// Show each statement sent.
     pub echo_sql: bool,
     /// The names of the databases of the config file.
@@ -116,6 +119,11 @@ impl Settings {
                 .or_else(|| from(|layer| layer.statement_timeout))
                 .filter(|timeout| !timeout.is_zero()),
             wait: (wait.or_else(|| from(|layer| layer.wait))).unwrap_or(Duration::from_mins(1)),
+            proof: Bounds {
+                time: from(|layer| layer.proof_time).unwrap_or(Bounds::default().time),
+                bytes: (layers.iter().find_map(|layer| layer.proof_bytes))
+                    .unwrap_or(Bounds::default().bytes),
+            },
             echo_sql: shared.echo_sql || environment.is_on("SQL_ECHO"),
             databases: config.databases.keys().cloned().collect(),
             audit: (environment.path("PGBELAY_AUDIT"))
@@ -174,6 +182,7 @@ impl Settings {
             lock_timeout: self.lock_timeout,
             statement_timeout: self.statement_timeout,
             wait: self.wait,
+            proof: self.proof,
             vouching: Vouching {
                 memory: self.memory,
                 ..Vouching::default()

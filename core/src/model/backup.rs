@@ -216,6 +216,15 @@ pub struct BackupFacts {
     pub pinned: bool,
 }
 
+impl BackupFacts {
+    /// Ids and manifest digests of `backups`, for the journal.
+    pub fn references(backups: &[Self]) -> (Vec<BackupId>, Vec<Digest>) {
+        let ids = backups.iter().map(|b| b.id.clone()).collect();
+        let digests = backups.iter().filter_map(|b| b.manifest).collect();
+        (ids, digests)
+    }
+}
+
 /// What vouches for a backup from outside the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Voucher {

@@ -27,6 +27,8 @@ pub enum Phase {
     Restore,
     /// Comparing rows and putting them back.
     Reconcile,
+    /// Trying the undo, before anything is final.
+    Proof,
     /// Making it final.
     Commit,
 }
@@ -45,6 +47,7 @@ impl Phase {
             Self::Guard => "guard",
             Self::Restore => "restore",
             Self::Reconcile => "reconcile",
+            Self::Proof => "proof",
             Self::Commit => "commit",
         }
     }
@@ -62,6 +65,7 @@ impl Phase {
             Self::Guard => "comparing what happened with what was announced",
             Self::Restore => "loading saved rows",
             Self::Reconcile => "putting rows back",
+            Self::Proof => "trying the undo",
             Self::Commit => "committing",
         }
     }

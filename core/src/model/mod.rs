@@ -13,6 +13,7 @@ pub mod lock;
 pub mod loss;
 pub mod migration;
 pub mod plan;
+pub mod proof;
 pub mod relation;
 pub mod secret;
 pub mod seed;

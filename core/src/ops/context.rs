@@ -13,6 +13,7 @@ use crate::model::event::Observer;
 use crate::model::layout::Layout;
 use crate::model::location::Location;
 use crate::model::migration::Migration;
+use crate::model::proof::Bounds;
 use crate::pg::options::ConnectOptions;
 use crate::source;
 
@@ -54,6 +55,8 @@ pub struct Context {
     pub lock_timeout: Duration,
     /// A bound on each statement of a script; `None`: no bound, whatever the server says.
     pub statement_timeout: Option<Duration>,
+    /// How much the undo of a rollback may take that is tried before it is committed.
+    pub proof: Bounds,
     /// How long to wait for the migration lock.
     pub wait: Duration,
     /// What may vouch for a backup.

@@ -19,7 +19,7 @@ use crate::pg::session::Client;
 use crate::pg::snapshot as instant;
 use crate::pg::{copy, extent, lookup, replaced, value};
 use crate::sql::quote;
-use crate::store::{Store, Writer};
+use crate::store::{BackupKey, Store, Writer};
 
 /// The second backup. It comes to nothing when there was nothing to keep.
 pub struct Continuation<'a> {
@@ -89,21 +89,26 @@ impl<'a> Continuation<'a> {
         Ok(writer)
     }
 
-    /// Makes what was kept durable. `None` when there was nothing to keep.
-    pub fn commit(self, server: &Server, taken: Option<&Taken>) -> Result<Option<BackupFacts>> {
+    /// Makes what was kept durable, and returns what opens it during this run. `None` when there was nothing to keep.
+    pub fn commit(
+        self,
+        server: &Server,
+        taken: Option<&Taken>,
+    ) -> Result<Option<(BackupFacts, BackupKey)>> {
         let Some(writer) = self.writer.filter(|_| self.parts > 0) else {
             return Ok(None);
         };
         let mut facts = snapshot::commit_facts(server, &self.purpose, None);
         facts.continues = taken.map(|t| t.facts.id.clone());
         facts.scope.data_only = true;
+        let key = writer.key();
         let facts = writer.commit(facts)?;
         self.ctx.observer.observe(Event::BackupComplete {
             id: facts.id.clone(),
             rows: facts.tables.iter().map(|t| t.rows).sum(),
             bytes: facts.bytes,
         });
-        Ok(Some(facts))
+        Ok(Some((facts, key)))
     }
 
     /// Saves again, under the locks, what changed since the snapshot.

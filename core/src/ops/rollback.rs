@@ -6,6 +6,7 @@ mod attempt;
 mod graded;
 mod look;
 mod plan;
+mod proof;
 mod record;
 
 pub use apply::{Options, Outcome, apply};

@@ -19,7 +19,7 @@ use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::{copy, inspect, lookup, session, snapshot};
 use crate::sql::quote;
-use crate::store::{CommitFacts, NewBackup, Scope, Selection, Store, Writer};
+use crate::store::{BackupKey, CommitFacts, NewBackup, Scope, Selection, Store, Writer};
 
 /// Progress of a table is told at most this often.
 const PACE: Duration = Duration::from_millis(100);
@@ -29,6 +29,8 @@ const PACE: Duration = Duration::from_millis(100);
 pub struct Taken {
     /// The backup.
     pub facts: BackupFacts,
+    /// What opens it as long as this run lasts.
+    pub key: BackupKey,
     /// Rows whose `xmin` is older were seen.
     pub xmin: u64,
     /// The files that held the rows.
@@ -159,6 +161,7 @@ pub async fn take(
     let files = snapshot::files(reader, &oids).await?;
     snapshot::end(reader).await?;
     ctx.observer.observe(Event::Phase(Phase::Verify));
+    let key = writer.key();
     let facts = writer.commit(commit_facts(server, &purpose, Some(dump.version)))?;
     // The commit has read every object back and compared its digest.
     let backup = Store::open(&ctx.backups)?.find(facts.id.as_str(), Some(&facts.database))?;
@@ -171,6 +174,7 @@ pub async fn take(
     });
     Ok(Taken {
         facts,
+        key,
         xmin: exported.xmin,
         files,
         parts,

@@ -34,9 +34,8 @@ impl Trial<'_> {
         session::refresh(client).await?;
         if !transactional {
             let statements = parse::script(&file.text);
-            stays_inside(file, &statements)?;
             self.begin().await?;
-            let judged = self.runs_inside(file, &statements).await;
+            let judged = within_database(client, file, &statements).await;
             transaction::abandon(client).await;
             judged?;
             let script = self.script(file, &statements);
@@ -98,8 +97,7 @@ impl Trial<'_> {
         watch: Option<&mut Watch>,
     ) -> Result<()> {
         let client = self.client;
-        stays_inside(file, statements)?;
-        self.runs_inside(file, statements).await?;
+        within_database(client, file, statements).await?;
         transaction::script(client).await?;
         let whole = self.script(file, statements);
         if let Some(watch) = watch {
@@ -118,33 +116,6 @@ impl Trial<'_> {
         session::settle(client).await
     }
 
-    /// Refuses what the scripts may run of the code that is in the database, in the open
-    /// transaction.
-    async fn runs_inside(&self, file: &File, statements: &[Statement]) -> Result<()> {
-        let stores = |s: &&Statement| matches!(&s.kind, Kind::Definition { .. });
-        // What a script defines it may run itself.
-        let runs = statements.iter().any(|s| {
-            let changes = matches!(
-                s.kind,
-                Kind::Delete(_) | Kind::Update(_) | Kind::Insert { .. } | Kind::Changes { .. }
-            );
-            changes || matches!(s.kind, Kind::Opaque { .. }) || !s.functions.is_empty()
-        });
-        let mut words = Words::default();
-        for statement in statements.iter().filter(|s| runs || !stores(s)) {
-            words.add(&statement.text);
-        }
-        transaction::ours(self.client).await?;
-        let found = inspect::reaching(self.client, &words, Scope::Named).await?;
-        found.first().map_or(Ok(()), |what| {
-            Err(Error::refused(format!(
-                "{}: not tried out, since {what} reaches beyond the database, or may, and it may be \
-                 run",
-                file.path
-            )))
-        })
-    }
-
     fn script<'a>(&'a self, file: &'a File, statements: &'a [Statement]) -> Script<'a> {
         Script {
             revision: self.revision,
@@ -153,6 +124,38 @@ impl Trial<'_> {
             statements,
         }
     }
+}
+
+/// Refuses what may reach beyond the database when `statements` of a script run, in the open
+/// transaction.
+pub async fn within_database(client: &Client, file: &File, statements: &[Statement]) -> Result<()> {
+    stays_inside(file, statements)?;
+    runs_inside(client, file, statements).await
+}
+
+async fn runs_inside(client: &Client, file: &File, statements: &[Statement]) -> Result<()> {
+    let stores = |s: &&Statement| matches!(&s.kind, Kind::Definition { .. });
+    // What a script defines it may run itself.
+    let runs = statements.iter().any(|s| {
+        let changes = matches!(
+            s.kind,
+            Kind::Delete(_) | Kind::Update(_) | Kind::Insert { .. } | Kind::Changes { .. }
+        );
+        changes || matches!(s.kind, Kind::Opaque { .. }) || !s.functions.is_empty()
+    });
+    let mut words = Words::default();
+    for statement in statements.iter().filter(|s| runs || !stores(s)) {
+        words.add(&statement.text);
+    }
+    transaction::ours(client).await?;
+    let found = inspect::reaching(client, &words, Scope::Named).await?;
+    found.first().map_or(Ok(()), |what| {
+        Err(Error::refused(format!(
+            "{}: not tried out, since {what} reaches beyond the database, or may, and it may be \
+             run",
+            file.path
+        )))
+    })
 }
 
 /// Refuses what is known to reach beyond the database that the scripts are tried out in: roles,

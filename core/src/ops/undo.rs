@@ -14,7 +14,9 @@ mod repair;
 mod rescue;
 mod rows;
 mod staging;
+mod tried;
 
 pub use apply::{Options, Outcome, apply};
 pub use plan::{UndoPlan, plan};
 pub use rescue::Rescued;
+pub(super) use tried::{Trial, Tried, carry_out};

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::ident::{Digest, TableName};
 use crate::model::backup::SequenceState;
 use crate::model::ledger::{Record, Verb};
+use crate::model::proof::Proof;
 use crate::model::relation::Oid;
 
 /// All that an undo needs besides the backups.
@@ -33,6 +34,9 @@ pub struct Details {
     pub sequences_before: Vec<SequenceRecord>,
     /// Sequence positions just after them.
     pub sequences_after: Vec<SequenceRecord>,
+    /// Whether the undo was tried; `None` before that was recorded.
+    #[serde(default)]
+    pub proof: Option<Proof>,
 }
 
 /// A ledger row, to be put back as it was.

@@ -151,6 +151,59 @@ pub async fn put_back(
     Ok(())
 }
 
+/// Has the positions of those sequences that are `held`, and belong to the role, come back with a
+/// savepoint that is taken back, though positions belong to no transaction: they are in a new file
+/// from here on. Others who draw a number from them wait until then.
+pub async fn hold(
+    client: &Client,
+    now: &[SequenceFacts],
+    held: impl Fn(&SequenceFacts) -> bool,
+) -> Result<()> {
+    let oids: Vec<Oid> = now.iter().filter(|s| held(s)).map(|s| s.oid).collect();
+    let owned = client
+        .query(
+            "SELECT oid FROM pg_catalog.pg_class \
+             WHERE oid = ANY ($1) AND pg_catalog.pg_has_role(relowner, 'USAGE')",
+            &[&oids],
+        )
+        .await
+        .pg("could not read the owners of sequences")?;
+    let owned: Vec<Oid> = owned.iter().map(|row| row.get(0)).collect();
+    let states = now.iter().filter(|s| owned.contains(&s.oid));
+    let sql: String = states
+        .map(|s| {
+            let name = quote::table(&s.state.name);
+            format!(
+                "ALTER SEQUENCE {name} RESTART; SELECT pg_catalog.setval({}, {}, {});",
+                quote::literal(&name),
+                s.state.last_value,
+                s.state.is_called
+            )
+        })
+        .collect();
+    client
+        .batch_execute(&sql)
+        .await
+        .pg("could not keep the positions of sequences")
+}
+
+/// Sequences that stand before where they stood (`before`) go there again: somebody may have drawn the
+/// numbers between.
+pub async fn not_back(client: &Client, before: &[SequenceFacts]) -> Result<()> {
+    let live = inspect::sequences(client).await?;
+    let upwards = upwards(client).await?;
+    for current in &live {
+        let Some(was) = before.iter().find(|s| s.oid == current.oid) else {
+            continue;
+        };
+        let up = upwards.get(&current.oid).copied().unwrap_or(true);
+        if *further(&current.state, &was.state, up) != current.state {
+            set(client, &was.state).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Raises the sequences that belong to `tables` to where they were saved, where that is further.
 /// A live sequence never goes back. Returns those that moved.
 pub async fn raise(

@@ -100,10 +100,7 @@ pub async fn commit(client: &Client) -> Result<()> {
         .await
         .pg("could not fulfil the deferred constraints")?;
     // Temporary tables and functions would outlive a server that dies right after COMMIT.
-    client
-        .batch_execute("DISCARD TEMP")
-        .await
-        .pg("could not drop the temporary tables")?;
+    discard_temporary(client).await?;
     let Err(failure) = client.batch_execute("COMMIT").await else {
         return Ok(());
     };
@@ -114,6 +111,14 @@ pub async fn commit(client: &Client) -> Result<()> {
         .is_some_and(|answer| answer.parsed_severity() == Some(Severity::Error));
     let error = error::failed("could not commit", &failure);
     Err(if answered { error } else { error.done(UNKNOWN) })
+}
+
+/// Drops all temporary tables and functions of the session.
+pub async fn discard_temporary(client: &Client) -> Result<()> {
+    client
+        .batch_execute("DISCARD TEMP")
+        .await
+        .pg("could not drop the temporary tables")
 }
 
 /// What is done when the answer to COMMIT never came.
@@ -167,6 +172,22 @@ pub async fn savepoint(client: &Client) -> Result<()> {
 pub async fn back_to_savepoint(client: &Client) -> bool {
     let back = client.batch_execute("ROLLBACK TO SAVEPOINT pgbelay; RELEASE SAVEPOINT pgbelay");
     back.await.is_ok()
+}
+
+/// Marks the point that [`before_proof`] goes back to.
+pub async fn proof(client: &Client) -> Result<()> {
+    client
+        .batch_execute("SAVEPOINT pgbelay_proof")
+        .await
+        .pg("could not set a savepoint")
+}
+
+/// Takes back all that was done since [`proof`], whatever state that has left behind.
+pub async fn before_proof(client: &Client) -> Result<()> {
+    client
+        .batch_execute("ROLLBACK TO SAVEPOINT pgbelay_proof; RELEASE SAVEPOINT pgbelay_proof")
+        .await
+        .pg("could not take the undo back that was tried")
 }
 
 /// Takes everything back. A failure means that the connection is gone, and with it the

@@ -1,5 +1,6 @@
 //! The identity made for one backup: wrapped to the operators, unwrapped by one of them.
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::io::Read as _;
 use std::io::Write as _;
@@ -34,12 +35,23 @@ pub enum Unopened {
     Damaged(String),
 }
 
-/// Makes a backup identity: its public half and itself, wrapped to `operators`. One wrap for each
-/// group of them that can share an age file.
-pub fn make(operators: &Recipients) -> Result<(x25519::Recipient, Vec<Vec<u8>>)> {
+/// The identity of a backup that this very run makes: as long as it is held, the backup can be read
+/// without an operator's key. It is written down nowhere but in its wraps.
+#[derive(Clone)]
+pub struct BackupKey(pub(super) x25519::Identity);
+
+impl fmt::Debug for BackupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BackupKey(…)")
+    }
+}
+
+/// Makes a backup identity: itself, and wrapped to `operators`. One wrap for each group of them that
+/// can share an age file.
+pub fn make(operators: &Recipients) -> Result<(BackupKey, Vec<Vec<u8>>)> {
     let identity = x25519::Identity::generate();
     let wraps = wrap(&identity, operators)?;
-    Ok((identity.to_public(), wraps))
+    Ok((BackupKey(identity), wraps))
 }
 
 /// Wraps `identity` to `operators`.

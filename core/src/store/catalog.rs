@@ -56,7 +56,7 @@ impl Store {
     pub fn begin(&self, new: NewBackup) -> Result<Writer> {
         let operators = Recipients::parse(&new.recipients)?;
         let (codec, level) = codec::method(new.compression)?;
-        let (recipient, wraps) = age_key::make(&operators)?;
+        let (key, wraps) = age_key::make(&operators)?;
         let started = clock::now();
         let (id, folder, target) = self.make_folder(&new, started)?;
         let writer = Writer::new(Opening {
@@ -66,7 +66,7 @@ impl Store {
             folder,
             target,
             operators,
-            recipient,
+            key,
             codec,
             level,
         });

@@ -20,6 +20,7 @@ use crate::ident::Digest;
 use crate::model::ask::Ask;
 use crate::model::ask::Nobody;
 use crate::model::secret::Secret;
+use crate::store::age_key::BackupKey;
 use crate::store::asking::Asking;
 
 /// No key file is larger.
@@ -33,6 +34,7 @@ pub struct Identities {
     keys: Vec<Key>,
     locked: Vec<LockedFile>,
     missing: Vec<PathBuf>,
+    own: Vec<BackupKey>,
     asking: Asking,
 }
 
@@ -65,6 +67,7 @@ impl Identities {
             keys: Vec::new(),
             locked: Vec::new(),
             missing: Vec::new(),
+            own: Vec::new(),
             asking: Asking::new(ask),
         };
         for path in files {
@@ -81,6 +84,22 @@ impl Identities {
             }
         }
         Ok(identities)
+    }
+
+    /// Those of backups that this run has made itself.
+    pub fn of_this_run(own: Vec<BackupKey>) -> Self {
+        Self {
+            keys: Vec::new(),
+            locked: Vec::new(),
+            missing: Vec::new(),
+            own,
+            asking: Asking::new(Arc::new(Nobody)),
+        }
+    }
+
+    /// The identities of backups that this run has made.
+    pub(super) fn own(&self) -> &[BackupKey] {
+        &self.own
     }
 
     /// True when there is none.
@@ -118,6 +137,7 @@ impl Identities {
 impl Default for Identities {
     fn default() -> Self {
         Self {
+            own: Vec::new(),
             keys: Vec::new(),
             locked: Vec::new(),
             missing: Vec::new(),

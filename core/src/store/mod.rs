@@ -55,6 +55,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use age_key::BackupKey;
 pub use backup::Backup;
 pub use bucket::hurry;
 pub use catalog::Store;

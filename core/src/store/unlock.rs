@@ -51,6 +51,10 @@ pub fn open_key(
             attempt.wraps.push((name, wrapped));
         }
     }
+    let mut own = identities.own().iter().map(|key| &key.0);
+    if let Some(identity) = own.find(|identity| attempt.is_right(identity)) {
+        return Ok(Some(identity.clone()));
+    }
     if let Some(identity) = attempt.with(identities.keys(), identities) {
         return Ok(Some(identity));
     }

@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use age::x25519;
-
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::error::Result;
@@ -13,6 +11,7 @@ use crate::ident::TableName;
 use crate::model::backup::Part;
 use crate::model::backup::PartRole;
 use crate::model::backup::SequenceState;
+use crate::store::age_key::BackupKey;
 use crate::store::chunk::LIMITS;
 use crate::store::chunk::Limits;
 use crate::store::codec::Codec;
@@ -40,6 +39,7 @@ pub struct Writer {
     pub(super) target: Place,
     pub(super) operators: Recipients,
     pub(super) objects: Arc<Objects>,
+    key: BackupKey,
     pub(super) parts: Vec<StoredPart>,
     /// Tables of which all rows are parts.
     tables: BTreeSet<TableName>,
@@ -64,7 +64,7 @@ pub struct Opening {
     pub folder: Folder,
     pub target: Place,
     pub operators: Recipients,
-    pub recipient: x25519::Recipient,
+    pub key: BackupKey,
     pub codec: Codec,
     pub level: i32,
 }
@@ -74,7 +74,7 @@ impl Writer {
     pub(super) fn new(opening: Opening) -> Self {
         let objects = Arc::new(Objects::new(
             opening.folder,
-            opening.recipient,
+            opening.key.0.to_public(),
             opening.codec,
             opening.level,
         ));
@@ -86,6 +86,7 @@ impl Writer {
             operators: opening.operators,
             lane: Lane::new(Arc::clone(&objects), LIMITS, script::BEGIN),
             objects,
+            key: opening.key,
             parts: Vec::new(),
             tables: BTreeSet::new(),
             pending: BTreeSet::new(),
@@ -100,6 +101,11 @@ impl Writer {
     /// The id of the backup.
     pub const fn id(&self) -> &BackupId {
         &self.id
+    }
+
+    /// What opens the backup while this run holds it.
+    pub fn key(&self) -> BackupKey {
+        self.key.clone()
     }
 
     /// Says that rows are bytes in no known encoding, to be loaded as they are.

@@ -5,11 +5,12 @@ use std::cell::RefCell;
 use serde_json::json;
 
 use crate::error::{Error, Result};
-use crate::ident::{BackupId, Digest, Revision};
+use crate::ident::Revision;
 use crate::model::backup::{BackupFacts, BackupKind};
 use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
 use crate::model::ledger::Verb;
+use crate::model::proof::Proof;
 use crate::ops::attempts::{self, Attempted};
 use crate::ops::context::Context;
 use crate::ops::provisional::Provisional;
@@ -30,6 +31,8 @@ pub struct Options {
     pub plan_hash: Option<String>,
     /// With `force`: take no snapshot.
     pub without_snapshot: bool,
+    /// Commit without trying the undo before.
+    pub without_proof: bool,
     /// For the journal.
     pub reason: Option<String>,
 }
@@ -45,6 +48,8 @@ pub struct Outcome {
     pub backups: Vec<BackupFacts>,
     /// What differs from the schema recorded, when that was accepted.
     pub drift: Option<String>,
+    /// Whether the undo was tried; `None` where there is nothing to undo from.
+    pub proof: Option<Proof>,
 }
 
 /// Carries `planned` out. Somebody has named the database. A failure is noted in the journal.
@@ -84,6 +89,7 @@ async fn carry_out(
             undone: Vec::new(),
             backups: Vec::new(),
             drift: None,
+            proof: None,
         });
     }
     let observer = ctx.observer.as_ref();
@@ -139,7 +145,7 @@ async fn tries(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {
     let mut number = 1;
     loop {
         let looked_at = context.look_at.borrow().len();
-        match attempt(locked, context).await {
+        match Box::pin(attempt(locked, context)).await {
             Ok(outcome) => return Ok(outcome),
             // Something is to be looked at that wasn't yet.
             Err(_) if context.look_at.borrow().len() > looked_at => {}
@@ -240,14 +246,5 @@ fn clean_up(snapshot: Option<Provisional>, error: Error) -> Error {
         Err(_) => error.hint(format!(
             "nothing was changed; the snapshot {id} is still there"
         )),
-    }
-}
-
-impl Outcome {
-    /// Ids and manifest digests of the backups, for the journal.
-    pub fn references(backups: &[BackupFacts]) -> (Vec<BackupId>, Vec<Digest>) {
-        let ids = backups.iter().map(|b| b.id.clone()).collect();
-        let digests = backups.iter().filter_map(|b| b.manifest).collect();
-        (ids, digests)
     }
 }

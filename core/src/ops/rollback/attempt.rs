@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 use crate::ident::TableName;
+use crate::model::backup::BackupFacts;
 use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
 use crate::model::lock::LockMode;
@@ -16,7 +17,8 @@ use crate::ops::provisional::{self, Provisional};
 use crate::ops::rollback::again;
 use crate::ops::rollback::apply::{Options, Outcome};
 use crate::ops::rollback::plan::Planned;
-use crate::ops::rollback::record::{entry_record, write_ledger};
+use crate::ops::rollback::proof;
+use crate::ops::rollback::record::{self, write_ledger};
 use crate::ops::run_scripts;
 use crate::ops::snapshot::{Purpose, Taken};
 use crate::ops::stored_catalog;
@@ -31,6 +33,7 @@ use crate::pg::{
     transaction,
 };
 use crate::schema;
+use crate::store::BackupKey;
 
 /// Everything that the tries have in common.
 pub struct Attempt<'a> {
@@ -107,6 +110,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     let look_at = context.look_at.borrow().clone();
     let look = guard::begin_look(client, &before, look_at).await?;
     let mut captured = watch(client, planned, &before).await?;
+    let proven = proof::look(client, context, &before).await?;
     let marks = guard::marks(client).await?;
 
     observer.observe(Event::Phase(Phase::Scripts));
@@ -146,34 +150,27 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     let now = catalog::read(client).await?;
     let drift = check_fingerprint(context, client, &now).await?;
     let transaction = transaction::id(client).await?;
-    let details = Details {
-        version: 1,
-        entries: planned
-            .entries
-            .iter()
-            .map(|entry| entry_record(entry, planned))
-            .collect(),
-        before: planned.plan.fingerprint.to_string(),
-        after: now.fingerprint().to_string(),
-        tables,
-        transaction: transaction.clone(),
-        populated: populated
-            .into_iter()
-            .map(|m| (m.name.schema, m.name.name))
-            .collect(),
-        sequences_before,
-        sequences_after: positions(client).await?,
-    };
-    let second = kept.commit(context.server, context.taken)?;
+    let sequences = [sequences_before, positions(client).await?];
+    let mut details = record::details(planned, &now, tables, &transaction, &populated, sequences);
+    let kept = kept.commit(context.server, context.taken)?;
+    let second = kept.as_ref().map(|(facts, _)| facts.clone());
     let second = second.map(|facts| Provisional::new(&ctx.backups, facts));
     let second = second.transpose()?;
-    let first = context.taken.map(|t| t.facts.clone());
-    let continued = second.as_ref().map(|s| s.facts().clone());
-    let backups: Vec<_> = first.into_iter().chain(continued).collect();
+    let first = context.taken.map(|t| (t.facts.clone(), t.key.clone()));
+    let backups: Vec<_> = first.into_iter().chain(kept).collect();
+    let saved = last_marks(client).await?;
+    try_undo(client, context, &proven, (&backups, &now), &mut details).await?;
+    // What was tried and taken back is counted by the server, too.
+    let tried = guard::marks(client).await?;
+    let backups: Vec<BackupFacts> = backups.into_iter().map(|(facts, _)| facts).collect();
     write_ledger(client, context, &backups, &details).await?;
     let last = last_marks(client).await?;
-    let ours = [(&before, &begun, &marks), (&after, &after_marks, &last)];
-    guard_ours(client, context, ours).await?;
+    let ours = [
+        (&before, &begun, &marks),
+        (&after, &after_marks, &saved),
+        (&after, &tried, &last),
+    ];
+    guard_ours(client, context, &ours).await?;
 
     Ok(Ready {
         outcome: Outcome {
@@ -181,10 +178,34 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
             undone: planned.entries.iter().map(|e| e.revision.clone()).collect(),
             backups,
             drift,
+            proof: details.proof,
         },
         second,
         transaction,
     })
+}
+
+/// Tries the undo by the backups and what goes into the journal, and notes what came of it there.
+async fn try_undo(
+    client: &Client,
+    context: &Attempt<'_>,
+    before: &proof::Before,
+    (backups, now): (&[(BackupFacts, BackupKey)], &schema::Catalog),
+    details: &mut Details,
+) -> Result<()> {
+    if context.taken.is_none() {
+        return Ok(());
+    }
+    let ready = proof::Ready {
+        backups,
+        details,
+        now,
+    };
+    let proof = Box::pin(proof::prove(client, context, before, &ready)).await?;
+    details.proof = Some(proof);
+    // Numbers may have been drawn meanwhile.
+    details.sequences_after = positions(client).await?;
+    Ok(())
 }
 
 /// Keeps the keys that tell, once the migrations are applied again, which rows were there.
@@ -253,15 +274,18 @@ async fn last_marks(client: &Client) -> Result<Marks> {
 async fn guard_ours(
     client: &Client,
     context: &Attempt<'_>,
-    parts: [(&World, &Marks, &Marks); 2],
+    parts: &[(&World, &Marks, &Marks)],
 ) -> Result<()> {
     if context.taken.is_none() {
         return Ok(());
     }
     let event_triggers = event_triggers::enabled(client).await?;
-    let expected = beside::tables(client, parts[0].0).await?;
+    let Some((first, ..)) = parts.first() else {
+        return Ok(());
+    };
+    let expected = beside::tables(client, first).await?;
     let mut surplus = Vec::new();
-    for (world, first, last) in parts {
+    for (world, first, last) in parts.iter().copied() {
         let [was, is] = [first, last].map(|marks| State { world, marks });
         surplus.extend(guard::beside(was, is, &expected, &event_triggers));
     }

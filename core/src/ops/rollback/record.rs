@@ -7,13 +7,15 @@ use crate::model::consent::Consent;
 use crate::model::ledger::{Entry, Verb};
 use crate::ops::beside;
 use crate::ops::recipients;
-use crate::ops::rollback::apply::{Options, Outcome};
+use crate::ops::rollback::apply::Options;
 use crate::ops::rollback::attempt::Attempt;
 use crate::ops::rollback::plan::Planned;
 use crate::pg::journal::{self, NewRecord};
 use crate::pg::ledger;
-use crate::pg::record::{Details, EntryRecord};
+use crate::pg::matviews::Populated;
+use crate::pg::record::{Details, EntryRecord, SequenceRecord, TableRecord};
 use crate::pg::session::{self, Client};
+use crate::schema::Catalog;
 
 /// An entry of the ledger, for whoever undoes this.
 pub fn entry_record(entry: &Entry, planned: &Planned) -> EntryRecord {
@@ -43,6 +45,35 @@ pub fn entry_record(entry: &Entry, planned: &Planned) -> EntryRecord {
     }
 }
 
+/// What goes into the journal, but whether the undo was tried: the schema `now`, the `tables`, the
+/// transaction, the materialized views that held rows, and where sequences stood before the scripts and
+/// after.
+pub fn details(
+    planned: &Planned,
+    now: &Catalog,
+    tables: Vec<TableRecord>,
+    transaction: &str,
+    populated: &[Populated],
+    [sequences_before, sequences_after]: [Vec<SequenceRecord>; 2],
+) -> Details {
+    let entries = planned.entries.iter();
+    let populated = populated.iter();
+    Details {
+        version: 1,
+        entries: entries.map(|entry| entry_record(entry, planned)).collect(),
+        before: planned.plan.fingerprint.to_string(),
+        after: now.fingerprint().to_string(),
+        tables,
+        transaction: transaction.to_owned(),
+        populated: populated
+            .map(|m| (m.name.schema.clone(), m.name.name.clone()))
+            .collect(),
+        sequences_before,
+        sequences_after,
+        proof: None,
+    }
+}
+
 /// How consent was given, and the flags that weakened a check.
 pub fn given(planned: &Planned, consent: &Consent, options: &Options) -> String {
     let mut text = consent.by().to_owned();
@@ -50,6 +81,7 @@ pub fn given(planned: &Planned, consent: &Consent, options: &Options) -> String 
         (planned.request.force && text != "--force", " --force"),
         (planned.request.accept_drift, " --accept-drift"),
         (options.without_snapshot, " --without-snapshot"),
+        (options.without_proof, " --without-proof"),
     ] {
         if given {
             text += flag;
@@ -73,7 +105,7 @@ pub async fn write_ledger(
     }
     let kept = ledger::read(client).await?;
     beside::taken_back(client, &planned.entries, kept.last()).await?;
-    let (ids, manifests) = Outcome::references(backups);
+    let (ids, manifests) = BackupFacts::references(backups);
     let record = NewRecord {
         verb: Verb::Rollback,
         from: planned.plan.from.clone(),

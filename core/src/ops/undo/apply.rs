@@ -148,6 +148,7 @@ async fn carry_out(
         options: &options,
         own: own.as_ref(),
         provisional: provisional.as_ref(),
+        tried: false,
     };
     match tries(&mut locked, &context).await {
         Ok(outcome) => {

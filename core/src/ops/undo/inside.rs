@@ -51,6 +51,8 @@ pub struct Attempt<'a> {
     pub own: Option<&'a Own>,
     /// Its backup, as what goes when nothing is committed.
     pub provisional: Option<&'a Provisional>,
+    /// Nobody has written anything since: the rollback itself tries its undo, and takes it back.
+    pub tried: bool,
 }
 
 impl Attempt<'_> {
@@ -77,11 +79,26 @@ pub async fn attempt(client: &Client, context: &Attempt<'_>) -> Result<Outcome> 
 }
 
 async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
+    let ctx = context.ctx;
+    transaction::begin(client, ctx.lock_timeout, ctx.statement_timeout).await?;
+    let (outcome, second) = reverse(client, context).await?;
+    let id = transaction::id(client).await?;
+    ctx.observer.observe(Event::Phase(Phase::Commit));
+    let own = context.provisional.into_iter().chain(&second).collect();
+    provisional::commit(ctx, client, &id, own).await?;
+    Ok(outcome)
+}
+
+/// Reverses the rollback in the open transaction, as far as COMMIT. Returns besides the backup that
+/// must be durable by then, if there is one.
+pub async fn reverse(
+    client: &Client,
+    context: &Attempt<'_>,
+) -> Result<(Outcome, Option<Provisional>)> {
     let Attempt {
         ctx, plan, backups, ..
     } = context;
     let observer = ctx.observer.as_ref();
-    transaction::begin(client, ctx.lock_timeout, ctx.statement_timeout).await?;
     transaction::ours(client).await?;
     guard::counting(client).await?;
     // Before anything of ours can fire code.
@@ -92,7 +109,11 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
     let watched = watched(plan, &earlier);
     let mut locked = lock(client, plan, &earlier, &watched).await?;
     let empty = extent::empty(client, &locked).await?;
-    let second = save_again(context, client, &earlier).await?;
+    let second = if context.tried {
+        None
+    } else {
+        save_again(context, client, &earlier).await?
+    };
 
     observer.observe(Event::Phase(Phase::Restore));
     let now = inspect::sequences(client).await?;
@@ -162,10 +183,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         ],
     )
     .await?;
-    let id = transaction::id(client).await?;
-    observer.observe(Event::Phase(Phase::Commit));
-    provisional::commit(ctx, client, &id, own).await?;
-    Ok(Outcome {
+    let outcome = Outcome {
         to: plan.record.from.clone(),
         applied: plan.steps.iter().map(|s| s.revision.clone()).collect(),
         changed,
@@ -175,7 +193,8 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Outcome> {
         reordered: repaired.reordered,
         drift: repaired.drift,
         backups: facts,
-    })
+    };
+    Ok((outcome, second))
 }
 
 /// Lays aside what has no place, or no place beside what is newer.
@@ -291,7 +310,7 @@ async fn save_again(
         .await?;
     let second = kept.commit(&own.server, Some(&own.taken))?;
     second
-        .map(|facts| Provisional::new(&ctx.backups, facts))
+        .map(|(facts, _)| Provisional::new(&ctx.backups, facts))
         .transpose()
 }
 

@@ -11,7 +11,7 @@ use crate::ops::context::Context;
 use crate::ops::task::Task;
 use crate::ops::undo::follow;
 use crate::pg::record::{Details, TableRecord};
-use crate::pg::session::Session;
+use crate::pg::session::{Client, Session};
 use crate::pg::{connect, inspect, journal, ledger, lookup, retry, snapshot, transaction};
 use crate::sql::concurrently;
 
@@ -59,13 +59,21 @@ pub async fn on(
 ) -> Result<UndoPlan> {
     let client = session.client();
     snapshot::begin_reading(client, ctx.lock_timeout).await?;
-    let planned = read(session, selector, measure).await;
-    retry::end_reading(client, planned).await
+    let planned = async {
+        let path = lookup::search_path(client).await?;
+        read(client, session.database(), path, selector, measure).await
+    };
+    retry::end_reading(client, planned.await).await
 }
 
-async fn read(session: &Session, selector: Option<&str>, measure: bool) -> Result<UndoPlan> {
-    let client = session.client();
-    let path = lookup::search_path(client).await?;
+/// Plans in the open transaction. `path` is the search path that scripts have.
+pub async fn read(
+    client: &Client,
+    database: &str,
+    path: Vec<String>,
+    selector: Option<&str>,
+    measure: bool,
+) -> Result<UndoPlan> {
     transaction::ours(client).await?;
     let records = journal::read(client).await?;
     let record = choose(&records, selector)?;
@@ -83,7 +91,7 @@ async fn read(session: &Session, selector: Option<&str>, measure: bool) -> Resul
         }
     }
     Ok(UndoPlan {
-        database: session.database().to_owned(),
+        database: database.to_owned(),
         record,
         details,
         recorded,

@@ -6,7 +6,6 @@ use crate::model::backup::BackupFacts;
 use crate::model::ledger::{Entry, Verb};
 use crate::ops::beside;
 use crate::ops::recipients;
-use crate::ops::rollback::Outcome;
 use crate::ops::undo::inside::Attempt;
 use crate::pg::journal::{self, NewRecord};
 use crate::pg::session::Client;
@@ -43,7 +42,7 @@ pub async fn write(client: &Client, context: &Attempt<'_>, own: &[BackupFacts]) 
         again.push(entry);
     }
     beside::back_again(client, &again).await?;
-    let (backups, manifests) = Outcome::references(own);
+    let (backups, manifests) = BackupFacts::references(own);
     let record = NewRecord {
         verb: Verb::Undo,
         from: plan.record.to.clone(),

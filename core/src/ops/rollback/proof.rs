@@ -1,0 +1,217 @@
+//! The undo of a rollback, tried before the rollback is committed: in a savepoint, from the very
+//! backups, and taken back again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time;
+
+use crate::error::{Error, Result};
+use crate::model::backup::BackupFacts;
+use crate::model::event::{Event, Phase, Silent};
+use crate::model::proof::{Bounds, Proof};
+use crate::model::relation::{Oid, RelationKind, World};
+use crate::ops::context::Context;
+use crate::ops::rollback::attempt::Attempt;
+use crate::ops::rollback::record::write_ledger;
+use crate::ops::undo::{self, Outcome, Trial, Tried};
+use crate::pg::digests::{self, Digests};
+use crate::pg::record::Details;
+use crate::pg::session::Client;
+use crate::pg::{inspect, retry, sequences, session, transaction, wal};
+use crate::schema::{self, Catalog};
+use crate::store::BackupKey;
+
+/// A table lock that an undo needs besides those that are held may take this long: others wait.
+const LOCK: Duration = Duration::from_millis(500);
+
+/// What is known before the scripts run.
+pub struct Before {
+    began: Instant,
+    wal: Option<u64>,
+    rows: Digests,
+}
+
+/// Looks at what an undo will be compared with, where it will be tried.
+pub async fn look(client: &Client, context: &Attempt<'_>, world: &World) -> Result<Before> {
+    let bounds = context.ctx.proof;
+    let plan = &context.planned.plan;
+    let rows = if context.taken.is_none() || context.options.without_proof {
+        Digests::default()
+    } else {
+        let watched = plan.capture.watched(&plan.coverage);
+        let concerned = |oid: &Oid| watched.contains(oid) || plan.coverage.contains_key(oid);
+        let tables = world.relations.values();
+        let tables = tables.filter(|r| r.kind == RelationKind::Table && concerned(&r.oid));
+        digests::read(client, tables, bounds.bytes / 2).await?
+    };
+    Ok(Before {
+        began: Instant::now(),
+        wal: wal::position(client).await?,
+        rows,
+    })
+}
+
+/// What the rollback has done.
+pub struct Ready<'a> {
+    /// Its backups, and what opens them.
+    pub backups: &'a [(BackupFacts, BackupKey)],
+    /// What goes into the journal.
+    pub details: &'a Details,
+    /// The schema now.
+    pub now: &'a Catalog,
+}
+
+/// Tries the undo, and takes it back. A rollback whose undo can't work is refused.
+pub async fn prove(
+    client: &Client,
+    context: &Attempt<'_>,
+    before: &Before,
+    ready: &Ready<'_>,
+) -> Result<Proof> {
+    if context.options.without_proof {
+        return Ok(Proof::Unproved("--without-proof was given".to_owned()));
+    }
+    let bounds = context.ctx.proof;
+    if let Some(why) = too_much(client, before, bounds).await? {
+        return Ok(Proof::Unproved(why));
+    }
+    context.ctx.observer.observe(Event::Phase(Phase::Proof));
+    let positions = inspect::sequences(client).await?;
+    let began = Instant::now();
+    transaction::proof(client).await?;
+    let trying = Box::pin(within(client, context, &positions, before, ready));
+    let tried = time::timeout(bounds.time, trying).await;
+    transaction::before_proof(client).await?;
+    sequences::not_back(client, &positions).await?;
+    let too_long = || {
+        let seconds = bounds.time.as_secs_f32();
+        Ok(Proof::Unproved(format!("it takes more than {seconds} s")))
+    };
+    let error = match tried {
+        Ok(Ok(proof)) => return Ok(proof),
+        Ok(Err(error)) => error,
+        Err(_) => return too_long(),
+    };
+    if retry::is_cancelled(&error) && began.elapsed() >= bounds.time {
+        return too_long();
+    }
+    if retry::is_cancelled(&error) || client.is_closed() {
+        return Err(error);
+    }
+    if retry::is_lock(&error) {
+        return Ok(Proof::Unproved(format!("a lock was not free: {error}")));
+    }
+    let reason = [error.to_string()].into_iter().chain(error.causes());
+    let reason = reason.collect::<Vec<_>>().join(": ");
+    let why = format!(
+        "`rollback undo` could not reverse this rollback: {}",
+        reason.trim_end()
+    );
+    if context.planned.request.force {
+        context.ctx.observer.observe(Event::Warning(why.clone()));
+        return Ok(Proof::Unproved(why));
+    }
+    Err(Error::refused(why)
+        .hint("the transaction was rolled back")
+        .hint(
+            "--without-proof rolls back all the same; what goes stays in the backup, from which \
+             `backup restore` puts rows back",
+        ))
+}
+
+/// Why the undo is not even begun.
+async fn too_much(client: &Client, before: &Before, bounds: Bounds) -> Result<Option<String>> {
+    let took = before.began.elapsed();
+    if took > bounds.time {
+        return Ok(Some(format!(
+            "the rollback itself took {:.1} s under its locks, and {:.1} s are allowed",
+            took.as_secs_f32(),
+            bounds.time.as_secs_f32()
+        )));
+    }
+    let now = wal::position(client).await?;
+    let written = now
+        .zip(before.wal)
+        .map(|(now, then)| now.saturating_sub(then));
+    Ok(written.filter(|w| *w > bounds.bytes).map(|written| {
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        format!(
+            "the server wrote {} MiB during the rollback, and {} MiB are allowed",
+            mib(written),
+            mib(bounds.bytes)
+        )
+    }))
+}
+
+/// All that is taken back.
+async fn within(
+    client: &Client,
+    context: &Attempt<'_>,
+    positions: &[inspect::SequenceFacts],
+    before: &Before,
+    ready: &Ready<'_>,
+) -> Result<Proof> {
+    let bounds = context.ctx.proof;
+    let planned = context.planned;
+    session::set_lock_timeout(client, LOCK.min(context.ctx.lock_timeout), true).await?;
+    session::set_statement_timeout(client, Some(bounds.time), true).await?;
+    let facts: Vec<BackupFacts> = ready
+        .backups
+        .iter()
+        .map(|(facts, _)| facts.clone())
+        .collect();
+    write_ledger(client, context, &facts, ready.details).await?;
+    let ctx = Context {
+        observer: Arc::new(Silent),
+        statement_timeout: Some(bounds.time),
+        echo_sql: false,
+        ..context.ctx.clone()
+    };
+    let trial = Trial {
+        ctx: &ctx,
+        database: &planned.plan.database,
+        path: planned.analysis.world.search_path.clone(),
+        backups: ready.backups,
+        sequences: positions,
+        difference: &schema::diff(&planned.catalog, ready.now),
+        accept_drift: planned.request.accept_drift,
+    };
+    match undo::carry_out(client, &trial).await? {
+        Tried::NotHere(why) => Ok(Proof::Unproved(why)),
+        Tried::Done(outcome) => compare(client, before, &outcome).await,
+    }
+}
+
+/// Nobody has written anything since: all must be as it was.
+async fn compare(client: &Client, before: &Before, outcome: &Outcome) -> Result<Proof> {
+    let mut left = outcome.conflicts.iter();
+    if let Some(conflict) = left.next() {
+        return Err(Error::refused(format!(
+            "{}: {} rows would not be put back: {}",
+            conflict.table, conflict.rows, conflict.reason
+        )));
+    }
+    if outcome.drift.is_some() {
+        let why = "it ends in another schema than there was, which `--accept-drift` accepts again";
+        return Ok(Proof::Sampled(why.to_owned()));
+    }
+    if let Some((table, then, now)) = before.rows.differing(client).await?.first() {
+        return Err(Error::refused(format!(
+            "{table} would not hold what it held ({then} rows before, {now} then)"
+        )));
+    }
+    if before.rows.left_out.is_empty() {
+        return Ok(Proof::Proved);
+    }
+    let names: Vec<String> = before
+        .rows
+        .left_out
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    Ok(Proof::Sampled(format!(
+        "the rows of {} were not compared",
+        names.join(", ")
+    )))
+}

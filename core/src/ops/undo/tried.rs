@@ -1,0 +1,148 @@
+//! An undo that is carried out in the transaction of the rollback itself, just to see that it can be:
+//! whoever asks for it takes it back.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Kind, Result};
+use crate::model::backup::{BackupFacts, VerifyLevel};
+use crate::model::relation::Oid;
+use crate::ops::context::Context;
+use crate::ops::trial;
+use crate::ops::undo::apply::{Options, Outcome};
+use crate::ops::undo::inside::{self, Attempt};
+use crate::ops::undo::plan::{self, UndoPlan};
+use crate::ops::undo::staging::Backups;
+use crate::pg::inspect::SequenceFacts;
+use crate::pg::record::{SequenceRecord, TableRecord};
+use crate::pg::session::Client;
+use crate::pg::{sequences, transaction};
+use crate::schema::{Diff, ObjectKind};
+use crate::sql::concurrently;
+use crate::sql::words::Words;
+use crate::store::{BackupKey, Identities, Store};
+
+/// What it takes.
+pub struct Trial<'a> {
+    /// The surroundings.
+    pub ctx: &'a Context,
+    /// The database.
+    pub database: &'a str,
+    /// The search path that scripts have.
+    pub path: Vec<String>,
+    /// The backups of the rollback, and what opens them.
+    pub backups: &'a [(BackupFacts, BackupKey)],
+    /// The sequences as they are.
+    pub sequences: &'a [SequenceFacts],
+    /// What the schema is, compared with what it was before the rollback.
+    pub difference: &'a Diff,
+    /// A schema that ends other than it was before is accepted.
+    pub accept_drift: bool,
+}
+
+/// What became of it.
+pub enum Tried {
+    /// It was carried out.
+    Done(Box<Outcome>),
+    /// It can't be tried here, for this reason.
+    NotHere(String),
+}
+
+/// Carries out the undo of the newest rollback in the journal, which the open transaction has written
+/// there.
+pub async fn carry_out(client: &Client, trial: &Trial<'_>) -> Result<Tried> {
+    let ctx = trial.ctx;
+    let plan = plan::read(client, trial.database, trial.path.clone(), None, false).await?;
+    if let Some(why) = obstacle(client, &plan, trial.difference).await? {
+        return Ok(Tried::NotHere(why));
+    }
+    hold_sequences(client, trial.sequences, &plan).await?;
+    // Whoever undoes it has a session of its own.
+    transaction::discard_temporary(client).await?;
+    let backups = open(trial)?;
+    let attempt = Attempt {
+        ctx,
+        unchanged: true,
+        plan: &plan,
+        backups: &backups,
+        options: &Options {
+            accept_drift: trial.accept_drift,
+            ..Options::default()
+        },
+        own: None,
+        provisional: None,
+        tried: true,
+    };
+    let (outcome, _) = inside::reverse(client, &attempt).await?;
+    Ok(Tried::Done(Box::new(outcome)))
+}
+
+/// Opens the very objects that were written, as an undo will.
+fn open(trial: &Trial<'_>) -> Result<Backups> {
+    let ctx = trial.ctx;
+    let store = Store::open(&ctx.backups)?;
+    let keys = trial.backups.iter().map(|(_, key)| key.clone()).collect();
+    let identities = Identities::of_this_run(keys);
+    let mut all = Vec::new();
+    for (facts, _) in trial.backups {
+        let backup = store.find_made(&facts.id, facts.manifest, &ctx.database.database)?;
+        all.push(backup.verify(VerifyLevel::Decrypted, &identities, ctx.observer.as_ref())?);
+    }
+    Ok(Backups::new(all))
+}
+
+/// Why the scripts can't run here: what they do outside of the transaction would stay.
+async fn obstacle(client: &Client, plan: &UndoPlan, difference: &Diff) -> Result<Option<String>> {
+    let mut statements = plan.analysis.statements.iter().flatten();
+    let adds_labels = statements.any(|s| concurrently::unless_there(s).is_some());
+    let changed = difference.changed.iter().map(|c| &c.key);
+    let mut differing = difference.missing.iter().chain(changed);
+    if adds_labels && differing.any(|key| key.kind == ObjectKind::Type) {
+        return Ok(Some(
+            "a label of an enum type can't be used in the transaction that adds it".to_owned(),
+        ));
+    }
+    for (step, statements) in plan.steps.iter().zip(&plan.analysis.statements) {
+        let within = trial::within_database(client, &step.script, statements).await;
+        if let Err(error) = within {
+            if error.kind() != Kind::Refused {
+                return Err(error);
+            }
+            return Ok(Some(error.to_string()));
+        }
+    }
+    Ok(None)
+}
+
+/// Sequences are moved for good, unless they are held.
+async fn hold_sequences(client: &Client, now: &[SequenceFacts], plan: &UndoPlan) -> Result<()> {
+    let mut words = Words::default();
+    for statement in plan.analysis.statements.iter().flatten() {
+        words.add(&statement.text);
+    }
+    let live = &plan.analysis.world;
+    let capture = &plan.analysis.covered.capture;
+    let watched = capture.watched(&plan.analysis.covered.coverage);
+    let everything = capture.everything || !plan.analysis.refusals.is_empty();
+    let recorded = plan
+        .details
+        .tables
+        .iter()
+        .filter_map(TableRecord::name_after);
+    let recorded = recorded.filter_map(|name| Some(live.find(&name.schema, &name.name)?.oid));
+    let recorded: BTreeSet<Oid> = recorded.collect();
+    let concerned = |oid: Oid| everything || watched.contains(&oid) || recorded.contains(&oid);
+    let was = |s: &SequenceFacts| {
+        let mut states = plan
+            .details
+            .sequences_before
+            .iter()
+            .map(SequenceRecord::state);
+        states.find(|state| state.name == s.state.name)
+    };
+    sequences::hold(client, now, |s| {
+        s.owned_by.is_some_and(|(table, _)| concerned(table))
+            || was(s).is_some_and(|state| state != s.state)
+            || words.all.contains(&s.state.name.name.to_lowercase())
+    })
+    .await
+}
