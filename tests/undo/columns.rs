@@ -449,3 +449,48 @@ fn renamed_where_the_migration_cannot_be_applied_again() {
         "insert into s values (1, 'a', 'b', 10), (2, null, 'b', 20); insert into t values (7)",
     );
 }
+
+/// A NOT NULL is a constraint with a name since 18.
+#[test]
+fn not_null_by_any_name() {
+    let sandbox = crate::harness::Sandbox::new();
+    let named = sandbox.cluster.installation.major() >= 18;
+    let not_null = |name: &str, column: &str| {
+        if named {
+            format!("alter table t add constraint {name} not null {column}")
+        } else {
+            format!("alter table t alter {column} set not null")
+        }
+    };
+    let by_hand = format!(
+        "{}; {}; alter table t alter c set not null; {}",
+        not_null("\"By hand\"", "a"),
+        not_null("other_b_not_null", "b"),
+        if named {
+            "alter table t add constraint later not null n not valid;
+             alter table t add constraint alone not null d no inherit"
+        } else {
+            "alter table t alter d set not null"
+        }
+    );
+    let case = Case { sandbox };
+    let sandbox = &case.sandbox;
+    sandbox.migration(
+        "0001_base",
+        "create table t (id int primary key, n int)",
+        "select 1",
+    );
+    sandbox.migration(
+        "0002_step",
+        "alter table t add a text; alter table t add b text; alter table t add c text, add d text",
+        "alter table t drop a, drop b, drop c, drop d",
+    );
+    sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+    sandbox.sql(&format!(
+        "insert into t values (1, null, 'a', 'b', 'c', 'd'); {by_hand}"
+    ));
+    let before = case.state();
+    case.try_back_accepting_drift().assert_exit(0);
+    let done = case.undo();
+    case.assert_as(&before, &done);
+}

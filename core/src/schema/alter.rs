@@ -106,13 +106,13 @@ fn added(column: &repair::MissingColumn) -> Vec<String> {
     let default = default
         .as_ref()
         .map_or_else(String::new, |d| format!(" DEFAULT {d}"));
-    let not_null = if set_not_null.is_some() {
-        " NOT NULL"
-    } else {
-        ""
-    };
+    let plain = |set: &&String| set.ends_with(" SET NOT NULL");
+    let not_null = set_not_null.as_ref().filter(plain);
+    let not_null = not_null.map_or("", |_| " NOT NULL");
     let add = format!("{add}{default}{not_null}");
+    let named = set_not_null.iter().filter(|set| !plain(set));
     std::iter::once(add)
+        .chain(named.cloned())
         .chain(settings.iter().cloned())
         .collect()
 }
@@ -183,7 +183,12 @@ fn column(change: &Change) -> Vec<String> {
     {
         script.push(set);
     }
+    let renamed = render::rename_not_null(&change.key, &change.before, &change.after);
     match (to.set_not_null, from.set_not_null) {
+        _ if renamed.is_some() => script.extend(renamed),
+        (Some(set), Some(old)) if set != old => {
+            script.extend([format!("{alter} DROP NOT NULL"), set]);
+        }
         (Some(set), None) => script.push(set),
         (None, Some(_)) => script.push(format!("{alter} DROP NOT NULL")),
         _ => {}

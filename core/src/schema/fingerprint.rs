@@ -6,13 +6,14 @@ use std::fmt::Write as _;
 use crate::ident::Digest;
 
 use super::normal;
+use super::render;
 use super::{Catalog, Object, ObjectKey, ObjectKind};
 
 /// What a fingerprint is the digest of: a line for each object, kept so that a change of some objects
 /// costs no look at the others.
 ///
 /// Left out are the order of columns, since a column that was dropped and added again comes last,
-/// the names that the server makes up for constraints and indexes, the spelling of
+/// the names that the server makes up for constraints (those of NOT NULL too) and indexes, the spelling of
 /// `CURRENT_TIMESTAMP`, and white space and comments in the bodies of functions.
 #[derive(Debug, Clone, Default)]
 pub struct Lines {
@@ -70,6 +71,9 @@ fn line(key: &ObjectKey, object: &Object) -> String {
         ObjectKind::Function | ObjectKind::Procedure => normal::function(&object.definition),
         _ => normal::spelling(&object.definition),
     };
+    if key.kind == ObjectKind::Column && definition.contains("\nnot null") {
+        definition = render::without_name_of_not_null(&definition, normal::is_made_up).into();
+    }
     if made_up {
         definition = definition.replace(&key.name, "?").into();
     }

@@ -32,3 +32,4 @@ pub use missing::missing_statements;
 pub use missing::publication_statements;
 pub use privileges::privileges;
 pub use removals::removals;
+pub use render::without_names_of_not_null;

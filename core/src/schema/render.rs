@@ -5,6 +5,7 @@ use crate::ident::TableName;
 use crate::sql::quote;
 
 use super::Catalog;
+use super::Object;
 use super::ObjectKey;
 use super::ObjectKind;
 
@@ -20,7 +21,7 @@ pub struct AddColumn {
     pub default: Option<String>,
     /// `SET DEFAULT`, after the values are there.
     pub set_default: Option<String>,
-    /// `SET NOT NULL`, after the values are there.
+    /// `SET NOT NULL`, or the same as a constraint with a name, after the values are there.
     pub set_not_null: Option<String>,
     /// `always` or `by default` for an identity column. Its sequence is an object of its own, and
     /// a dump's entry for that makes the identity, after NOT NULL.
@@ -70,7 +71,7 @@ pub(super) fn steps(key: &ObjectKey, definition: &str) -> Option<AddColumn> {
         settings,
         default: facts.default.clone(),
         set_default: facts.default.map(|d| format!("{alter} SET DEFAULT {d}")),
-        set_not_null: facts.not_null.then(|| format!("{alter} SET NOT NULL")),
+        set_not_null: (facts.not_null.as_ref()).map(|n| n.statement(&table, &column, &alter)),
         identity: facts.identity,
     })
 }
@@ -117,7 +118,7 @@ fn table(key: &ObjectKey, kind: ObjectKind) -> Option<String> {
 #[derive(Default)]
 struct Facts {
     type_name: String,
-    not_null: bool,
+    not_null: Option<NotNull>,
     identity: Option<String>,
     default: Option<String>,
     generated: Option<Generated>,
@@ -126,6 +127,97 @@ struct Facts {
     statistics: Option<String>,
     with: Option<String>,
     options: Option<String>,
+}
+
+/// A NOT NULL: since 18 a constraint, which may have a name, and more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct NotNull {
+    /// A name other than the server gives.
+    name: Option<String>,
+    not_valid: bool,
+    no_inherit: bool,
+}
+
+impl NotNull {
+    /// What follows `not null`.
+    fn of(rest: &str) -> Self {
+        let (facts, name) = match rest.split_once(" constraint ") {
+            Some((facts, name)) => (facts, Some(name.to_owned())),
+            None => (rest, None),
+        };
+        Self {
+            name,
+            not_valid: facts.contains(" not valid"),
+            no_inherit: facts.contains(" no inherit"),
+        }
+    }
+
+    fn statement(&self, table: &str, column: &str, alter: &str) -> String {
+        if *self == Self::default() {
+            return format!("{alter} SET NOT NULL");
+        }
+        let name = self.name.as_ref().map_or_else(String::new, |name| {
+            format!("CONSTRAINT {} ", quote::ident(name))
+        });
+        let no_inherit = if self.no_inherit { " NO INHERIT" } else { "" };
+        let not_valid = if self.not_valid { " NOT VALID" } else { "" };
+        format!("ALTER TABLE {table} ADD {name}NOT NULL {column}{no_inherit}{not_valid}")
+    }
+}
+
+/// What gives the NOT NULL of a column that is defined as `after` the name that it has in `before`;
+/// `None` where more is different than its name.
+pub(super) fn rename_not_null(key: &ObjectKey, before: &str, after: &str) -> Option<String> {
+    let table = table(key, ObjectKind::Column)?;
+    let [to, from] = [before, after].map(|definition| Facts::of(definition).not_null);
+    let (to, from) = (to?, from?);
+    let nameless = |n: &NotNull| NotNull {
+        name: None,
+        ..n.clone()
+    };
+    if to == from || nameless(&to) != nameless(&from) {
+        return None;
+    }
+    let of = key.table.as_deref().unwrap_or_default();
+    let name = |n: NotNull| {
+        n.name
+            .unwrap_or_else(|| format!("{of}_{}_not_null", key.name))
+    };
+    let [from, to] = [from, to].map(|n| quote::ident(&name(n)));
+    Some(format!(
+        "ALTER TABLE {table} RENAME CONSTRAINT {from} TO {to}"
+    ))
+}
+
+/// The definition of a column without a name of its NOT NULL that the server may have made up.
+pub(super) fn without_name_of_not_null(definition: &str, drop: fn(&str) -> bool) -> String {
+    let lines = definition.split('\n').enumerate().map(|(number, line)| {
+        // Only there: an expression may have any lines, and stands behind.
+        let named =
+            (number == 1 && line.starts_with("not null")).then(|| line.split_once(" constraint "));
+        match named.flatten() {
+            Some((rest, name)) if drop(name) => rest,
+            _ => line,
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// `catalog` without any names of NOT NULL.
+pub fn without_names_of_not_null(catalog: &Catalog) -> Catalog {
+    let mut nameless = Catalog::default();
+    for (key, object) in catalog.objects() {
+        let definition = match key.kind {
+            ObjectKind::Column => without_name_of_not_null(&object.definition, |_| true),
+            _ => object.definition.clone(),
+        };
+        let object = Object {
+            definition,
+            ..object.clone()
+        };
+        nameless.insert(key.clone(), object);
+    }
+    nameless
 }
 
 struct Generated {
@@ -159,7 +251,7 @@ impl Facts {
                 text
             };
             if let Some(rest) = line.strip_prefix("not null") {
-                facts.not_null = rest.is_empty();
+                facts.not_null = Some(NotNull::of(rest));
             } else if let Some(kind) = line.strip_prefix("identity ") {
                 facts.identity = Some(kind.to_owned());
             } else if let Some(first) = line.strip_prefix("default ") {
@@ -242,6 +334,49 @@ mod tests {
                 identity: None,
             }
         );
+    }
+
+    #[test]
+    fn a_not_null_may_have_a_name() {
+        let key = key(ObjectKind::Column, "c");
+        let set = |facts: &str| {
+            steps(&key, &format!("int\nnot null{facts}"))
+                .unwrap()
+                .set_not_null
+        };
+        let table = "ALTER TABLE \"app\".\"t\"";
+        for (facts, expected) in [
+            ("", format!("{table} ALTER COLUMN \"c\" SET NOT NULL")),
+            (
+                " constraint a constraint b",
+                format!("{table} ADD CONSTRAINT \"a constraint b\" NOT NULL \"c\""),
+            ),
+            (
+                " not valid no inherit constraint n",
+                format!("{table} ADD CONSTRAINT \"n\" NOT NULL \"c\" NO INHERIT NOT VALID"),
+            ),
+            (
+                " no inherit",
+                format!("{table} ADD NOT NULL \"c\" NO INHERIT"),
+            ),
+        ] {
+            assert_eq!(set(facts), Some(expected));
+        }
+        let named = "int\nnot null constraint n\ndefault '\nnot null constraint x'";
+        let renamed = |before: &str, after: &str| rename_not_null(&key, before, after);
+        assert_eq!(
+            renamed(named, "int\nnot null"),
+            Some(format!(
+                "{table} RENAME CONSTRAINT \"t_c_not_null\" TO \"n\""
+            ))
+        );
+        assert_eq!(renamed(named, "int"), None);
+        assert_eq!(renamed(named, named), None);
+        assert_eq!(
+            without_name_of_not_null(named, |_| true),
+            "int\nnot null\ndefault '\nnot null constraint x'"
+        );
+        assert_eq!(without_name_of_not_null(named, |_| false), named);
     }
 
     #[test]

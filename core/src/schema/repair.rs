@@ -111,12 +111,14 @@ pub fn column(change: &Change) -> Vec<String> {
         .settings
         .iter()
         .filter(|s| !after.settings.contains(s));
-    let rest = [
-        (before.set_default, after.set_default),
-        (before.set_not_null, after.set_not_null),
-    ];
+    let mut rest = vec![(before.set_default, after.set_default)];
+    let renamed = render::rename_not_null(&change.key, &change.before, &change.after);
+    if renamed.is_none() {
+        rest.push((before.set_not_null, after.set_not_null));
+    }
     settings
         .cloned()
+        .chain(renamed)
         .chain(
             rest.into_iter()
                 .filter(|(before, after)| before != after)

@@ -8,10 +8,16 @@ SELECT 'column', n.nspname::text, c.relname::text, a.attname::text,
                 FROM pg_catalog.pg_collation l
                 JOIN pg_catalog.pg_namespace ln ON ln.oid = l.collnamespace
                 WHERE l.oid = a.attcollation AND a.attcollation <> y.typcollation), ''),
-           CASE WHEN a.attnotnull THEN 'not null' || CASE WHEN EXISTS (
-               SELECT FROM pg_catalog.pg_constraint k
-               WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum
-                 AND NOT k.convalidated) THEN ' not valid' ELSE '' END END,
+           -- A constraint of its own since 18; those that are inherited have nothing of their own.
+           CASE WHEN a.attnotnull THEN 'not null' || coalesce((
+               SELECT CASE WHEN k.convalidated THEN '' ELSE ' not valid' END
+                      || CASE WHEN k.connoinherit THEN ' no inherit' ELSE '' END
+                      || CASE WHEN k.coninhcount > 0 OR k.conname ~ '\n' OR k.conname::text
+                                   = pg_catalog.concat(c.relname, '_', a.attname, '_not_null')
+                         THEN '' ELSE ' constraint ' || k.conname END
+               FROM pg_catalog.pg_constraint k
+               WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum),
+               '') END,
            CASE a.attidentity WHEN 'a' THEN 'identity always'
                               WHEN 'd' THEN 'identity by default' END,
            CASE a.attgenerated WHEN 's' THEN 'generated stored '
