@@ -148,11 +148,11 @@ fn assert_same(sandbox: &Sandbox, to: &Arc<Cluster>, database: &str) {
     let moved = Command::new("sh")
         .args([
             "-c",
-            // What the older server notes for itself the newer pg_dump takes for the user's.
-            "pg_dump -d \"$FROM\" | grep -v ' SET (pg_attver=[0-9]*);$' |
-             psql -X -q -v ON_ERROR_STOP=1 -d \"$TO\"",
+            // A newer pg_dump takes what an older server notes for itself for the user's.
+            "\"$PG_DUMP\" -d \"$FROM\" | psql -X -q -v ON_ERROR_STOP=1 -d \"$TO\"",
         ])
         .env("PATH", to.installation.path())
+        .env("PG_DUMP", sandbox.cluster.installation.bin.join("pg_dump"))
         .env("FROM", sandbox.url())
         .env("TO", url(to, &stock))
         .output()

@@ -5,11 +5,10 @@
 //! told from a column that goes and another one that comes. Whoever writes such statements down tries
 //! them out first.
 
-use crate::ident::TableName;
 use crate::sql::parse;
-use crate::sql::quote;
 
-use super::render::{self, AddColumn};
+use super::changed::{self, Conversion};
+use super::render::AddColumn;
 use super::{
     Catalog, Change, Diff, Entry, ObjectKey, ObjectKind, Phase, about, diff, missing_statements,
     removals, repair,
@@ -20,12 +19,12 @@ pub fn statements(from: &Catalog, to: &Catalog, entries: &[Entry]) -> Vec<String
     let Diff {
         mut missing,
         mut extra,
-        changed,
+        changed: differing,
         ..
     } = diff(to, from);
-    let (again, altered): (Vec<Change>, Vec<Change>) = changed
+    let (again, altered): (Vec<Change>, Vec<Change>) = differing
         .into_iter()
-        .partition(|change| is_made_again(change.key.kind));
+        .partition(|change| changed::is_made_again(change.key.kind));
     missing.extend(again.iter().map(|change| change.key.clone()));
     let comments = altered.iter().filter(|c| c.key.kind == ObjectKind::Comment);
     missing.extend(comments.map(|change| change.key.clone()));
@@ -42,13 +41,21 @@ pub fn statements(from: &Catalog, to: &Catalog, entries: &[Entry]) -> Vec<String
     let columns = repair::columns(to, &missing);
     let (last, first): (Vec<_>, Vec<_>) = columns.into_iter().partition(|c| c.of_relation);
     script.extend(first.iter().flat_map(added));
-    script.extend(altered.iter().flat_map(column));
-    script.extend(altered.iter().flat_map(row_security));
+    let mut attach = Vec::new();
+    for change in &altered {
+        let steps = changed::steps(change, Conversion::Cast);
+        script.extend(steps.early.into_iter().chain(steps.late));
+        attach.extend(steps.attach);
+    }
     script.extend(of(Phase::Main));
+    script.extend(attach);
     script.extend(last.iter().flat_map(added));
     script.extend(repair::constraints(to, &left));
     script.extend(of(Phase::Late));
-    let routines = altered.iter().filter(|change| is_routine(change.key.kind));
+    script.extend(of(Phase::Last));
+    let routines = altered
+        .iter()
+        .filter(|change| changed::is_routine(change.key.kind));
     for change in routines {
         let key = [change.key.clone()];
         let (found, _) = missing_statements(&key, entries);
@@ -56,23 +63,10 @@ pub fn statements(from: &Catalog, to: &Catalog, entries: &[Entry]) -> Vec<String
             found
                 .iter()
                 .flat_map(|entry| own(&entry.sql))
-                .map(replacing),
+                .map(changed::replacing),
         );
     }
     script
-}
-
-/// What holds no rows and no other thing, and so can be dropped and made again.
-const fn is_made_again(kind: ObjectKind) -> bool {
-    use ObjectKind::{Constraint, Index, Matview, Policy, Rule, Statistics, Trigger, View};
-    matches!(
-        kind,
-        View | Matview | Index | Constraint | Trigger | Rule | Policy | Statistics
-    )
-}
-
-const fn is_routine(kind: ObjectKind) -> bool {
-    matches!(kind, ObjectKind::Function | ObjectKind::Procedure)
 }
 
 /// The statements of a dump's entry, but for the one that says whose the object is.
@@ -80,15 +74,6 @@ fn own(sql: &str) -> Vec<String> {
     let all = parse::script(sql).into_iter().map(|s| s.text);
     let about_owner = |text: &String| text.starts_with("ALTER ") && text.contains(" OWNER TO ");
     all.filter(|text| !about_owner(text)).collect()
-}
-
-fn replacing(create: String) -> String {
-    match create.strip_prefix("CREATE ") {
-        Some(rest) if rest.starts_with("FUNCTION") || rest.starts_with("PROCEDURE") => {
-            format!("CREATE OR REPLACE {rest}")
-        }
-        _ => create,
-    }
 }
 
 /// Adds a column as one would by hand: rows that are there get its default.
@@ -126,74 +111,4 @@ fn uncommented(extra: &[ObjectKey]) -> Vec<String> {
         Some(format!("COMMENT ON {word} {identity} IS NULL"))
     };
     comments.filter(stays).filter_map(off).collect()
-}
-
-/// What turns row level security of a table on or off.
-fn row_security(change: &Change) -> Vec<String> {
-    let key = &change.key;
-    if key.kind != ObjectKind::Table {
-        return Vec::new();
-    }
-    let alter = format!(
-        "ALTER TABLE {}",
-        quote::table(&TableName::new(&key.schema, &key.name))
-    );
-    let has = |definition: &str, fact: &str| definition.lines().any(|line| line == fact);
-    let facts = [
-        ("row level security", "ENABLE", "DISABLE"),
-        ("row level security forced", "FORCE", "NO FORCE"),
-    ];
-    let turned = facts.into_iter().filter_map(|(fact, on, off)| {
-        match (has(&change.before, fact), has(&change.after, fact)) {
-            (true, false) => Some(on),
-            (false, true) => Some(off),
-            _ => None,
-        }
-    });
-    turned
-        .map(|word| format!("{alter} {word} ROW LEVEL SECURITY"))
-        .collect()
-}
-
-/// What makes a column as it should be (`before`) of what it is (`after`).
-fn column(change: &Change) -> Vec<String> {
-    let steps = |definition: &str| render::steps(&change.key, definition);
-    let (Some(to), Some(from)) = (steps(&change.before), steps(&change.after)) else {
-        return Vec::new();
-    };
-    let Some(alter) = render::alter_column(&change.key) else {
-        return Vec::new();
-    };
-    let type_of = |definition: &str| definition.lines().next().unwrap_or_default().to_owned();
-    let (old, new) = (type_of(&change.after), type_of(&change.before));
-    let mut script = Vec::new();
-    let retyped = old != new;
-    let default_goes = from.default.is_some() && (retyped || to.default.is_none());
-    if default_goes {
-        script.push(format!("{alter} DROP DEFAULT"));
-    }
-    if retyped {
-        let name = quote::ident(&change.key.name);
-        let bare = new.split(" COLLATE ").next().unwrap_or_default();
-        script.push(format!("{alter} TYPE {new} USING {name}::{bare}"));
-    }
-    if let Some(set) = to
-        .set_default
-        .filter(|_| retyped || to.default != from.default)
-    {
-        script.push(set);
-    }
-    let renamed = render::rename_not_null(&change.key, &change.before, &change.after);
-    match (to.set_not_null, from.set_not_null) {
-        _ if renamed.is_some() => script.extend(renamed),
-        (Some(set), Some(old)) if set != old => {
-            script.extend([format!("{alter} DROP NOT NULL"), set]);
-        }
-        (Some(set), None) => script.push(set),
-        (None, Some(_)) => script.push(format!("{alter} DROP NOT NULL")),
-        _ => {}
-    }
-    let settings = to.settings.into_iter();
-    script.extend(settings.filter(|setting| !from.settings.contains(setting)));
-    script
 }

@@ -17,6 +17,8 @@ pub enum Phase {
     Main,
     /// After columns are filled and NOT NULL: identity sequences of columns.
     Late,
+    /// Once all is there: what is said of it.
+    Last,
 }
 
 /// One object of a dump.
@@ -40,6 +42,7 @@ impl Entry {
         let identity = self.sql.trim_start().starts_with("ALTER TABLE");
         match self.kind.as_str() {
             "SEQUENCE" if identity => Phase::Late,
+            "COMMENT" | "SECURITY LABEL" => Phase::Last,
             "SCHEMA"
             | "EXTENSION"
             | "PROCEDURAL LANGUAGE"

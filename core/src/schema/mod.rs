@@ -4,6 +4,7 @@ mod about;
 pub mod alter;
 pub mod bookkeeping;
 mod catalog;
+pub mod changed;
 mod delta;
 mod diff;
 mod dump;

@@ -1,8 +1,6 @@
-//! What a dump has no entry for: columns and inline constraints of tables that are still there,
-//! facts of a column that changed.
+//! What a dump has no entry for: columns and inline constraints of tables that are still there.
 
 use super::Catalog;
-use super::Change;
 use super::ObjectKey;
 use super::ObjectKind;
 use super::render;
@@ -98,33 +96,6 @@ fn comes_with_parent(catalog: &Catalog, key: &ObjectKey, missing: &[ObjectKey]) 
                         .is_some_and(|parents| parents.split(", ").any(|p| p == parent))
             })
         })
-}
-
-/// Statements that give a changed column its default, NOT NULL and settings back. A changed type
-/// isn't among them: that takes the values along.
-pub fn column(change: &Change) -> Vec<String> {
-    let steps = |definition: &str| render::steps(&change.key, definition);
-    let (Some(before), Some(after)) = (steps(&change.before), steps(&change.after)) else {
-        return Vec::new();
-    };
-    let settings = before
-        .settings
-        .iter()
-        .filter(|s| !after.settings.contains(s));
-    let mut rest = vec![(before.set_default, after.set_default)];
-    let renamed = render::rename_not_null(&change.key, &change.before, &change.after);
-    if renamed.is_none() {
-        rest.push((before.set_not_null, after.set_not_null));
-    }
-    settings
-        .cloned()
-        .chain(renamed)
-        .chain(
-            rest.into_iter()
-                .filter(|(before, after)| before != after)
-                .filter_map(|(before, _)| before),
-        )
-        .collect()
 }
 
 #[cfg(test)]

@@ -121,14 +121,7 @@ pub async fn reverse(
     rows::names_are_free(&plan.details, &earlier, |oid| plan.drops(oid))?;
     look(context, client, &earlier, &watched, &empty).await?;
     let prepared = guard::marks(client).await?;
-    let applied = again::apply(ctx, client, plan, &earlier, &watched).await?;
-    let captured = if let Some(captured) = applied {
-        captured
-    } else {
-        rows::names_are_free(&plan.details, &earlier, |_| false)?;
-        renames::take_back(client, &plan.details).await?;
-        Captured::default()
-    };
+    let captured = apply_again(context, client, &earlier, &watched).await?;
     let scripts_ran = guard::marks(client).await?;
     let (schema, expected) = repair::before(backups.first(), plan.details.fingerprint_before()?)?;
     let made_by_rollback = |key: &ObjectKey| context.unchanged && is_kept(plan, &earlier, key);
@@ -137,8 +130,11 @@ pub async fn reverse(
         client,
         backups.first(),
         schema.as_ref(),
-        &made_by_rollback,
-        &meant,
+        &repair::Judge {
+            unchanged: context.unchanged,
+            may_go: &made_by_rollback,
+            meant: &meant,
+        },
     )
     .await?;
     let live = inspect::world(client, path).await?;
@@ -195,6 +191,22 @@ pub async fn reverse(
         backups: facts,
     };
     Ok((outcome, second))
+}
+
+/// Applies the migrations again. Where they can't run, what they would rename has its name again.
+async fn apply_again(
+    context: &Attempt<'_>,
+    client: &Client,
+    earlier: &World,
+    watched: &[Oid],
+) -> Result<Captured> {
+    let Attempt { ctx, plan, .. } = context;
+    if let Some(captured) = again::apply(ctx, client, plan, earlier, watched).await? {
+        return Ok(captured);
+    }
+    rows::names_are_free(&plan.details, earlier, |_| false)?;
+    renames::take_back(client, &plan.details).await?;
+    Ok(Captured::default())
 }
 
 /// Lays aside what has no place, or no place beside what is newer.

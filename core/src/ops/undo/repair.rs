@@ -7,8 +7,9 @@ use crate::ident::{Digest, TableName};
 use crate::ops::{former, stored_catalog};
 use crate::pg::session::Client;
 use crate::pg::{catalog, transaction};
+use crate::schema::changed::{self, Conversion, Steps};
 use crate::schema::repair::{self, MissingColumn};
-use crate::schema::{self, Catalog, Entry, ObjectKey, ObjectKind, Phase};
+use crate::schema::{self, Catalog, Change, Diff, Entry, ObjectKey, ObjectKind, Phase};
 use crate::store::Verified;
 
 /// What came back beside what the scripts made.
@@ -33,29 +34,43 @@ pub fn before(snapshot: Option<&Verified>, expected: Digest) -> Result<(Option<C
     Ok(former::snapshot(recorded, expected))
 }
 
-/// Makes again what is missing, as far as rows need it; constraints, indexes and triggers wait
-/// for [`finish`]. What is there beside goes, as far as `may_go`; what somebody took away since
-/// (`meant`) stays away.
+/// What may become of objects.
+pub struct Judge<'a> {
+    /// Nobody has changed the schema since the rollback: what differs is its doing.
+    pub unchanged: bool,
+    /// It may go without a trace.
+    pub may_go: &'a dyn Fn(&ObjectKey) -> bool,
+    /// Somebody took it away since, and it stays away.
+    pub meant: &'a dyn Fn(&ObjectKey) -> bool,
+}
+
+/// Makes again what is missing or differs, as far as rows need it; constraints, indexes and triggers
+/// wait for [`finish`]. What is there beside goes.
 pub async fn begin(
     client: &Client,
     snapshot: Option<&Verified>,
     before: Option<&Catalog>,
-    may_go: &dyn Fn(&ObjectKey) -> bool,
-    meant: &dyn Fn(&ObjectKey) -> bool,
+    judge: &Judge<'_>,
 ) -> Result<Repaired> {
     let mut repaired = Repaired::default();
     let (Some(before), Some(snapshot)) = (before, snapshot) else {
         return Ok(repaired);
     };
-    let now = catalog::read(client).await?;
-    let mut difference = schema::diff(before, &now);
-    difference.missing.retain(|key| !meant(key));
+    let mut difference = difference(client, before, judge).await?;
     let Some((pre, post)) = snapshot.schema()?.filter(|_| !difference.is_empty()) else {
         return Ok(repaired);
     };
     transaction::define(client, schema::ENTRY_SETTINGS).await?;
-    for sql in schema::removals(&difference.extra, may_go) {
+    let made_again = |change: &&Change| judge.unchanged && changed::is_made_again(change.key.kind);
+    let again = difference.changed.iter().filter(made_again);
+    let again: Vec<ObjectKey> = again.map(|change| change.key.clone()).collect();
+    let going = [&difference.extra[..], &again].concat();
+    for sql in schema::removals(&going, judge.may_go) {
         transaction::define(client, &sql).await?;
+    }
+    if !again.is_empty() {
+        // Comments and privileges went with them.
+        difference = self::difference(client, before, judge).await?;
     }
     let pre = schema::dump_entries(&pre);
     let post = schema::dump_entries(&post);
@@ -69,6 +84,17 @@ pub async fn begin(
     for column in &first {
         add(client, column, &mut repaired).await?;
     }
+    let mut attach = Vec::new();
+    for change in &difference.changed {
+        let steps = alter(client, change, &all, judge).await?;
+        if steps != Steps::default() {
+            repaired.made.push(change.key.to_string());
+        }
+        repaired.late.extend(steps.late);
+        attach.extend(steps.attach);
+    }
+    // Rows that the rollback put there are gone by then.
+    repaired.late.extend(attach);
     for constraint in repair::constraints(before, &left) {
         repaired.late.push(constraint);
     }
@@ -80,21 +106,54 @@ pub async fn begin(
             repaired.late.push(entry.sql.clone());
         }
     }
-    for entry in entries.iter().filter(|e| e.phase() == Phase::Late) {
-        repaired.made.push(describe(entry));
-        repaired.late.push(entry.sql.clone());
-    }
+    let wait = |repaired: &mut Repaired, phase: Phase| {
+        for entry in entries.iter().filter(|e| e.phase() == phase) {
+            repaired.made.push(describe(entry));
+            repaired.late.push(entry.sql.clone());
+        }
+    };
+    wait(&mut repaired, Phase::Late);
     for column in &last {
         add(client, column, &mut repaired).await?;
     }
-    for change in &difference.changed {
-        repaired.late.extend(repair::column(change));
-    }
+    wait(&mut repaired, Phase::Last);
     let published = schema::publication_statements(&difference.changed, &all);
     repaired
         .late
         .extend(published.into_iter().map(|e| e.sql.clone()));
     Ok(repaired)
+}
+
+async fn difference(client: &Client, before: &Catalog, judge: &Judge<'_>) -> Result<Diff> {
+    let now = catalog::read(client).await?;
+    let mut difference = schema::diff(before, &now);
+    difference.missing.retain(|key| !(judge.meant)(key));
+    Ok(difference)
+}
+
+/// Makes what is there as it was, and returns what is to follow. Without scripts nothing else would;
+/// what somebody has changed since is only given what it lacks.
+async fn alter(
+    client: &Client,
+    change: &Change,
+    entries: &[Entry],
+    judge: &Judge<'_>,
+) -> Result<Steps> {
+    let mut steps = changed::steps(change, Conversion::Text);
+    if !judge.unchanged {
+        steps.attach.clear();
+        return Ok(steps);
+    }
+    for sql in &steps.early {
+        transaction::define(client, sql).await?;
+    }
+    if changed::is_routine(change.key.kind) {
+        let (found, _) = schema::missing_statements(std::slice::from_ref(&change.key), entries);
+        for entry in found {
+            transaction::define(client, &changed::replacing(entry.sql.clone())).await?;
+        }
+    }
+    Ok(steps)
 }
 
 /// Adds a column without default and NOT NULL: a default would fill rows whose value was NULL.
