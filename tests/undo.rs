@@ -19,6 +19,9 @@ mod names;
 // ALTER COLUMN TYPE.
 mod types;
 
+// Code that finds what it names along the search path.
+mod paths;
+
 // Casts and settings that change what text means.
 mod values;
 

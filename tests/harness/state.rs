@@ -25,8 +25,9 @@ const RELATIONS: &str = "
 /// A row's digest is over its columns by name, so neither the order of rows nor that of columns
 /// matters, and every value, NULL and the empty string among them, does.
 pub fn content(session: &Session) -> BTreeMap<String, String> {
+    // Functions in indexes may find others along the path, and planning is enough to need them.
     session.run(
-        "set search_path = pg_catalog; set timezone = 'UTC'; set datestyle = 'ISO, YMD';
+        "set search_path = pg_catalog, public; set timezone = 'UTC'; set datestyle = 'ISO, YMD';
          set intervalstyle = 'iso_8601'; set bytea_output = 'hex'; set extra_float_digits = 1;
          set row_security = off; begin isolation level repeatable read read only",
     );

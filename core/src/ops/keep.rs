@@ -11,6 +11,7 @@ use crate::model::plan::{Coverage, Extent, Fate};
 use crate::model::relation::{Column, Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
 use crate::ops::snapshot::{self, Purpose, Taken};
+use crate::pg::as_user;
 use crate::pg::capture::Captured;
 use crate::pg::net::{self, Net};
 use crate::pg::record::{ColumnRecord, Saved, TableRecord};
@@ -45,7 +46,9 @@ impl<'a> Continuation<'a> {
     async fn keep(&mut self, part: &Part, query: String) -> Result<u64> {
         let (ctx, client) = (self.ctx, self.client);
         let writer = self.writer().await?;
+        as_user::begin(client).await?;
         let rows = snapshot::save(ctx, client, writer, part, &[query], 0).await?;
+        as_user::end(client).await?;
         self.parts += 1;
         Ok(rows)
     }
@@ -62,8 +65,10 @@ impl<'a> Continuation<'a> {
             }
             out.as_mut().map_or(Ok(()), |out| out.rows(rows))
         };
+        as_user::begin(client).await?;
         let read = copy::out(client, query, &mut sink).await;
         read.map_err(|e| e.wrap(format!("could not save {}", part.table)))?;
+        as_user::end(client).await?;
         let Some(out) = out else {
             return Ok(0);
         };

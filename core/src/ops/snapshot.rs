@@ -14,6 +14,7 @@ use crate::model::plan::{Coverage, Extent, Fate};
 use crate::model::relation::{Column, Oid, Relation, World};
 use crate::ops::context::Context;
 
+use crate::pg::as_user;
 use crate::pg::dump;
 use crate::pg::server::Server;
 use crate::pg::session::Client;
@@ -140,17 +141,18 @@ pub async fn take(
     }
     let mut parts = BTreeMap::new();
     let mut rows = BTreeMap::new();
+    as_user::prepare(reader).await?;
     for (relation, coverage, part) in saved {
         let matching = matches!(coverage.extent, Extent::Matching(_));
         if matching {
             lookup::set_path(reader, &world.search_path).await?;
+        } else {
+            as_user::begin(reader).await?;
         }
         let expected = relation.estimated_rows.max(0).unsigned_abs();
         let queries = queries(&part, coverage);
         let count = save(ctx, reader, &mut writer, &part, &queries, expected).await?;
-        if matching {
-            lookup::set_path(reader, &[]).await?;
-        }
+        as_user::end(reader).await?;
         rows.insert(relation.oid, count);
         parts.insert(relation.oid, part);
     }

@@ -15,6 +15,7 @@ use tokio_postgres::Client;
 
 use crate::error::{Error, Result};
 use crate::model::relation::{Column, Oid, Relation};
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::net::{self, Net};
 use crate::pg::{inspect, settings, value};
@@ -66,8 +67,7 @@ impl Captured {
         if tables.is_empty() {
             return Ok(Self::default());
         }
-        client
-            .batch_execute("CREATE TEMP SEQUENCE pgbelay_order")
+        as_user::batch(client, "CREATE TEMP SEQUENCE pgbelay_order")
             .await
             .pg("could not prepare to record changed rows")?;
         let mut captured = Self::default();
@@ -96,7 +96,7 @@ impl Captured {
                 table = quote::table(&relation.name),
                 oid = relation.oid,
             );
-            client.batch_execute(&sql).await.pg(format!(
+            as_user::batch(client, &sql).await.pg(format!(
                 "could not put capture triggers on {}",
                 relation.name
             ))?;
@@ -215,8 +215,7 @@ impl Captured {
             .pg("could not find capture triggers")?;
         for row in rows {
             let sql: String = row.get(0);
-            client
-                .batch_execute(&sql)
+            as_user::batch(client, &sql)
                 .await
                 .pg("could not take capture triggers away")?;
         }

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 use crate::error::Result;
 use crate::ident::TableName;
 use crate::model::relation::{Oid, Relation};
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::sql::quote;
 
@@ -91,7 +92,7 @@ async fn digest(client: &Client, table: &TableName, columns: &[String]) -> Resul
          FROM ONLY {}",
         quote::table(table)
     );
-    let row = client.query_one(&sql, &[]).await;
+    let row = as_user::query_one(client, &sql).await;
     let row = row.pg(format!("could not read {table} in order to compare it"))?;
     Ok((row.get(0), row.get(1)))
 }

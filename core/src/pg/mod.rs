@@ -1,5 +1,6 @@
 //! All that speaks to PostgreSQL.
 
+pub mod as_user;
 pub mod binary;
 pub mod blockers;
 pub mod capture;

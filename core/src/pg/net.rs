@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::model::relation::Oid;
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 
 /// The net effect on one table.
@@ -50,8 +51,7 @@ pub async fn work_out(
     numbers: Vec<i16>,
     key: &[i16],
 ) -> Result<Net> {
-    client
-        .batch_execute(&sql(oid, halves, &numbers, key))
+    as_user::batch(client, &sql(oid, halves, &numbers, key))
         .await
         .pg("could not work out which rows changed")?;
     let counts = format!(

@@ -92,11 +92,11 @@ impl Target<'_> {
         self.earlier.is_none()
     }
 
-    /// `a.k = b.k AND …` over the key.
+    /// `a.k = b.k AND …` over the key, by the server's own operators.
     pub fn same_key(&self, a: &str, b: &str) -> String {
         pairs(&self.key, |k| {
             let k = quote::ident(k);
-            format!("{a}.{k} = {b}.{k}")
+            format!("{a}.{k} OPERATOR(pg_catalog.=) {b}.{k}")
         })
     }
 

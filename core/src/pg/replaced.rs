@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::model::relation::{Column, Oid, Relation};
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::net::{self, Net};
 use crate::pg::value;
@@ -26,8 +27,7 @@ pub async fn remember(client: &Client, relation: &Relation) -> Result<()> {
         values.join(", "),
         quote::table(&relation.name)
     );
-    client
-        .batch_execute(&sql)
+    as_user::batch(client, &sql)
         .await
         .pg(format!("could not remember the rows of {}", relation.name))
 }

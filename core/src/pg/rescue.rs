@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::ident::TableName;
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::ledger;
 use crate::sql::quote;
@@ -24,9 +25,7 @@ pub async fn keep(
     ledger::ensure(client).await?;
     let name = free(client, sequence, of).await?;
     let table = quote::table(&name);
-    let made = client
-        .execute(&format!("CREATE TABLE {table} AS {query}"), &[])
-        .await;
+    let made = as_user::execute(client, &format!("CREATE TABLE {table} AS {query}")).await;
     let rows = made.pg(format!("could not lay rows of {of} aside"))?;
     let comment = quote::literal(&format!(
         "what rollback {sequence} of the journal destroyed of {of}, laid aside by an undo; drop it \
@@ -37,7 +36,7 @@ pub async fn keep(
     } else {
         format!("COMMENT ON TABLE {table} IS {comment}")
     };
-    let done = client.batch_execute(&then).await;
+    let done = as_user::batch(client, &then).await;
     done.pg(format!("could not lay rows of {of} aside"))?;
     Ok((rows > 0).then_some((name, rows)))
 }

@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use crate::error::{Context as _, Result};
 use crate::ident::TableName;
 use crate::model::relation::Oid;
+use crate::pg::as_user;
 use crate::pg::copy;
 use crate::pg::error::PgContext as _;
 use crate::pg::session::UNHURRIED;
@@ -151,7 +152,7 @@ pub async fn changed(client: &Client, table: &TableName, xmin: u64, rows: u64) -
         written_since(xmin),
         quote::table(table)
     );
-    let row = client.query_one(&sql, &[]).await;
+    let row = as_user::query_one(client, &sql).await;
     let row = row.pg(format!("could not look for changes in {table}"))?;
     let (now, written): (i64, i64) = (row.get(0), row.get(1));
     Ok(now.unsigned_abs() != rows || written > 0)

@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 use crate::error::{Context as _, Result};
 use crate::ident::TableName;
 use crate::model::backup::PartColumn;
+use crate::pg::as_user;
 use crate::pg::copy;
 use crate::pg::error::PgContext as _;
 use crate::pg::value;
@@ -117,8 +118,7 @@ impl Stage {
     }
 
     async fn create(client: &Client, name: &str, sql: &str) -> Result<Self> {
-        client
-            .batch_execute(sql)
+        as_user::batch(client, sql)
             .await
             .pg("could not make a temporary table for saved rows")?;
         Ok(Self {
@@ -137,8 +137,7 @@ impl Stage {
 
     /// Drops it: it has served.
     pub async fn discard(&self, client: &Client) -> Result<()> {
-        client
-            .batch_execute(&format!("DROP TABLE {}", self.table))
+        as_user::batch(client, &format!("DROP TABLE {}", self.table))
             .await
             .pg("could not drop a temporary table")
     }
@@ -187,12 +186,16 @@ pub async fn fill(
     columns: &[String],
     mut rows: tokio::sync::mpsc::Receiver<Result<Bytes>>,
 ) -> Result<u64> {
+    // Domains check values.
+    as_user::begin(client).await?;
     let mut copy = stage.load(client, columns).await?;
     while let Some(piece) = rows.recv().await {
         copy.send(piece.context("could not read saved rows")?)
             .await?;
     }
-    copy.finish().await
+    let rows = copy.finish().await?;
+    as_user::end(client).await?;
+    Ok(rows)
 }
 
 impl Stage {

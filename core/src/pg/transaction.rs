@@ -8,6 +8,7 @@ use tokio_postgres::error::Severity;
 use crate::error::{Error, Result};
 use crate::ident::TableName;
 use crate::model::lock::LockMode;
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::options::ConnectOptions;
 use crate::pg::session::UNHURRIED;
@@ -115,8 +116,7 @@ pub async fn commit(client: &Client) -> Result<()> {
 
 /// Drops all temporary tables and functions of the session.
 pub async fn discard_temporary(client: &Client) -> Result<()> {
-    client
-        .batch_execute("DISCARD TEMP")
+    as_user::batch(client, "DISCARD TEMP")
         .await
         .pg("could not drop the temporary tables")
 }
@@ -210,8 +210,7 @@ pub async fn id(client: &Client) -> Result<String> {
 
 /// Runs statements of our own that define something.
 pub async fn define(client: &Client, sql: &str) -> Result<()> {
-    client
-        .batch_execute(sql)
+    as_user::batch(client, sql)
         .await
         .pg("could not make a definition again")
 }

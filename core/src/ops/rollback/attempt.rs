@@ -29,8 +29,8 @@ use crate::pg::record::{Details, SequenceRecord, TableRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::{
-    catalog, event_triggers, inspect, lock_room, matviews, reconcile, retry, seeds, session,
-    transaction,
+    as_user, catalog, event_triggers, inspect, lock_room, matviews, reconcile, retry, seeds,
+    session, transaction,
 };
 use crate::schema;
 use crate::store::BackupKey;
@@ -90,6 +90,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     let observer = ctx.observer.as_ref();
     transaction::begin(client, ctx.lock_timeout, ctx.statement_timeout).await?;
     transaction::ours(client).await?;
+    as_user::prepare(client).await?;
     guard::counting(client).await?;
     // Before anything of ours can fire code.
     let begun = guard::marks(client).await?;

@@ -31,7 +31,7 @@ use crate::pg::reconcile::{Target, before, room, unmet};
 use crate::pg::record::TableRecord;
 use crate::pg::session::Client;
 use crate::pg::{
-    event_triggers, extent, inspect, matviews, retry, sequences, session, transaction,
+    as_user, event_triggers, extent, inspect, matviews, retry, sequences, session, transaction,
 };
 use crate::schema::{ObjectKey, ObjectKind};
 
@@ -100,6 +100,7 @@ pub async fn reverse(
     } = context;
     let observer = ctx.observer.as_ref();
     transaction::ours(client).await?;
+    as_user::prepare(client).await?;
     guard::counting(client).await?;
     // Before anything of ours can fire code.
     let first = guard::marks(client).await?;

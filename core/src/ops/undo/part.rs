@@ -19,6 +19,7 @@ use crate::ops::undo::plan::choose;
 use crate::ops::undo::rescue::{self, Rescued};
 use crate::ops::undo::rows::{self, Source};
 use crate::ops::undo::staging::Backups;
+use crate::pg::as_user;
 use crate::pg::capture::Captured;
 use crate::pg::journal::{self, NewRecord};
 use crate::pg::reconcile::conflicts::Conflict;
@@ -259,6 +260,7 @@ async fn inside(
     let observer = ctx.observer.as_ref();
     transaction::begin(client, ctx.lock_timeout, ctx.statement_timeout).await?;
     transaction::ours(client).await?;
+    as_user::prepare(client).await?;
     observer.observe(Event::Phase(Phase::TableLocks));
     let mut back = plan.details.clone();
     back.tables = plan

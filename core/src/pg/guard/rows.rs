@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::model::relation::{Oid, World};
+use crate::pg::as_user;
 use crate::pg::capture::Recorded;
 use crate::pg::error::PgContext as _;
 use crate::sql::quote;
@@ -59,7 +60,7 @@ pub async fn begin_look(
             "SELECT pg_catalog.count(*) FROM ONLY {}",
             quote::table(&relation.name)
         );
-        let row = client.query_one(&sql, &[]).await;
+        let row = as_user::query_one(client, &sql).await;
         let rows = row.pg(format!("could not count the rows of {}", relation.name))?;
         look.rows.insert(oid, rows.get(0));
     }
@@ -87,8 +88,10 @@ pub async fn count(client: &Client, look: &Look, world: &World) -> Result<BTreeM
              FROM ONLY {} AS t",
             quote::table(&relation.name)
         );
+        as_user::begin(client).await?;
         let row = client.query_one(&sql, &[&look.since]).await;
         let row = row.pg(format!("could not count the rows of {}", relation.name))?;
+        as_user::end(client).await?;
         let rows = Counted {
             before: *before,
             after: row.get(0),

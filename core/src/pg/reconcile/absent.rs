@@ -3,6 +3,7 @@
 use tokio_postgres::Client;
 
 use crate::error::Result;
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::net;
 use crate::pg::reconcile::Target;
@@ -36,6 +37,6 @@ pub async fn leave_out(client: &Client, target: &Target<'_>) -> Result<()> {
         let by_old = by_key(target, 'b', up_key);
         sql += &had(&net::table(target.live.oid), &by_old);
     }
-    let outcome = client.batch_execute(&sql).await;
+    let outcome = as_user::batch(client, &sql).await;
     outcome.pg("could not compare saved rows with those that are there")
 }

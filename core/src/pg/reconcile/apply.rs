@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::model::relation::{Column, Oid};
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::{GONE, Target, Way};
 use crate::pg::value;
@@ -46,7 +47,7 @@ pub async fn apply(client: &Client, targets: &[Target<'_>], way: Way) -> Result<
         })
         .collect();
     let sql = format!("WITH {} SELECT {}", parts.join(", "), counts.join(", "));
-    let row = client.query_one(&sql, &[]).await;
+    let row = as_user::query_one(client, &sql).await;
     let row = row.pg("could not put saved rows back")?;
     for place in 0..targets.len() {
         let number = |offset: usize| row.get::<_, i64>(3 * place + offset).unsigned_abs();
@@ -194,8 +195,7 @@ pub async fn switch_off(client: &Client, tables: &[Oid]) -> Result<SwitchedOff> 
     let mut off = SwitchedOff::default();
     for row in rows {
         let (now, back): (String, String) = (row.get(0), row.get(1));
-        client
-            .batch_execute(&now)
+        as_user::batch(client, &now)
             .await
             .pg("could not switch off a trigger")?;
         off.back.push(back);
@@ -207,13 +207,11 @@ impl SwitchedOff {
     /// Switches everything on again, as it was. Deferred constraints are checked first: a table
     /// with checks still to come can't be altered.
     pub async fn back_on(self, client: &Client) -> Result<()> {
-        client
-            .batch_execute("SET CONSTRAINTS ALL IMMEDIATE")
+        as_user::batch(client, "SET CONSTRAINTS ALL IMMEDIATE")
             .await
             .pg("the rows put back violate a constraint")?;
         for sql in self.back {
-            client
-                .batch_execute(&sql)
+            as_user::batch(client, &sql)
                 .await
                 .pg("could not switch a trigger on again")?;
         }

@@ -4,6 +4,7 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::model::relation::Relation;
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::{pairs, since_table, stage};
 use crate::pg::record::TableRecord;
@@ -12,8 +13,7 @@ use crate::pg::value;
 use crate::sql::quote;
 
 async fn run(client: &Client, sql: &str) -> Result<()> {
-    client
-        .batch_execute(sql)
+    as_user::batch(client, sql)
         .await
         .pg("could not compare saved rows with those that are there")
 }

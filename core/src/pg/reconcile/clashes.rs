@@ -5,14 +5,14 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::model::relation::{ConditionalUnique, ForeignKey, World};
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::conflicts::{Conflict, note};
 use crate::pg::reconcile::{GONE, Target, pairs, values};
 use crate::sql::quote;
 
 async fn take(client: &Client, sql: &str) -> Result<u64> {
-    client
-        .execute(sql, &[])
+    as_user::execute(client, sql)
         .await
         .pg("could not look for conflicts")
 }
@@ -49,7 +49,9 @@ pub async fn taken(
     let same = |a: &str, b: &str| {
         let places = 0..unique.expressions.len();
         let parts: Vec<String> = places
-            .map(|place| format!("{a}.\"pgbelay {place}\" = {b}.\"pgbelay {place}\""))
+            .map(|place| {
+                format!("{a}.\"pgbelay {place}\" OPERATOR(pg_catalog.=) {b}.\"pgbelay {place}\"")
+            })
             .collect();
         parts.join(" AND ")
     };

@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 use crate::error::Result;
 use crate::ident::TableName;
 use crate::model::relation::{ConditionalUnique, World};
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::wanted::untouched;
 use crate::pg::reconcile::{Target, before, clashes, pairs};
@@ -73,8 +74,7 @@ pub async fn set_aside(
 }
 
 async fn one(client: &Client, sql: &str) -> Result<u64> {
-    let row = client
-        .query_one(sql, &[])
+    let row = as_user::query_one(client, sql)
         .await
         .pg("could not look for conflicts")?;
     Ok(row.get::<_, i64>(0).unsigned_abs())

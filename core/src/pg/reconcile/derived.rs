@@ -10,6 +10,7 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::model::relation::{ForeignKey, Oid, Relation, World};
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::conflicts::Conflict;
 use crate::pg::reconcile::{Target, before, pairs, since_table, stage};
@@ -70,8 +71,7 @@ pub async fn find(
 }
 
 async fn run(client: &Client, sql: &str) -> Result<u64> {
-    client
-        .execute(sql, &[])
+    as_user::execute(client, sql)
         .await
         .pg("could not look for rows that belong to newer ones")
 }
@@ -126,7 +126,13 @@ fn position(targets: &[Target<'_>], oid: Oid) -> Option<usize> {
 fn refer(target: &Target<'_>, key: &ForeignKey, parents: &str) -> String {
     let columns = key.from_columns.iter().zip(&key.to_columns);
     let same: Vec<String> = columns
-        .map(|(from, to)| format!("p.{} = t.{}", quote::ident(to), quote::ident(from)))
+        .map(|(from, to)| {
+            format!(
+                "p.{} OPERATOR(pg_catalog.=) t.{}",
+                quote::ident(to),
+                quote::ident(from)
+            )
+        })
         .collect();
     format!(
         "INSERT INTO {derived} SELECT t.ctid FROM ONLY {table} AS t \
@@ -147,7 +153,7 @@ async fn give_way(client: &Client, target: &Target<'_>) -> Result<u64> {
     for unique in &target.live.uniques {
         let same = pairs(unique, |c| {
             let c = quote::ident(c);
-            format!("s.{c} = t.{c}")
+            format!("s.{c} OPERATOR(pg_catalog.=) t.{c}")
         });
         let sql = format!(
             "DELETE FROM {derived} AS d USING ONLY {table} AS t WHERE t.ctid = d.pos \

@@ -11,6 +11,7 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::model::relation::Oid;
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 
 /// Statements that make dropped foreign keys again.
@@ -57,8 +58,7 @@ pub async fn drop_acting(client: &Client, tables: &[Oid]) -> Result<Dropped> {
     let mut dropped = Dropped::default();
     for row in rows {
         let sql: String = row.get(0);
-        client
-            .batch_execute(&sql)
+        as_user::batch(client, &sql)
             .await
             .pg("could not switch off a foreign key")?;
         dropped.back.push(row.get(1));
@@ -71,8 +71,7 @@ impl Dropped {
     /// Makes them again; every row is checked.
     pub async fn make_again(self, client: &Client) -> Result<()> {
         for sql in self.back {
-            client
-                .batch_execute(&sql)
+            as_user::batch(client, &sql)
                 .await
                 .pg("the rows put back violate a foreign key")?;
         }

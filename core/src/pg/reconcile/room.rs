@@ -5,14 +5,14 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::model::relation::{Oid, World};
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::conflicts::{Conflict, note};
 use crate::pg::reconcile::{Target, values};
 use crate::sql::quote;
 
 async fn run(client: &Client, sql: &str) -> Result<u64> {
-    client
-        .execute(sql, &[])
+    as_user::execute(client, sql)
         .await
         .pg("could not make room for saved values")
 }
@@ -87,7 +87,7 @@ pub async fn has_newer(client: &Client, target: &Target<'_>) -> Result<bool> {
             target.same_key("s", "t")
         )
     };
-    let row = client.query_one(&sql, &[]).await;
+    let row = as_user::query_one(client, &sql).await;
     Ok(row.pg("could not look for newer rows")?.get(0))
 }
 

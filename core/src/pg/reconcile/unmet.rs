@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::model::relation::Oid;
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 
 /// Statements that make dropped constraints again, the last dropped first.
@@ -66,8 +67,7 @@ pub async fn lift(client: &Client, tables: &[Oid]) -> Result<Lifted> {
     for query in [OF_TABLES, OF_TYPES] {
         let rows = client.query(query, &[&tables]).await;
         for row in rows.pg("could not find the constraints that were never validated")? {
-            client
-                .batch_execute(row.get(0))
+            as_user::batch(client, row.get(0))
                 .await
                 .pg("could not lift a constraint that was never validated")?;
             let mut back: Vec<String> = vec![row.get(1)];
@@ -82,8 +82,7 @@ impl Lifted {
     /// Makes them again, for what is written from now on.
     pub async fn make_again(self, client: &Client) -> Result<()> {
         for sql in self.back.into_iter().rev().flatten() {
-            client
-                .batch_execute(&sql)
+            as_user::batch(client, &sql)
                 .await
                 .pg("could not make a constraint again that was never validated")?;
         }

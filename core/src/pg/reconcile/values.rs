@@ -3,6 +3,7 @@
 use tokio_postgres::Client;
 
 use crate::error::Result;
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::{GONE, Target, Way, change, pairs, whole_row};
 use crate::pg::record::TableRecord;
@@ -166,7 +167,7 @@ pub async fn unmatched(client: &Client, target: &Target<'_>) -> Result<u64> {
 }
 
 async fn one(client: &Client, sql: &str) -> Result<u64> {
-    let row = client.query_one(sql, &[]).await;
+    let row = as_user::query_one(client, sql).await;
     let row = row.pg("could not look for newer values")?;
     Ok(row.get::<_, i64>(0).unsigned_abs())
 }
@@ -269,8 +270,7 @@ fn by_whole_row<'a>(target: &Target<'_>, record: &'a TableRecord) -> Assignment<
 }
 
 async fn run(client: &Client, sql: &str) -> Result<u64> {
-    client
-        .execute(sql, &[])
+    as_user::execute(client, sql)
         .await
         .pg("could not put saved values back")
 }

@@ -3,6 +3,7 @@
 use tokio_postgres::Client;
 
 use crate::error::Result;
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::net;
 use crate::pg::reconcile::{GONE, Target, before, keyless, pairs, since_table, values};
@@ -19,8 +20,7 @@ pub async fn work_out(client: &Client, target: &Target<'_>) -> Result<()> {
     } else {
         with_key(target, &added_since(client, target).await?)
     };
-    client
-        .batch_execute(&sql)
+    as_user::batch(client, &sql)
         .await
         .pg("could not work out which rows to put back")
 }
