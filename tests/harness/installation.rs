@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where PostgreSQL's programs are, and who runs the server.
 #[derive(Debug)]
@@ -130,7 +131,11 @@ impl Installation {
             ));
         }
         // Keeping it is a convenience: a target folder that can't be written to is no failure.
-        let fresh = kept.with_extension(format!("new-{}", std::process::id()));
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let mut fresh = kept.clone().into_os_string();
+        fresh.push(format!("-new-{}-{number}", std::process::id()));
+        let fresh = PathBuf::from(fresh);
         if fs::create_dir_all(kept.parent().unwrap()).is_err()
             || copy(data, &fresh).is_err()
             || fs::rename(&fresh, &kept).is_err()
