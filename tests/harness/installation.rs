@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// How many data folders were made: each is kept under a name of its own at first.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
 /// Where PostgreSQL's programs are, and who runs the server.
 #[derive(Debug)]
 pub struct Installation {
@@ -131,7 +134,6 @@ impl Installation {
             ));
         }
         // Keeping it is a convenience: a target folder that can't be written to is no failure.
-        static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let mut fresh = kept.clone().into_os_string();
         fresh.push(format!("-new-{}-{number}", std::process::id()));

@@ -156,9 +156,7 @@ impl Family<'_> {
         // An UPDATE of columns that the scripts add themselves is counted, too, but takes nothing.
         if !self.dropped && !fires && rows.iter().all(|l| exact(l) && by_statement(l)) {
             assert!(
-                told == self.counted
-                    || told == self.lost as u64
-                    || self.tried,
+                told == self.counted || told == self.lost as u64 || self.tried,
                 "{:?}: exactly {told} rows foretold, {} changed, {} lost: {plan:#}",
                 self.names,
                 self.counted,

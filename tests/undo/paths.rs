@@ -40,9 +40,10 @@ fn rows_come_back() {
             "alter table t alter d type word",
         ),
     ] {
-        let data = match up.contains("extra") {
-            true => format!("{ROWS}; update t set extra = 'b' where id > 3"),
-            false => ROWS.to_owned(),
+        let data = if up.contains("extra") {
+            format!("{ROWS}; update t set extra = 'b' where id > 3")
+        } else {
+            ROWS.to_owned()
         };
         exact(&base, &[(up, down)], &data);
     }
