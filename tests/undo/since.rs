@@ -34,6 +34,7 @@ pub fn assert_rows(case: &Case, query: &str, expected: &str) {
     assert_eq!(case.sandbox.query_text(query), expected, "{query}");
 }
 
+const GONE: &str = "somebody deleted their rows since; their values were laid aside";
 const T: &str = "create table t (id int primary key, v text)";
 
 #[test]
@@ -47,7 +48,7 @@ fn inserted_rows_and_other_columns_are_kept() {
         "insert into t values (1, 'x', 'a1'), (2, 'y', null), (3, 'z', 'a3')",
         "insert into t values (4, 'new'); update t set v = 'Y' where id = 2; delete from t where id = 3",
     );
-    assert_eq!(conflicts(&done), []);
+    assert_eq!(conflicts(&done), [(1, GONE)]);
     assert_rows(&case, "select * from t order by 1", "1|x|a1\n2|Y|\n4|new|d");
     assert_rows(&case, "select a is null from t where id = 2", "t");
 }
@@ -145,7 +146,7 @@ fn a_parent_of_a_value_deleted_since() {
 }
 
 #[test]
-fn a_row_deleted_since_together_with_its_parent_is_no_conflict() {
+fn a_row_deleted_since_together_with_its_parent_is_laid_aside() {
     let (case, done) = since(
         "create table p (id int primary key); create table c (id int primary key)",
         &[(
@@ -155,7 +156,7 @@ fn a_row_deleted_since_together_with_its_parent_is_no_conflict() {
         "insert into p values (1), (2); insert into c values (1, 1), (2, 2), (3, null)",
         "delete from c where id = 2; delete from p where id = 2",
     );
-    assert_eq!(conflicts(&done), []);
+    assert_eq!(conflicts(&done), [(1, GONE)]);
     assert_rows(&case, "select * from c order by 1", "1|1\n3|");
 }
 
@@ -201,7 +202,7 @@ fn new_rows_draw_numbers_that_no_saved_row_has() {
         "insert into t select g, 'v', 8 - g from generate_series(1, 5) g; delete from t where id in (1, 2)",
         "delete from t where id = 3; insert into t values (0, 'new'), (9, 'new')",
     );
-    assert_eq!(conflicts(&done), []);
+    assert_eq!(conflicts(&done), [(1, GONE)]);
     assert_rows(
         &case,
         "select id, n from t where id between 1 and 8 order by 1",
@@ -432,7 +433,7 @@ fn new_rows_with_a_converted_text_key() {
         "select code, n from t order by 1",
         "a|\nk1|1\nk2|2\nk4|4\nk5|5\nz|",
     );
-    assert_eq!(conflicts(&done), []);
+    assert_eq!(conflicts(&done), [(1, GONE)]);
 }
 
 #[test]
@@ -492,5 +493,31 @@ fn new_rows_of_a_table_that_both_ways_make_anew() {
     assert!(
         !saved.is_empty(),
         "what they held in the old column is in no backup"
+    );
+}
+
+/// Values whose rows somebody deleted are counted and laid aside, as far as there are any.
+#[test]
+fn values_whose_rows_are_gone_are_laid_aside() {
+    let case = Case::new(
+        "create table t (id int primary key, n text)",
+        &[(
+            "alter table t add a text, add b int",
+            "alter table t drop a, drop b",
+        )],
+        "insert into t values (1, 'one', 'a', 1), (2, 'two', null, 2), (3, 'three', null, null), (4, 'four', 'd', 4)",
+    );
+    case.back();
+    case.sandbox.sql("delete from t where id < 4");
+    let done = case.undo();
+    assert_eq!(done["conflicts"][0]["rows"], 2, "{done:#}");
+    let into = done["rescued"][0]["into"].as_str().unwrap();
+    let aside =
+        format!("select string_agg(format('%s %s %s', id, a, b), ', ' order by id) from {into}");
+    assert_eq!(case.sandbox.query_text(&aside), "1 a 1, 2  2, 3  ");
+    assert_eq!(
+        case.sandbox
+            .query_text("select string_agg(a || b, '') from t"),
+        "d4"
     );
 }

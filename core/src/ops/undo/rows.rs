@@ -268,7 +268,7 @@ pub async fn put_back(
     let off = apply::switch_off(client, &oids).await?;
     let mut conflicts = follow::conflicts(source.details);
     for target in targets {
-        absent::leave_out(client, target).await?;
+        absent::leave_out(client, target, &mut conflicts).await?;
         room::among_values(client, target).await?;
     }
     let xid = &source.details.transaction;

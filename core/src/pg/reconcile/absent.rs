@@ -6,13 +6,19 @@ use crate::error::Result;
 use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::net;
-use crate::pg::reconcile::Target;
+use crate::pg::reconcile::conflicts::{Conflict, note};
 use crate::pg::reconcile::wanted::{by_key, effect_key, up_key};
+use crate::pg::reconcile::{Target, values};
 
 /// Leaves out the saved values of a table that was there all the time whose row somebody deleted
 /// since they were saved: nothing is to be put back for it. The rows that scripts took away or
-/// gave another key are known, and are not meant.
-pub async fn leave_out(client: &Client, target: &Target<'_>) -> Result<()> {
+/// gave another key are known, and are not meant. As far as there is a value, that is noted: it is laid
+/// aside.
+pub async fn leave_out(
+    client: &Client,
+    target: &Target<'_>,
+    conflicts: &mut Vec<Conflict>,
+) -> Result<()> {
     let Some(record) = target.record else {
         return Ok(());
     };
@@ -20,9 +26,8 @@ pub async fn leave_out(client: &Client, target: &Target<'_>) -> Result<()> {
     if !stays || target.key.is_empty() {
         return Ok(());
     }
-    let mut sql = format!(
-        "DELETE FROM {saved} AS w WHERE NOT EXISTS (SELECT FROM ONLY {table} AS t WHERE {same})",
-        saved = target.stage("saved"),
+    let mut gone = format!(
+        "NOT EXISTS (SELECT FROM ONLY {table} AS t WHERE {same})",
         table = target.table(),
         same = target.same_key("t", "w"),
     );
@@ -31,12 +36,47 @@ pub async fn leave_out(client: &Client, target: &Target<'_>) -> Result<()> {
     };
     if !record.effects.is_empty() {
         let by_old = by_key(target, 'b', |t, k| effect_key(t, record, k));
-        sql += &had(&target.stage("seen"), &by_old);
+        gone += &had(&target.stage("seen"), &by_old);
     }
     if !target.up.is_empty() {
         let by_old = by_key(target, 'b', up_key);
-        sql += &had(&net::table(target.live.oid), &by_old);
+        gone += &had(&net::table(target.live.oid), &by_old);
     }
-    let outcome = as_user::batch(client, &sql).await;
-    outcome.pg("could not compare saved rows with those that are there")
+    let reason = "somebody deleted their rows since; their values were laid aside";
+    take(client, target, &gone, reason, conflicts).await?;
+    Ok(())
+}
+
+/// Takes the saved rows `w` out that `which` is true of.
+async fn take(
+    client: &Client,
+    target: &Target<'_>,
+    which: &str,
+    reason: &str,
+    conflicts: &mut Vec<Conflict>,
+) -> Result<()> {
+    let held: Vec<String> = values::concerned(target)
+        .iter()
+        .map(|name| format!("{} IS DISTINCT FROM NULL", target.text("w", name)))
+        .collect();
+    let held = if held.is_empty() {
+        "false".to_owned()
+    } else {
+        held.join(" OR ")
+    };
+    let sql = format!(
+        "WITH gone AS (DELETE FROM {saved} AS w WHERE {which} RETURNING {held} AS held) \
+         SELECT pg_catalog.count(*) FILTER (WHERE held) FROM gone",
+        saved = target.stage("saved"),
+    );
+    let row = as_user::query_one(client, &sql).await;
+    let row = row.pg("could not compare saved rows with those that are there")?;
+    let rows: i64 = row.get(0);
+    note(
+        conflicts,
+        target.name(),
+        rows.unsigned_abs(),
+        reason.to_owned(),
+    );
+    Ok(())
 }
