@@ -28,6 +28,9 @@ mod values;
 // Constraints, indexes, code, privileges, sequences: all that holds no rows.
 mod definitions;
 
+// All that was made beside the migrations.
+mod by_hand;
+
 // DELETE, UPDATE, TRUNCATE and what foreign keys and triggers make of them.
 mod rows;
 

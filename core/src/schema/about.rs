@@ -105,7 +105,7 @@ impl Tag {
             "VIEW" => &["VIEW", "TABLE"],
             "MATERIALIZED VIEW" => &["MATERIALIZED VIEW", "TABLE"],
             "FOREIGN TABLE" => &["FOREIGN TABLE", "TABLE"],
-            "DOMAIN" => &["DOMAIN", "TYPE"],
+            "DOMAIN" | "TYPE" => &["DOMAIN", "TYPE"],
             "SERVER" => &["SERVER", "FOREIGN SERVER"],
             word => &[word],
         };
@@ -146,7 +146,7 @@ fn same_function(header: &str, identity: &str) -> bool {
         let arguments = arguments.trim_start_matches("ORDER BY ").split(',');
         let arguments = arguments.map(|a| a.trim().to_owned());
         Some((
-            name.to_owned(),
+            name.trim_end().to_owned(),
             arguments
                 .filter(|a| !a.is_empty() && a != "*" && !a.starts_with("OUT "))
                 .collect(),

@@ -50,6 +50,18 @@ pub fn replacing(create: String) -> String {
     }
 }
 
+/// What validates a constraint that was valid before; `None` for anything else.
+pub fn validate(change: &Change) -> Option<String> {
+    const NOT: &str = "\nnot validated";
+    let table = change.key.table.as_ref()?;
+    let validated = change.key.kind == ObjectKind::Constraint
+        && change.after.contains(NOT)
+        && !change.before.contains(NOT);
+    let table = quote::table(&TableName::new(&change.key.schema, table));
+    let name = quote::ident(&change.key.name);
+    validated.then(|| format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"))
+}
+
 /// The steps for a column, a table or a sequence; none for anything else.
 pub fn steps(change: &Change, conversion: Conversion) -> Steps {
     match change.key.kind {
@@ -318,7 +330,11 @@ mod tests {
         ] {
             let on = |all: Vec<String>| -> Vec<String> {
                 let alter = "ALTER TABLE \"app\".\"t\"";
-                all.iter().map(|rest| format!("{alter} {rest}")).collect()
+                let one = |rest: &String| match rest.split_once(" SET DEFAULT") {
+                    Some(_) => format!("{} {rest}", alter.replace("TABLE", "TABLE ONLY")),
+                    None => format!("{alter} {rest}"),
+                };
+                all.iter().map(one).collect()
             };
             let expected = Steps {
                 attach: Vec::new(),

@@ -47,19 +47,21 @@ pub(super) fn steps(key: &ObjectKey, definition: &str) -> Option<AddColumn> {
     let generated = facts.generated.as_ref().map_or_else(String::new, |g| {
         format!(" GENERATED ALWAYS AS ({}) {}", g.expression, g.kept)
     });
+    // Children have their own.
+    let only = alter.replacen("ALTER TABLE ", "ALTER TABLE ONLY ", 1);
     let mut settings = Vec::new();
     if let Some(storage) = &facts.storage {
-        settings.push(format!("{alter} SET STORAGE {storage}"));
+        settings.push(format!("{only} SET STORAGE {storage}"));
     }
     if let Some(compression) = &facts.compression {
-        settings.push(format!("{alter} SET COMPRESSION {compression}"));
+        settings.push(format!("{only} SET COMPRESSION {compression}"));
     }
     if let Some(target) = &facts.statistics {
-        settings.push(format!("{alter} SET STATISTICS {target}"));
+        settings.push(format!("{only} SET STATISTICS {target}"));
     }
     if let Some(options) = &facts.with {
         settings.push(format!(
-            "{alter} SET ({})",
+            "{only} SET ({})",
             assignments(options, " = ", true)
         ));
     }
@@ -70,7 +72,7 @@ pub(super) fn steps(key: &ObjectKey, definition: &str) -> Option<AddColumn> {
         ),
         settings,
         default: facts.default.clone(),
-        set_default: facts.default.map(|d| format!("{alter} SET DEFAULT {d}")),
+        set_default: facts.default.map(|d| format!("{only} SET DEFAULT {d}")),
         set_not_null: (facts.not_null.as_ref()).map(|n| n.statement(&table, &column, &alter)),
         identity: facts.identity,
     })
@@ -319,17 +321,18 @@ mod tests {
         catalog.insert(key.clone(), Object::new(definition, Some(1)));
         let column = add_column(&catalog, &key).unwrap();
         let alter = "ALTER TABLE \"app\".\"t\" ALTER COLUMN \"c\"";
+        let only = "ALTER TABLE ONLY \"app\".\"t\" ALTER COLUMN \"c\"";
         assert_eq!(
             column,
             AddColumn {
                 add: "ALTER TABLE \"app\".\"t\" ADD COLUMN \"c\" text COLLATE pg_catalog.\"C\""
                     .to_owned(),
                 settings: vec![
-                    format!("{alter} SET STORAGE external"),
-                    format!("{alter} SET (\"n_distinct\" = 10)"),
+                    format!("{only} SET STORAGE external"),
+                    format!("{only} SET (\"n_distinct\" = 10)"),
                 ],
                 default: Some("'a\nnot null'::text".to_owned()),
-                set_default: Some(format!("{alter} SET DEFAULT 'a\nnot null'::text")),
+                set_default: Some(format!("{only} SET DEFAULT 'a\nnot null'::text")),
                 set_not_null: Some(format!("{alter} SET NOT NULL")),
                 identity: None,
             }

@@ -15,8 +15,8 @@ pub struct MissingColumn {
     pub steps: AddColumn,
     /// Comes back when its parent's column does: `steps.add` must not run, the others may.
     pub inherited: bool,
-    /// Its type is the row type of a relation that is missing too: it can be added only after
-    /// that one is there.
+    /// Its type is the row type of a relation that is missing too, or lacks columns: it can be added only
+    /// after that one is there as a whole.
     pub of_relation: bool,
 }
 
@@ -62,12 +62,18 @@ fn is_table_of(table: &ObjectKey, key: &ObjectKey) -> bool {
         && Some(&table.name) == key.table.as_ref()
 }
 
-/// True when `type_name` is the row type of the relation `key`, or an array of it.
+/// True when `type_name` is the row type of the relation `key`, or an array of it; or of the one that
+/// the column `key` belongs to: once its type is in use it gets no more columns.
 fn is_relation(key: &ObjectKey, type_name: &str) -> bool {
-    matches!(
-        key.kind,
-        ObjectKind::Table | ObjectKind::View | ObjectKind::Matview
-    ) && type_name.replace('"', "").trim_end_matches("[]") == format!("{}.{}", key.schema, key.name)
+    let relation = match key.kind {
+        ObjectKind::Table | ObjectKind::View | ObjectKind::Matview => Some(&key.name),
+        ObjectKind::Column => key.table.as_ref(),
+        _ => None,
+    };
+    let is = |name: &String| {
+        type_name.replace('"', "").trim_end_matches("[]") == format!("{}.{name}", key.schema)
+    };
+    relation.is_some_and(is)
 }
 
 /// True when a parent of the key's table misses the same column or constraint.

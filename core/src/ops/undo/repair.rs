@@ -201,7 +201,8 @@ pub async fn finish(
     }
     let mut now = catalog::read(client).await?;
     if let Some(before) = before {
-        // What was made again got the owner and the default privileges of today.
+        // What was made again got the owner and the default privileges of today, and what children
+        // inherit is what their parents got.
         let difference = schema::diff(before, &now);
         let changed = difference.changed.iter().map(|c| &c.key);
         let keys = difference
@@ -212,6 +213,12 @@ pub async fn finish(
         let mut regranted = false;
         for key in keys.filter(|k| k.kind == ObjectKind::Acl) {
             for sql in schema::privileges(before, &now, key) {
+                transaction::define(client, &sql).await?;
+                regranted = true;
+            }
+        }
+        for change in &difference.changed {
+            if let Some(sql) = changed::validate(change) {
                 transaction::define(client, &sql).await?;
                 regranted = true;
             }

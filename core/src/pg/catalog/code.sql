@@ -44,6 +44,7 @@ SELECT 'type', n.nspname::text, NULL::text, y.typname::text,
            JOIN pg_catalog.pg_opclass oc ON oc.oid = r.rngsubopc
            JOIN pg_catalog.pg_namespace cn ON cn.oid = oc.opcnamespace
            WHERE r.rngtypid = y.oid)
+       WHEN 'p' THEN 'shell'
        ELSE pg_catalog.concat_ws(E'\n',
            'base length ' || y.typlen || ' alignment ' || y.typalign::text
                || ' storage ' || y.typstorage::text || ' category ' || y.typcategory::text,
@@ -67,7 +68,7 @@ LEFT JOIN LATERAL (
     JOIN pg_catalog.pg_namespace ln ON ln.oid = l.collnamespace
     JOIN pg_catalog.pg_type base ON base.oid = y.typbasetype
     WHERE l.oid = y.typcollation AND y.typcollation <> base.typcollation) col ON true
-WHERE y.typtype IN ('b', 'c', 'd', 'e', 'r') AND (c.relkind IS NULL OR c.relkind = 'c')
+WHERE (y.typtype IN ('b', 'c', 'd', 'e', 'r') OR y.typtype = 'p' AND NOT y.typisdefined) AND (c.relkind IS NULL OR c.relkind = 'c')
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = y.typelem AND e.typarray = y.oid)
   AND {user_schema}
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
