@@ -34,7 +34,8 @@ pub fn assert_rows(case: &Case, query: &str, expected: &str) {
     assert_eq!(case.sandbox.query_text(query), expected, "{query}");
 }
 
-const GONE: &str = "somebody deleted their rows since; their values were laid aside";
+const GONE: &str =
+    "somebody deleted their rows since they were saved; their values were laid aside";
 const T: &str = "create table t (id int primary key, v text)";
 
 #[test]

@@ -16,6 +16,7 @@ use crate::ops::rollback::attempt::Attempt;
 use crate::ops::rollback::record::write_ledger;
 use crate::ops::undo::{self, Outcome, Trial, Tried};
 use crate::pg::digests::{self, Digests};
+use crate::pg::reconcile::absent::DELETED;
 use crate::pg::record::Details;
 use crate::pg::session::Client;
 use crate::pg::{inspect, retry, sequences, session, transaction, wal};
@@ -185,7 +186,8 @@ async fn within(
 
 /// Nobody has written anything since: all must be as it was.
 async fn compare(client: &Client, before: &Before, outcome: &Outcome) -> Result<Proof> {
-    let mut left = outcome.conflicts.iter();
+    // Rows may have been deleted between the snapshot and the lock: they weren't there any more.
+    let mut left = outcome.conflicts.iter().filter(|c| c.reason != DELETED);
     if let Some(conflict) = left.next() {
         return Err(Error::refused(format!(
             "{}: {} rows would not be put back: {}",

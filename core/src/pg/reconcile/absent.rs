@@ -10,6 +10,10 @@ use crate::pg::reconcile::conflicts::{Conflict, note};
 use crate::pg::reconcile::wanted::{by_key, effect_key, up_key};
 use crate::pg::reconcile::{Target, values};
 
+/// Why they are not put back. Nothing tells whether that was before the rollback had its locks.
+pub const DELETED: &str =
+    "somebody deleted their rows since they were saved; their values were laid aside";
+
 /// Leaves out the saved values of a table that was there all the time whose row somebody deleted
 /// since they were saved: nothing is to be put back for it. The rows that scripts took away or
 /// gave another key are known, and are not meant. As far as there is a value, that is noted: it is laid
@@ -42,8 +46,7 @@ pub async fn leave_out(
         let by_old = by_key(target, 'b', up_key);
         gone += &had(&net::table(target.live.oid), &by_old);
     }
-    let reason = "somebody deleted their rows since; their values were laid aside";
-    take(client, target, &gone, reason, conflicts).await?;
+    take(client, target, &gone, DELETED, conflicts).await?;
     Ok(())
 }
 
