@@ -115,12 +115,17 @@ impl Case {
     }
 
     /// Rolls back and undoes: all must be as it was but for the places of columns, and those must
-    /// be reported. Where columns came back, does so again: they have other numbers then.
+    /// be reported.
     #[track_caller]
     pub fn exact(&self) {
-        let before = self.state();
-        if self.exact_once(&before) {
-            self.exact_once(&self.state());
+        self.exact_once(&self.state());
+    }
+
+    /// The same again where columns came back: they have other numbers then.
+    #[track_caller]
+    pub fn exact_twice(&self) {
+        if self.exact_once(&self.state()) {
+            self.exact();
         }
     }
 
@@ -194,4 +199,10 @@ impl Case {
 #[track_caller]
 pub fn exact(base: &str, steps: &[(&str, &str)], data: &str) {
     Case::new(base, steps, data).exact();
+}
+
+/// As [`exact`], and once more where columns came back.
+#[track_caller]
+pub fn exact_twice(base: &str, steps: &[(&str, &str)], data: &str) {
+    Case::new(base, steps, data).exact_twice();
 }
