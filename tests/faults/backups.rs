@@ -15,7 +15,7 @@ use crate::scenes::{assert_backups_sound, assert_nothing_left};
 /// How many kills; `scripts/crash-test` asks for more.
 fn kills() -> u32 {
     let asked = std::env::var("PGBELAY_TEST_KILLS").ok();
-    asked.map_or(4, |kills| {
+    asked.map_or(2, |kills| {
         kills.parse().expect("PGBELAY_TEST_KILLS is a number")
     })
 }

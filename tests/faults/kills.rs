@@ -65,7 +65,7 @@ fn torment(phase: &str, from: &str, until: &str) {
     let stretch = measure(to(), from, until);
     let undoing = measure(undo(), "\"lock\"", r#""type":"done""#);
     let (mut killed, mut took_effect) = ([0, 0], [0, 0]);
-    for number in 0..kills().unwrap_or(4) {
+    for number in 0..kills().unwrap_or(2) {
         let output = kill(to(), &stretch, number);
         killed[0] += u32::from(output.killed());
         match scene.assert_whole().as_str() {

@@ -286,7 +286,7 @@ pub fn installation() -> Result<&'static Installation, String> {
 
 /// Makes the folder of a server: with a short name, open to its user alone.
 fn make_folder(installation: &Installation) -> Result<PathBuf, String> {
-    let base = std::env::var("PGBELAY_TEST_TMPDIR").unwrap_or_else(|_| "/tmp".to_owned());
+    let base = std::env::var("PGBELAY_TEST_TMPDIR").unwrap_or_else(|_| in_memory());
     let folder = Path::new(&base).join(format!("pgb-{:08x}", nonce() as u32));
     let socket = folder.join(".s.PGSQL.5432");
     if socket.as_os_str().len() > SOCKET_NAME {
@@ -350,4 +350,24 @@ fn children(pid: u32) -> Vec<u32> {
             }
         })
         .collect()
+}
+
+/// A folder in memory, where there is one with room: tests make and drop hundreds of databases. Else the
+/// usual one.
+fn in_memory() -> String {
+    const ROOM_KIB: u64 = 4 << 20;
+    let asked = Command::new("df").args(["-Pk", "/dev/shm"]).output();
+    let said = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let room = said.ok().and_then(|said| {
+        let line = said.lines().nth(1)?;
+        let mut words = line.split_whitespace();
+        (words.next()? == "tmpfs").then_some(())?;
+        words.nth(2)?.parse::<u64>().ok()
+    });
+    let place = if room.is_some_and(|kib| kib >= ROOM_KIB) {
+        "/dev/shm"
+    } else {
+        "/tmp"
+    };
+    place.to_owned()
 }
