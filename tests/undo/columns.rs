@@ -1,6 +1,6 @@
 //! Columns that are dropped come back with every value.
 
-use super::case::{Case, exact_twice};
+use super::case::{Case, exact, exact_twice};
 
 const ITEMS: &str = "create table items (id int primary key, name text)";
 
@@ -19,7 +19,7 @@ fn several_with_nulls_against_a_default() {
 
 #[test]
 fn without_key_and_with_equal_rows() {
-    exact_twice(
+    exact(
         "create table log (line text, at int)",
         &[(
             "alter table log add extra json, add n int",
@@ -33,7 +33,7 @@ fn without_key_and_with_equal_rows() {
 
 #[test]
 fn primary_key() {
-    exact_twice(
+    exact(
         "create table t (a text)",
         &[(
             "alter table t add id serial primary key",
@@ -45,7 +45,7 @@ fn primary_key() {
 
 #[test]
 fn primary_key_that_others_refer_to() {
-    exact_twice(
+    exact(
         "create table t (code text not null unique); create table c (id int primary key)",
         &[(
             "alter table t add id int generated always as identity primary key;
@@ -59,7 +59,7 @@ fn primary_key_that_others_refer_to() {
 
 #[test]
 fn part_of_the_key() {
-    exact_twice(
+    exact(
         "create table t (a int not null, v text)",
         &[(
             "alter table t add b int not null default 0; alter table t add primary key (a, b)",
@@ -83,7 +83,7 @@ fn generated() {
 
 #[test]
 fn expression_over_a_dropped_column() {
-    exact_twice(
+    exact(
         "create table t (id int primary key)",
         &[(
             "alter table t add n int, add twice int generated always as (n * 2) stored",
@@ -110,7 +110,7 @@ fn identities() {
 
 #[test]
 fn serial_with_unique_values_in_another_order() {
-    exact_twice(
+    exact(
         "create table t (id int primary key, v text)",
         &[("alter table t add n serial unique", "alter table t drop n")],
         "insert into t (id, v, n) select n, 'v', 21 - n from generate_series(1, 20) n",
@@ -119,7 +119,7 @@ fn serial_with_unique_values_in_another_order() {
 
 #[test]
 fn serial_with_unique_values_without_key() {
-    exact_twice(
+    exact(
         "create table t (v text)",
         &[("alter table t add n serial unique", "alter table t drop n")],
         "insert into t (v, n) select 'v' || n % 2, 21 - n from generate_series(1, 20) n",
@@ -128,7 +128,7 @@ fn serial_with_unique_values_without_key() {
 
 #[test]
 fn serial_with_unique_values_of_deleted_rows() {
-    exact_twice(
+    exact(
         "create table t (id int primary key, v text)",
         &[
             ("alter table t add n serial unique", "alter table t drop n"),
@@ -143,7 +143,7 @@ fn serial_with_unique_values_of_deleted_rows() {
 
 #[test]
 fn unique_values_exchanged_in_rows_that_others_hang_on() {
-    exact_twice(
+    exact(
         "create table p (id int primary key, v text);
          create table c (id int primary key, p_id int references p (id) on delete cascade);
          create table n (id int primary key, p_id int references p (id) on delete set null);
@@ -163,7 +163,7 @@ fn unique_values_exchanged_in_rows_that_others_hang_on() {
 
 #[test]
 fn unique_backfill_in_another_order() {
-    exact_twice(
+    exact(
         ITEMS,
         &[(
             "alter table items add rank int; update items set rank = id; alter table items alter rank set not null, add unique (rank) , add check (rank > 0)",
@@ -175,7 +175,7 @@ fn unique_backfill_in_another_order() {
 
 #[test]
 fn indexed_checked_described() {
-    exact_twice(
+    exact(
         ITEMS,
         &[(
             "alter table items add email text unique, add age int check (age > 0), add country text;
@@ -193,7 +193,7 @@ fn indexed_checked_described() {
 
 #[test]
 fn foreign_key() {
-    exact_twice(
+    exact(
         "create table p (id int primary key, v text); create table c (id int primary key, v text)",
         &[(
             "alter table c add p_id int references p (id) on delete set null deferrable initially deferred; create index on c (p_id)",
@@ -206,7 +206,7 @@ fn foreign_key() {
 
 #[test]
 fn used_by_views_policies_triggers_and_functions() {
-    exact_twice(
+    exact(
         ITEMS,
         &[(
             "alter table items add owner text;
@@ -228,7 +228,7 @@ fn used_by_views_policies_triggers_and_functions() {
 
 #[test]
 fn on_a_partitioned_table() {
-    exact_twice(
+    exact(
         "create table m (id int, at date not null, primary key (id, at)) partition by range (at);
          create table m1 partition of m for values from ('2024-01-01') to ('2025-01-01');
          create table m2 partition of m for values from ('2025-01-01') to ('2026-01-01') partition by hash (id);
@@ -242,7 +242,7 @@ fn on_a_partitioned_table() {
 
 #[test]
 fn on_an_inheritance_parent() {
-    exact_twice(
+    exact(
         "create table p (id int primary key, v text); create table c (own int) inherits (p); alter table c add primary key (id);
          create table loose () inherits (p)",
         &[("alter table p add n int default 4", "alter table p drop n")],
@@ -304,12 +304,12 @@ fn every_type() {
              update nokey set i = '<a b=\"1\">x</a>' where g = 'happy'; update nokey set i = '' where g = 'sad';
          exception when feature_not_supported then null; end $$"
     );
-    exact_twice(base, &[(&up, &down)], &data);
+    exact(base, &[(&up, &down)], &data);
 }
 
 #[test]
 fn text_that_copy_has_to_escape() {
-    exact_twice(
+    exact(
         ITEMS,
         &[(
             "alter table items add note text",
@@ -322,7 +322,7 @@ fn text_that_copy_has_to_escape() {
 
 #[test]
 fn key_of_text_with_strange_values() {
-    exact_twice(
+    exact(
         "create table t (k text, at timestamptz, f float8, primary key (k, at, f))",
         &[("alter table t add v text", "alter table t drop v")],
         r"insert into t select E'k\n' || n, timestamptz '2024-03-31' + n * interval '1 hour', n / 3.0::float8, 'v' || n from generate_series(1, 20) n",
@@ -331,7 +331,7 @@ fn key_of_text_with_strange_values() {
 
 #[test]
 fn key_that_calls_different_texts_equal() {
-    exact_twice(
+    exact(
         "create table t (k numeric primary key, b char(4) not null)",
         &[("alter table t add v text", "alter table t drop v")],
         "insert into t values (1.0, 'a', 'x'), (2.00, 'b', 'y'), (3, 'c', null)",
@@ -340,7 +340,7 @@ fn key_that_calls_different_texts_equal() {
 
 #[test]
 fn column_kept_under_another_name() {
-    exact_twice(
+    exact(
         "create table t (id int primary key, a text)",
         &[(
             "alter table t rename a to b; alter table t add a int; alter table t add c text",
@@ -352,7 +352,7 @@ fn column_kept_under_another_name() {
 
 #[test]
 fn over_several_migrations() {
-    exact_twice(
+    exact(
         ITEMS,
         &[
             ("alter table items add a int", "alter table items drop a"),
@@ -375,7 +375,7 @@ fn over_several_migrations() {
 
 #[test]
 fn split_and_merged() {
-    exact_twice(
+    exact(
         "create table people (id int primary key, name text)",
         &[(
             "alter table people add first text, add last text;
@@ -391,7 +391,7 @@ fn split_and_merged() {
 
 #[test]
 fn not_null_without_default() {
-    exact_twice(
+    exact(
         ITEMS,
         &[(
             "alter table items add sku text; update items set sku = 'S' || id; alter table items alter sku set not null",
@@ -416,7 +416,7 @@ fn rows_and_columns_of_a_table_without_key() {
 
 #[test]
 fn identity_beside_what_cannot_be_applied_again() {
-    exact_twice(
+    exact(
         "create table t (id int primary key)",
         &[(
             "alter table t add c int not null, add n bigint generated by default as identity, add s serial",
@@ -428,7 +428,7 @@ fn identity_beside_what_cannot_be_applied_again() {
 
 #[test]
 fn what_the_rollback_adds_goes_where_the_migration_cannot_be_applied_again() {
-    exact_twice(
+    exact(
         "create table t (id int primary key, old text default 'x'); create index on t (old); create view w as select 1 as one",
         &[(
             "drop view w; alter table t drop old, add c int not null",
@@ -440,7 +440,7 @@ fn what_the_rollback_adds_goes_where_the_migration_cannot_be_applied_again() {
 
 #[test]
 fn renamed_where_the_migration_cannot_be_applied_again() {
-    exact_twice(
+    exact(
         "create table t (id int primary key, a text, b text); create table u (id int primary key)",
         &[(
             "alter table t rename to s; alter table u rename to t; alter table s rename a to x; alter table s rename b to a; alter table s add c int not null",

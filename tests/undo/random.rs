@@ -70,7 +70,7 @@ fn whatever_a_seed_draws() {
         try_seed(seed);
         return;
     }
-    let seeds = number("PGBELAY_TEST_SEEDS").unwrap_or(16);
+    let seeds = number("PGBELAY_TEST_SEEDS").unwrap_or(10);
     let next = AtomicU64::new(1);
     let made = AtomicU64::new(0);
     let failed = Mutex::new(Vec::new());
