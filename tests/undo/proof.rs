@@ -252,7 +252,7 @@ fn what_is_known_is_said() {
 
     for (key, says) in [
         ("proof_time = \"0\"", "under its locks"),
-        ("proof_bytes = \"0\"", "the server wrote"),
+        ("proof_bytes = \"0\"", "are saved, compressed"),
     ] {
         case.sandbox.write("pgbelay.toml", key);
         let output = case.back();

@@ -7,9 +7,10 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::ident::TableName;
-use crate::model::relation::{Oid, Relation};
+use crate::model::relation::{Column, Oid, Relation};
 use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
+use crate::pg::value;
 use crate::sql::quote;
 
 /// What some tables held.
@@ -22,7 +23,7 @@ pub struct Digests {
 
 #[derive(Debug, Clone)]
 struct Table {
-    columns: Vec<String>,
+    columns: Vec<Column>,
     digest: Digest,
 }
 
@@ -41,7 +42,7 @@ pub async fn read(
     // What row-level security hides, or the role may not read, tells nothing.
     let sizes = client
         .query(
-            "SELECT oid, pg_catalog.pg_relation_size(oid), \
+            "SELECT oid, pg_catalog.pg_table_size(oid), \
                pg_catalog.has_table_privilege(oid, 'SELECT') \
                  AND NOT pg_catalog.row_security_active(oid) \
              FROM pg_catalog.pg_class WHERE oid = ANY ($1) ORDER BY 2, 1",
@@ -61,7 +62,7 @@ pub async fn read(
             continue;
         }
         left -= size;
-        let columns: Vec<String> = relation.columns.iter().map(|c| c.name.clone()).collect();
+        let columns = relation.columns.clone();
         let digest = digest(client, &relation.name, &columns).await?;
         digests
             .tables
@@ -84,12 +85,18 @@ impl Digests {
     }
 }
 
-async fn digest(client: &Client, table: &TableName, columns: &[String]) -> Result<Digest> {
-    let columns = quote::idents(columns.iter().map(String::as_str));
+/// Each value is hashed by itself: all of a row in one text may be more than the server can hold.
+async fn digest(client: &Client, table: &TableName, columns: &[Column]) -> Result<Digest> {
+    let hash = |c: &Column| {
+        let text = value::text("t", c);
+        format!("pg_catalog.hashtextextended({text}, 0)")
+    };
+    let hashes: Vec<String> = columns.iter().map(hash).collect();
     let sql = format!(
         "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(pg_catalog.hashtextextended( \
-           ROW({columns})::pg_catalog.text, 0)::pg_catalog.numeric), 0)::pg_catalog.text \
-         FROM ONLY {}",
+           ARRAY[{}]::pg_catalog.int8[]::pg_catalog.text, 0)::pg_catalog.numeric), 0)::pg_catalog.text \
+         FROM ONLY {} AS t",
+        hashes.join(", "),
         quote::table(table)
     );
     let row = as_user::query_one(client, &sql).await;

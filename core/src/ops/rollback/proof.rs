@@ -74,7 +74,7 @@ pub async fn prove(
         return Ok(Proof::Unproved("--without-proof was given".to_owned()));
     }
     let bounds = context.ctx.proof;
-    if let Some(why) = too_much(client, before, bounds).await? {
+    if let Some(why) = too_much(client, before, ready, bounds).await? {
         return Ok(Proof::Unproved(why));
     }
     context.ctx.observer.observe(Event::Phase(Phase::Proof));
@@ -122,7 +122,22 @@ pub async fn prove(
 }
 
 /// Why the undo is not even begun.
-async fn too_much(client: &Client, before: &Before, bounds: Bounds) -> Result<Option<String>> {
+async fn too_much(
+    client: &Client,
+    before: &Before,
+    ready: &Ready<'_>,
+    bounds: Bounds,
+) -> Result<Option<String>> {
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    // Compressed, they are a quarter of what is put back, or less.
+    let saved: u64 = ready.backups.iter().map(|(facts, _)| facts.bytes).sum();
+    if saved.saturating_mul(4) > bounds.bytes {
+        return Ok(Some(format!(
+            "{} MiB are saved, compressed, which may be more than the {} MiB that are allowed",
+            mib(saved),
+            mib(bounds.bytes)
+        )));
+    }
     let took = before.began.elapsed();
     if took > bounds.time {
         return Ok(Some(format!(
@@ -136,7 +151,6 @@ async fn too_much(client: &Client, before: &Before, bounds: Bounds) -> Result<Op
         .zip(before.wal)
         .map(|(now, then)| now.saturating_sub(then));
     Ok(written.filter(|w| *w > bounds.bytes).map(|written| {
-        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
         format!(
             "the server wrote {} MiB during the rollback, and {} MiB are allowed",
             mib(written),
