@@ -93,7 +93,7 @@ impl Catalog {
             // Comments that only structure the dump say nothing that the statements don't.
             let empty = line.is_empty() || line == "--" || line.starts_with("-- Name: ");
             if !empty && !accidental.iter().any(|start| line.starts_with(start)) {
-                text.push_str(line);
+                text.push_str(&without_made_up_name(line));
                 text.push('\n');
             }
         }
@@ -269,4 +269,17 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// A line of a dump without the name of a NOT NULL that the server has made up: since 18 it gives one, by
+/// what was free at the time.
+fn without_made_up_name(line: &str) -> String {
+    let made_up = || {
+        let (before, rest) = line.split_once(" CONSTRAINT ")?;
+        let (name, after) = rest.split_once(" NOT NULL")?;
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let is = stem.ends_with("_not_null") && !name.contains(' ');
+        is.then(|| format!("{before} NOT NULL{after}"))
+    };
+    made_up().unwrap_or_else(|| line.to_owned())
 }
