@@ -321,6 +321,7 @@ const INNOCENT: &[&str] = &[
     "pg_stat_get_db_stat_reset_time",
     "pg_stat_get_checkpointer_stat_reset_time",
     "pg_stat_get_stat_reset_time",
+    "pg_stat_get_function_stat_reset_time",
     "txid_status",
 ];
 

@@ -330,7 +330,11 @@ fn the_schema_on_record_is_the_one_that_is_there() {
     let each = Sandbox::bare();
     let together = Sandbox::bare();
     let helper = "create function nothing() returns event_trigger language plpgsql as 'begin end'";
-    let changes: Vec<&str> = [helper].into_iter().chain(CHANGES.trim().lines()).collect();
+    // Since 19 there are standard strings alone.
+    let before_19 = all.cluster.installation.major() < 19;
+    let there = |change: &&str| before_19 || !change.contains("standard_conforming_strings");
+    let changes = CHANGES.trim().lines().filter(there);
+    let changes: Vec<&str> = [helper].into_iter().chain(changes).collect();
     for (number, change) in changes.iter().enumerate() {
         for sandbox in [&all, &each, &together] {
             sandbox.migration(&format!("{:04}_change", number + 1), change, "");
