@@ -129,6 +129,14 @@ impl Case {
         }
     }
 
+    /// The same where the rollback ends in another schema than there was, which is accepted.
+    #[track_caller]
+    pub fn exact_accepting_drift(&self) {
+        let before = self.state();
+        self.try_back_accepting_drift().assert_exit(0);
+        self.assert_as(&before, &self.undo());
+    }
+
     /// Rolls back by scripts that end in another schema than there was, which is accepted. What goes
     /// must have been foretold.
     #[track_caller]

@@ -29,7 +29,7 @@ const CODE: &str = "create table words (w text primary key, n text); insert into
 const TABLE: &str = "create table t (id int primary key, name text check (known(name)), d word,
         g text generated always as (norm(name)) stored);
     create index on t (norm(name)); create unique index on t (norm(name || id::text));
-    create table r (id int primary key, t_id int references t on delete cascade on update cascade);";
+    create table r (id serial primary key, t_id int references t on delete cascade on update cascade);";
 
 const ROWS: &str =
     "insert into t (id, name, d) select g, case when g % 2 = 0 then 'a' else 'b' end, 'a'

@@ -208,6 +208,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sizes_need_a_unit() {
+        for (text, expected) in [
+            ("64MiB", Some(64 << 20)),
+            (" 512 KiB ", Some(512 << 10)),
+            ("1g", Some(1 << 30)),
+            ("7b", Some(7)),
+            ("0", Some(0)),
+            ("64", None),
+            ("MiB", None),
+            ("-1 MiB", None),
+            ("1 TiB", None),
+            ("99999999999999999 GiB", None),
+        ] {
+            assert_eq!(bytes(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn durations_need_a_unit() {
         let ok = |text, millis| assert_eq!(duration(text), Ok(Duration::from_millis(millis)));
         ok("500ms", 500);

@@ -94,7 +94,8 @@ impl<'a> Continuation<'a> {
         Ok(writer)
     }
 
-    /// Makes what was kept durable, and returns what opens it during this run. `None` when there was nothing to keep.
+    /// Makes what was kept durable, and returns what opens it during this run. `None` when there was
+    /// nothing to keep.
     pub fn commit(
         self,
         server: &Server,

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::ident::TableName;
 use crate::model::backup::SequenceState;
 use crate::model::relation::Oid;
+use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::inspect::{self, SequenceFacts};
 use crate::pg::record::{Details, SequenceRecord};
@@ -181,8 +182,7 @@ pub async fn hold(
             )
         })
         .collect();
-    client
-        .batch_execute(&sql)
+    as_user::batch(client, &sql)
         .await
         .pg("could not keep the positions of sequences")
 }
