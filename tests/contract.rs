@@ -331,3 +331,76 @@ fn backups_are_listed_shown_verified_and_pinned() {
     let list = run(&["list", "--json"]).json().remove(0);
     assert_eq!(list["backups"][0]["state"], "incomplete");
 }
+
+#[test]
+fn rollbacks_are_listed_with_what_stands_in_their_way() {
+    let sandbox = with_something_to_lose();
+    let name = sandbox.database.clone();
+    let list = || {
+        let output = sandbox.run("rollback", &["list", "--json"]);
+        output.assert_exit(0).json().remove(0)["runs"].clone()
+    };
+    assert_eq!(list(), serde_json::json!([]));
+    rollback(&sandbox, &["list"])
+        .assert_exit(0)
+        .assert_says("no rollbacks");
+    let why = ["--confirm", &name, "--reason", "too slow"];
+    rollback(&sandbox, &[&["to", "0001"], &why[..]].concat()).assert_exit(0);
+    let listed = list();
+    let first = &listed[0];
+    assert_eq!(
+        (
+            &first["kind"],
+            &first["from"],
+            &first["to"],
+            &first["reason"]
+        ),
+        (
+            &"rollback".into(),
+            &"0002".into(),
+            &"0001".into(),
+            &"too slow".into()
+        )
+    );
+    assert_eq!(
+        (&first["undo"], &first["reversible"], &first["barrier"]),
+        (&"proved".into(), &true.into(), &serde_json::Value::Null)
+    );
+    let backups: Vec<String> = serde_json::from_value(first["backups"].clone()).unwrap();
+    assert!(!backups.is_empty() && first["run"].is_i64() && first["at"].is_string());
+
+    // Without a backup that it needs, after something else, and once it is done.
+    let folder = sandbox.backups().join(&name);
+    let hidden = sandbox.folder.join("hidden");
+    fs::rename(folder.join(&backups[0]), &hidden).unwrap();
+    let barrier = |word: &str| {
+        let first = list()[0].clone();
+        assert_eq!(first["reversible"], false, "{first:#}");
+        assert!(
+            first["barrier"].as_str().unwrap().contains(word),
+            "{first:#}"
+        );
+        rollback(&sandbox, &["list"])
+            .assert_exit(0)
+            .assert_says(word);
+    };
+    barrier("is gone");
+    fs::rename(&hidden, folder.join(&backups[0])).unwrap();
+    rollback(
+        &sandbox,
+        &["to", "base", "--confirm", &name, "--without-proof"],
+    )
+    .assert_exit(0);
+    let listed = list();
+    assert_eq!(
+        (&listed[0]["undo"], &listed[0]["reversible"]),
+        (&"unproved".into(), &true.into())
+    );
+    assert_eq!(
+        (&listed[1]["reversible"], listed.as_array().unwrap().len()),
+        (&false.into(), 2)
+    );
+    rollback(&sandbox, &["undo", "--yes"]).assert_exit(0);
+    barrier("has been undone");
+    assert_eq!(list()[1]["reversible"], true);
+}

@@ -43,6 +43,9 @@ mod proof;
 // Rows that somebody wrote between the rollback and its undo.
 mod since;
 
+// Keys that went from one row to another in between.
+mod another;
+
 // Rows that were there, touched in between by whatever.
 mod touched;
 

@@ -6,7 +6,7 @@ use console::commands::{
     backup_create, backup_list, backup_show, completions, rollback_to, rollback_validate,
 };
 
-use crate::undo;
+use crate::{list, undo};
 
 /// Take a PostgreSQL database back to an earlier revision, and undo that
 #[derive(Debug, Parser)]
@@ -30,6 +30,7 @@ pub enum Command {
     To(rollback_to::Args),
     Validate(rollback_validate::Args),
     Undo(undo::Args),
+    List(list::Args),
     Backup(backup_create::Args),
     ListBackups(backup_list::Args),
     ShowBackup(backup_show::Args),

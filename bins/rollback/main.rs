@@ -1,6 +1,7 @@
 //! `rollback`: take a database back to an earlier revision, after showing what that costs.
 
 mod cli;
+mod list;
 mod undo;
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         Command::To(args) => Box::pin(rollback_to::run(shell, args)).await,
         Command::Validate(args) => rollback_validate::run(shell, args).await,
         Command::Undo(args) => Box::pin(undo::run(shell, args)).await,
+        Command::List(args) => list::run(shell, args).await,
         Command::Backup(args) => backup_create::run(shell, args).await,
         Command::ListBackups(args) => backup_list::run(shell, &args),
         Command::ShowBackup(args) => backup_show::run(shell, &args),

@@ -227,3 +227,69 @@ fn this_machine_vouches_for_what_it_made() {
     verified.assert_exit(0).assert_says("vouched for by");
     verified.assert_silent_about("not vouched for");
 }
+
+/// So does the journal for what was made by hand, wherever that was, and not for what was put in its place.
+#[test]
+fn the_journal_vouches_for_what_was_made_by_hand() {
+    let sandbox = Sandbox::new();
+    sandbox.migration(
+        "0001_init",
+        "create table t (id int primary key)",
+        "drop table t",
+    );
+    sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+    let elsewhere = sandbox.folder.join("elsewhere").display().to_string();
+    let made = sandbox.tool("backup").args(&["create"]);
+    let made = made
+        .env("HOME", &elsewhere)
+        .env("XDG_STATE_HOME", &elsewhere)
+        .run();
+    let id = made.assert_exit(0).last_line().to_owned();
+    let runs = sandbox
+        .run("migrate", &["history", "-v", "--json"])
+        .json()
+        .remove(0)["runs"]
+        .clone();
+    assert_eq!(
+        (&runs[0]["verb"], &runs[0]["backups"][0]),
+        (&"backup".into(), &id.clone().into())
+    );
+
+    let verify = |args: &[&str]| {
+        let home = sandbox.folder.join("third").display().to_string();
+        let verify = sandbox
+            .tool("backup")
+            .args(&[&["verify", &id], args].concat());
+        verify.env("HOME", &home).env("XDG_STATE_HOME", &home).run()
+    };
+    verify(&["--level", "restored"])
+        .assert_exit(0)
+        .assert_says("vouched for by the journal");
+    // Who may not write there makes backups all the same.
+    sandbox.sql(&format!(
+        "create role {0}_reader login in role pg_read_all_data",
+        sandbox.database
+    ));
+    let reader = sandbox.url_as(&format!("{}_reader", sandbox.database));
+    let made = sandbox
+        .tool("backup")
+        .args(&["create", "-v"])
+        .env("DATABASE_URL", &reader)
+        .run();
+    made.assert_exit(0)
+        .assert_says("was not noted in the journal");
+    let folder = sandbox.backups().join(&sandbox.database);
+    fs::remove_dir_all(folder.join(made.last_line())).unwrap();
+    sandbox.sql(&format!("drop role {}_reader", sandbox.database));
+
+    let manifest = folder.join(&id).join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(
+        &manifest,
+        text.replacen("\"format\"", "\"extra\": 1, \"format\"", 1),
+    )
+    .unwrap();
+    verify(&[])
+        .assert_exit(6)
+        .assert_says("the journal of the database remembers");
+}

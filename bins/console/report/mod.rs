@@ -16,6 +16,7 @@ pub mod plan;
 pub mod progress;
 pub mod repair;
 pub mod risk;
+pub mod rollbacks;
 pub mod runs;
 pub mod sarif;
 pub mod schema_drift;

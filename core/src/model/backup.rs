@@ -70,11 +70,14 @@ pub enum PartRole {
     /// Keys of the rows that were there when the rollback was done, as text: a row with another key
     /// was written since.
     Present,
+    /// Keys of the rows of a small table as the rollback left them, and a hash of all that it kept
+    /// beside, as text: a row that looks otherwise was written since.
+    Looks,
 }
 
 impl PartRole {
     /// All roles.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Rows,
         Self::Values,
         Self::Changed,
@@ -82,6 +85,7 @@ impl PartRole {
         Self::Effects,
         Self::Left,
         Self::Present,
+        Self::Looks,
     ];
 
     /// The word in `private.json`.
@@ -94,6 +98,7 @@ impl PartRole {
             Self::Effects => "effects",
             Self::Left => "left",
             Self::Present => "present",
+            Self::Looks => "looks",
         }
     }
 }

@@ -88,10 +88,12 @@ pub enum Verb {
     Seed,
     /// Everything was dropped, to apply all migrations again.
     Fresh,
+    /// A backup was made by hand: nothing changed but the journal, which can vouch for it.
+    Backup,
 }
 
 impl Verb {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Upgrade,
         Self::Rollback,
         Self::Undo,
@@ -102,6 +104,7 @@ impl Verb {
         Self::Adopt,
         Self::Seed,
         Self::Fresh,
+        Self::Backup,
     ];
 
     /// The word stored in the journal.
@@ -117,6 +120,7 @@ impl Verb {
             Self::Adopt => "adopt",
             Self::Seed => "seed",
             Self::Fresh => "fresh",
+            Self::Backup => "backup",
         }
     }
 

@@ -11,7 +11,7 @@ use crate::model::ledger::Verb;
 use crate::ops::context::Context;
 use crate::pg::journal::{self, NewRecord};
 use crate::pg::session;
-use crate::pg::{connect, transaction};
+use crate::pg::{connect, custody, transaction};
 
 /// How long noting it may take: the failure itself is what somebody waits to hear of.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -72,6 +72,7 @@ async fn append(ctx: &Context, attempted: Attempted, error: &Error) -> Result<()
     let transaction = session::begin(session.client_mut()).await?;
     session::pin(&transaction).await?;
     session::set_lock_timeout(&transaction, PATIENCE / 3, true).await?;
+    custody::check(&transaction).await?;
     let details = json!({
         "attempted": attempted.verb.as_str(),
         "exit_code": error.kind().exit_code(),

@@ -14,6 +14,7 @@ use crate::ops::snapshot::{self, Purpose, Taken};
 use crate::pg::as_user;
 use crate::pg::capture::Captured;
 use crate::pg::net::{self, Net};
+use crate::pg::reconcile::touched;
 use crate::pg::record::{ColumnRecord, Saved, TableRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
@@ -21,6 +22,10 @@ use crate::pg::snapshot as instant;
 use crate::pg::{copy, extent, lookup, replaced, value};
 use crate::sql::quote;
 use crate::store::{BackupKey, Store, Writer};
+
+/// Of how many bytes a table may be of which it is kept what its rows look like: all of it is read under
+/// the locks.
+const SMALL: u64 = 16 << 20;
 
 /// The second backup. It comes to nothing when there was nothing to keep.
 pub struct Continuation<'a> {
@@ -261,6 +266,9 @@ impl<'a> Continuation<'a> {
             if let Some(now) = successor.relation().filter(|_| !record.retyped.is_empty()) {
                 self.left(&record, now).await?;
             }
+            if let Some(now) = successor.relation().filter(|_| record.gets_values()) {
+                self.looks(&record, now).await?;
+            }
             let nothing = record.effects.is_empty() && !record.truncated;
             if covered.is_some() || !nothing {
                 tables.push(record);
@@ -339,6 +347,29 @@ impl<'a> Continuation<'a> {
             );
             self.keep(&part, query).await?;
         }
+        Ok(())
+    }
+
+    /// Keeps what the rows of a small table look like beside the values that go: an undo must tell whether
+    /// a row with the same key still is the one that they came from.
+    async fn looks(&mut self, record: &TableRecord, now: &Relation) -> Result<()> {
+        let extent = extent::of(self.client, &[now.oid]).await?;
+        let small = |e: &extent::Extent| e.pages > 0 && e.bytes <= SMALL;
+        let small = extent.get(&now.oid).is_some_and(small);
+        let Some((names, query)) = touched::looks(record, now).filter(|_| small) else {
+            return Ok(());
+        };
+        let text = |name: String| PartColumn {
+            name,
+            type_name: "text".to_owned(),
+        };
+        let part = Part {
+            table: record.name_before(),
+            role: PartRole::Looks,
+            columns: names.into_iter().map(text).collect(),
+            key: Vec::new(),
+        };
+        self.keep(&part, query).await?;
         Ok(())
     }
 

@@ -121,6 +121,7 @@ pub fn back(planned: &Planned, actor: &str) -> Result<String> {
         populated: Vec::new(),
         sequences_before: Vec::new(),
         sequences_after: Vec::new(),
+        inserted: None,
         proof: None,
     };
     text += &offline::journal(&NewRecord {

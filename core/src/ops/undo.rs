@@ -5,7 +5,9 @@ mod again;
 mod apply;
 mod follow;
 mod inside;
+mod kept;
 mod labels;
+mod list;
 pub mod part;
 mod plan;
 mod record;
@@ -17,6 +19,7 @@ mod staging;
 mod tried;
 
 pub use apply::{Options, Outcome, apply};
+pub use list::{Listed, list};
 pub use plan::{UndoPlan, plan};
 pub use rescue::Rescued;
 pub(super) use tried::{Trial, Tried, carry_out};

@@ -85,18 +85,25 @@ impl Digests {
     }
 }
 
-/// Each value is hashed by itself: all of a row in one text may be more than the server can hold.
-async fn digest(client: &Client, table: &TableName, columns: &[Column]) -> Result<Digest> {
+/// The hash of `columns` of the row `alias`, a `bigint`. Each value is hashed by itself: all of a row in one
+/// text may be more than the server can hold.
+pub fn of_row<'a>(alias: &str, columns: impl IntoIterator<Item = &'a Column>) -> String {
     let hash = |c: &Column| {
-        let text = value::text("t", c);
+        let text = value::text(alias, c);
         format!("pg_catalog.hashtextextended({text}, 0)")
     };
-    let hashes: Vec<String> = columns.iter().map(hash).collect();
+    let hashes: Vec<String> = columns.into_iter().map(hash).collect();
+    format!(
+        "pg_catalog.hashtextextended(ARRAY[{}]::pg_catalog.int8[]::pg_catalog.text, 0)",
+        hashes.join(", ")
+    )
+}
+
+async fn digest(client: &Client, table: &TableName, columns: &[Column]) -> Result<Digest> {
     let sql = format!(
-        "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(pg_catalog.hashtextextended( \
-           ARRAY[{}]::pg_catalog.int8[]::pg_catalog.text, 0)::pg_catalog.numeric), 0)::pg_catalog.text \
-         FROM ONLY {} AS t",
-        hashes.join(", "),
+        "SELECT pg_catalog.count(*), \
+           coalesce(pg_catalog.sum({}::pg_catalog.numeric), 0)::pg_catalog.text FROM ONLY {} AS t",
+        of_row("t", columns),
         quote::table(table)
     );
     let row = as_user::query_one(client, &sql).await;

@@ -23,6 +23,7 @@ pub mod grades;
 pub mod guard;
 pub mod health;
 pub mod held;
+pub mod inserted;
 pub mod inspect;
 pub mod journal;
 pub mod large_objects;

@@ -23,6 +23,7 @@ pub mod derived;
 pub mod keyless;
 pub mod references;
 pub mod room;
+pub mod touched;
 pub mod unmet;
 pub mod values;
 pub mod wanted;
@@ -54,6 +55,9 @@ pub struct Target<'a> {
     pub was_empty: bool,
     /// Saved rows are staged.
     pub saved: bool,
+    /// How many rows were inserted since the rollback, where some were written since: their keys are
+    /// staged. `None` within: that can't be told.
+    pub inserted: Option<Option<i64>>,
     /// What the scripts that ran again did to its rows.
     pub up: Net,
     /// The columns that identify a row; empty: rows are compared whole.
@@ -135,6 +139,9 @@ pub const fn locks(record: &TableRecord) -> u64 {
     }
     if !record.retyped.is_empty() {
         locks += 2 * EACH; // left, unchanged
+    }
+    if !record.retyped.is_empty() || !record.dropped.is_empty() {
+        locks += 2 * EACH; // looks, touched
     }
     if record.truncated {
         locks += EACH; // there

@@ -11,6 +11,7 @@ use crate::model::backup::SequenceState;
 use crate::model::ledger::{Record, Verb};
 use crate::model::proof::Proof;
 use crate::model::relation::Oid;
+use crate::pg::inserted::Inserted;
 
 /// All that an undo needs besides the backups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ pub struct Details {
     pub sequences_before: Vec<SequenceRecord>,
     /// Sequence positions just after them.
     pub sequences_after: Vec<SequenceRecord>,
+    /// What the server counted when all was done; `None` before that was recorded.
+    #[serde(default)]
+    pub inserted: Option<Inserted>,
     /// Whether the undo was tried; `None` before that was recorded.
     #[serde(default)]
     pub proof: Option<Proof>,
@@ -228,6 +232,11 @@ impl TableRecord {
         }
     }
 
+    /// True when rows that stay get saved values back, and are found by their key.
+    pub fn gets_values(&self) -> bool {
+        self.reshaped() && self.oid != 0 && !self.key.is_empty() && self.put_back.is_none()
+    }
+
     /// True when columns went or changed their type: the rows' old values are in the snapshot.
     pub fn reshaped(&self) -> bool {
         !self.dropped.is_empty() || !self.retyped.is_empty()
@@ -282,6 +291,12 @@ impl Details {
             ))
             .hint("use a newer pgbelay"))
         }
+    }
+
+    /// The tables whose rows that stay get saved values back.
+    pub fn getting_values(&self) -> Vec<Oid> {
+        let tables = self.tables.iter().filter(|t| t.gets_values());
+        tables.map(|t| t.oid).collect()
     }
 
     /// The fingerprint before the rollback.

@@ -76,13 +76,16 @@ impl Create {
 /// the revision in its id.
 pub fn create(ctx: &Context, mut options: Create) -> Task<'_, BackupFacts> {
     Box::pin(async move {
-        let Some(revision) = options.before.take() else {
-            return of_kind(ctx, BackupKind::Manual, options).await;
-        };
-        let touched = before::touched(ctx, &revision).await?;
-        options.only = touched.tables;
-        options.name = options.name.or(Some(touched.until.to_string()));
-        of_kind(ctx, BackupKind::Premigrate, options).await
+        let mut kind = BackupKind::Manual;
+        if let Some(revision) = options.before.take() {
+            let touched = before::touched(ctx, &revision).await?;
+            options.only = touched.tables;
+            options.name = options.name.or(Some(touched.until.to_string()));
+            kind = BackupKind::Premigrate;
+        }
+        let facts = of_kind(ctx, kind, options).await?;
+        vouch::note(ctx, &facts).await;
+        Ok(facts)
     })
 }
 

@@ -1,18 +1,25 @@
 //! What vouches for a backup from outside the store. Whoever can write to the store, and knows a
 //! public recipient, can make a whole backup there: what the store says is not believed.
 
+use std::time::Duration;
+
 use crate::error::{Error, Result};
 use crate::ident::{BackupId, Digest};
 use crate::model::backup::{BackupFacts, Voucher};
 use crate::model::event::Event;
-use crate::model::ledger::Record;
+use crate::model::ledger::{Record, Verb};
 use crate::ops::context::Context;
+use crate::ops::recipients;
+use crate::pg::journal::NewRecord;
 use crate::pg::options::ConnectOptions;
-use crate::pg::{connect, journal, session};
+use crate::pg::{connect, custody, journal, ledger, server, session};
 use crate::store::Memory;
 
 /// What a person types to have definitions run that nothing vouches for.
 const YES: &str = "yes";
+
+/// How long noting a backup may take: it is there, and somebody waits.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Finds what vouches for the backup: `None` when nothing does. What contradicts it is an error.
 pub async fn voucher(ctx: &Context, facts: &BackupFacts) -> Result<Option<Voucher>> {
@@ -87,6 +94,51 @@ pub fn remember(ctx: &Context, facts: &BackupFacts) {
             error.in_full()
         )));
     }
+}
+
+/// Notes in the journal that a backup was made by hand, so that the database vouches for it wherever
+/// it is asked. Where there is no journal, or none can be written (a standby), nothing is noted; that it
+/// can't be is told and is no failure.
+pub async fn note(ctx: &Context, facts: &BackupFacts) {
+    let why = match tokio::time::timeout(PATIENCE, append(ctx, facts)).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it took too long".to_owned(),
+    };
+    ctx.observer.observe(Event::Note(format!(
+        "backup {} was not noted in the journal: {why}",
+        facts.id
+    )));
+}
+
+async fn append(ctx: &Context, facts: &BackupFacts) -> Result<()> {
+    let Some(manifest) = facts.manifest else {
+        return Ok(());
+    };
+    let mut session = connect::connect(&ctx.database, "pgbelay journal").await?;
+    let client = session.client();
+    if server::read(client).await?.standby || !journal::exists(client).await? {
+        return Ok(());
+    }
+    let transaction = session::begin(session.client_mut()).await?;
+    session::pin(&transaction).await?;
+    session::set_lock_timeout(&transaction, PATIENCE / 3, true).await?;
+    custody::check(&transaction).await?;
+    let head = ledger::head(&transaction).await?;
+    let record = NewRecord {
+        verb: Verb::Backup,
+        from: head.clone(),
+        to: head,
+        by: format!("{} ({})", session::role(&transaction).await?, ctx.actor),
+        reason: None,
+        consent: String::new(),
+        backups: vec![facts.id.clone()],
+        manifests: vec![manifest],
+        reverses: None,
+        details: recipients::noted(ctx, "{}"),
+    };
+    journal::append(&transaction, record).await?;
+    session::commit(transaction).await
 }
 
 fn memory(ctx: &Context) -> Option<Memory> {

@@ -29,8 +29,8 @@ use crate::pg::record::{Details, SequenceRecord, TableRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::{
-    as_user, catalog, event_triggers, inspect, lock_room, matviews, reconcile, retry, seeds,
-    session, transaction,
+    as_user, catalog, event_triggers, inserted, inspect, lock_room, matviews, reconcile, retry,
+    seeds, session, transaction,
 };
 use crate::schema;
 use crate::store::BackupKey;
@@ -61,7 +61,7 @@ pub struct Attempt<'a> {
 pub async fn attempt(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {
     locked.check_held().await?;
     let client = &*locked.client();
-    match inside(client, context).await {
+    match Box::pin(inside(client, context)).await {
         Ok(ready) => {
             let snapshot = context.snapshot.into_iter();
             let backups = snapshot.chain(ready.second.as_ref()).collect();
@@ -197,6 +197,7 @@ async fn try_undo(
     if context.taken.is_none() {
         return Ok(());
     }
+    details.inserted = Some(inserted::read(client, &details.getting_values()).await?);
     let ready = proof::Ready {
         backups,
         details,
@@ -204,8 +205,9 @@ async fn try_undo(
     };
     let proof = Box::pin(proof::prove(client, context, before, &ready)).await?;
     details.proof = Some(proof);
-    // Numbers may have been drawn meanwhile.
+    // Numbers may have been drawn meanwhile, and what was taken back is counted, too.
     details.sequences_after = positions(client).await?;
+    details.inserted = Some(inserted::read(client, &details.getting_values()).await?);
     Ok(())
 }
 

@@ -70,6 +70,7 @@ pub fn details(
             .collect(),
         sequences_before,
         sequences_after,
+        inserted: None,
         proof: None,
     }
 }

@@ -1,17 +1,14 @@
 //! Carrying an undo out.
 
-use std::sync::Arc;
-
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::ident::{Revision, TableName};
-use crate::model::backup::{BackupFacts, BackupKind, VerifyLevel};
+use crate::model::backup::{BackupFacts, BackupKind};
 use crate::model::consent::Consent;
-use crate::model::event::{Event, Phase};
-use crate::model::ledger::{Record, Verb};
+use crate::model::ledger::Verb;
 use crate::model::plan::Coverage;
 use crate::model::relation::Oid;
 use crate::ops::analysis::Analysis;
@@ -22,17 +19,17 @@ use crate::ops::snapshot::{self, Purpose, Taken};
 use crate::ops::stored_catalog;
 use crate::ops::task::Task;
 use crate::ops::undo::inside::{Attempt, attempt};
+use crate::ops::undo::kept;
 use crate::ops::undo::labels;
 use crate::ops::undo::plan::{self, UndoPlan};
 use crate::ops::undo::rescue::Rescued;
-use crate::ops::undo::staging::Backups;
 use crate::pg::lock::{self, Locked};
 use crate::pg::reconcile::apply::Applied;
 use crate::pg::reconcile::conflicts::Conflict;
 use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::{catalog, connect, retry, server, snapshot as snapshot_of, transaction};
-use crate::store::{Identities, NewBackup, Store};
+use crate::store::NewBackup;
 
 /// How to carry it out.
 #[derive(Debug, Clone, Default)]
@@ -121,7 +118,7 @@ async fn carry_out(
 ) -> Result<Outcome> {
     consent.check(&plan.database)?;
     consent.by().clone_into(&mut options.consent);
-    let backups = open(ctx, &plan.record).map_err(|e| e.hint("nothing was changed"))?;
+    let backups = kept::open(ctx, &plan.record).map_err(|e| e.hint("nothing was changed"))?;
     let observer = ctx.observer.as_ref();
     let mut locked = lock::connect(&ctx.database, "pgbelay undo", ctx.wait, observer).await?;
     let selector = plan.record.backups.first().map(ToString::to_string);
@@ -183,45 +180,6 @@ async fn tries(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outcome> {
             Err(error) => return Err(retry::give_up(error, number)),
         }
     }
-}
-
-/// Finds and verifies every backup that the journal names; each must be the very one.
-pub fn open(ctx: &Context, rollback: &Record) -> Result<Backups> {
-    ctx.observer.observe(Event::Phase(Phase::Verify));
-    if rollback.backups.is_empty() {
-        return Err(Error::refused(
-            "that rollback ran without a snapshot, so there is nothing to put back",
-        )
-        .hint("apply the migrations again with `migrate upgrade`"));
-    }
-    let store = Store::open(&ctx.backups)?;
-    let identities = Identities::load(&ctx.identities, Arc::clone(&ctx.ask))?;
-    let mut all = Vec::new();
-    for (place, id) in rollback.backups.iter().enumerate() {
-        let manifest = rollback.manifests.get(place).copied();
-        let backup = store.find_made(id, manifest, &ctx.database.database);
-        let backup = backup.map_err(gone)?;
-        if backup.facts().manifest != manifest {
-            return Err(Error::damaged(format!(
-                "the backup {id} is not the one that the rollback wrote: its manifest differs \
-                 from the journal's"
-            ))
-            .hint("somebody replaced it; look for the original in another copy of the store"));
-        }
-        let observer = ctx.observer.as_ref();
-        all.push(backup.verify(VerifyLevel::Decrypted, &identities, observer)?);
-    }
-    Ok(Backups::new(all))
-}
-
-/// What the journal names has to be there: that it is not is no mistake of whoever asks.
-fn gone(error: Error) -> Error {
-    if error.kind() != Kind::Usage {
-        return error;
-    }
-    let message = format!("a backup that the rollback wrote is gone: {error}");
-    Error::damaged(message)
-        .hint("look for it in another copy of the store, and name that with --backups")
 }
 
 /// An undo destroys nothing: what applying the migrations again would take away is saved first.

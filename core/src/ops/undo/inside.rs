@@ -22,7 +22,7 @@ use crate::ops::undo::record;
 use crate::ops::undo::renames;
 use crate::ops::undo::repair;
 use crate::ops::undo::rescue::{self, Rescued};
-use crate::ops::undo::rows::{self, Source};
+use crate::ops::undo::rows::{self, Inserts, Source};
 use crate::ops::undo::staging::{self, Backups};
 use crate::pg::capture::Captured;
 use crate::pg::guard::{self, Marks, State};
@@ -120,7 +120,7 @@ pub async fn reverse(
     let now = inspect::sequences(client).await?;
     let filled = matviews::all(client).await?;
     rows::names_are_free(&plan.details, &earlier, |oid| plan.drops(oid))?;
-    look(context, client, &earlier, &watched, &empty).await?;
+    let inserts = look(context, client, &earlier, &watched, &empty).await?;
     let prepared = guard::marks(client).await?;
     let captured = apply_again(context, client, &earlier, &watched).await?;
     let scripts_ran = guard::marks(client).await?;
@@ -143,7 +143,8 @@ pub async fn reverse(
     observer.observe(Event::Phase(Phase::Reconcile));
     let source = context.source();
     let lifted = unmet::lift(client, &concerned(plan, &live, &watched)).await?;
-    let targets = rows::targets(source, client, &earlier, &live, &captured, &empty).await?;
+    let seen = (&empty, &inserts);
+    let targets = rows::targets(source, client, &earlier, &live, &captured, seen).await?;
     sequences::ahead(client, &now, &plan.details).await?;
     let newer = with_newer_rows(client, &targets).await?;
     let (changed, mut conflicts) = rows::put_back(
@@ -398,9 +399,9 @@ async fn look(
     earlier: &World,
     watched: &[Oid],
     empty: &BTreeSet<Oid>,
-) -> Result<()> {
+) -> Result<Inserts> {
     let plan = context.plan;
-    rows::look(context.source(), client, earlier, empty).await?;
+    let inserts = rows::look(context.source(), client, earlier, empty).await?;
     let Source { ctx, backups, .. } = context.source();
     for relation in earlier.relations.values() {
         let Some(key) = relation.keys.first() else {
@@ -423,5 +424,6 @@ async fn look(
             before::since(client, relation, key, &plan.details.transaction).await?;
         }
     }
-    rows::old_again(context.source(), client, earlier).await
+    rows::old_again(context.source(), client, earlier).await?;
+    Ok(inserts)
 }

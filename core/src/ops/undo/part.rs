@@ -13,8 +13,9 @@ use crate::ops::context::Context;
 use crate::ops::patterns;
 use crate::ops::provisional;
 use crate::ops::task::Task;
-use crate::ops::undo::apply::{self, Changed, Options, Outcome};
+use crate::ops::undo::apply::{Changed, Options, Outcome};
 use crate::ops::undo::follow;
+use crate::ops::undo::kept;
 use crate::ops::undo::plan::choose;
 use crate::ops::undo::rescue::{self, Rescued};
 use crate::ops::undo::rows::{self, Source};
@@ -213,7 +214,7 @@ async fn carry_out(
 ) -> Result<Outcome> {
     consent.check(&plan.database)?;
     consent.by().clone_into(&mut options.consent);
-    let backups = apply::open(ctx, &plan.record).map_err(|e| e.hint("nothing was changed"))?;
+    let backups = kept::open(ctx, &plan.record).map_err(|e| e.hint("nothing was changed"))?;
     let observer = ctx.observer.as_ref();
     let mut locked = lock::connect(&ctx.database, "pgbelay undo", ctx.wait, observer).await?;
     let mut number = 1;
@@ -282,11 +283,12 @@ async fn inside(
         details: &back,
         backups,
     };
-    rows::look(source, client, &world, &empty).await?;
+    let inserts = rows::look(source, client, &world, &empty).await?;
     let lifted = unmet::lift(client, &oids).await?;
     transaction::defer(client).await?;
     let nothing = Captured::default();
-    let targets = rows::targets(source, client, &world, &world, &nothing, &empty).await?;
+    let targets =
+        rows::targets(source, client, &world, &world, &nothing, (&empty, &inserts)).await?;
     let (changed, conflicts) =
         rows::put_back(source, client, &world, &world, &targets, &empty, &[]).await?;
     // Rows that came back may have numbers that their sequences would give again.

@@ -102,11 +102,7 @@ pub async fn read(
 
 /// The rollback that `selector` means, or the newest that was not undone.
 pub fn choose(records: &[Record], selector: Option<&str>) -> Result<Record> {
-    let undone = |r: &Record| {
-        records
-            .iter()
-            .any(|u| u.verb == Verb::Undo && u.reverses == Some(r.sequence))
-    };
+    let undone = |r: &Record| is_undone(records, r);
     let mut rollbacks = records.iter().rev().filter(|r| r.verb == Verb::Rollback);
     let Some(selector) = selector else {
         return rollbacks.find(|r| !undone(r)).cloned().ok_or_else(|| {
@@ -135,8 +131,14 @@ pub fn choose(records: &[Record], selector: Option<&str>) -> Result<Record> {
     Ok(record.clone())
 }
 
+/// True when the journal has an undo of all of `rollback`.
+pub fn is_undone(records: &[Record], rollback: &Record) -> bool {
+    let mut undos = records.iter().filter(|r| r.verb == Verb::Undo);
+    undos.any(|undo| undo.reverses == Some(rollback.sequence))
+}
+
 /// The ledger must still be where the rollback left it.
-fn nothing_since(record: &Record, entries: &[Entry]) -> Result<()> {
+pub fn nothing_since(record: &Record, entries: &[Entry]) -> Result<()> {
     let head = entries.last().map(|e| e.revision.clone());
     if head == record.to {
         return Ok(());

@@ -1,7 +1,7 @@
 //! Rows as they were before a rollback, into tables as they are now: what an undo of all and one of a
 //! part have in common.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::ident::TableName;
@@ -11,10 +11,11 @@ use crate::ops::undo::apply::Changed;
 use crate::ops::undo::follow;
 use crate::ops::undo::staging::{self, Backups};
 use crate::pg::capture::Captured;
+use crate::pg::inserted::{self, Inserted};
 use crate::pg::net::Net;
 use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{
-    Target, Way, absent, apply, before, derived, references, room, values, wanted,
+    Target, Way, absent, apply, before, derived, references, room, touched, values, wanted,
 };
 use crate::pg::record::{Details, Saved, TableRecord};
 use crate::pg::session::Client;
@@ -50,18 +51,26 @@ pub fn names_are_free(details: &Details, now: &World, goes: impl Fn(Oid) -> bool
     Ok(())
 }
 
+/// How many rows were inserted since the rollback into the tables, by their number, in which some were
+/// written since; `None`: that can't be told.
+pub type Inserts = BTreeMap<usize, Option<i64>>;
+
 /// What must be known of the rows before scripts change them.
 pub async fn look(
     source: Source<'_>,
     client: &Client,
     earlier: &World,
     empty: &BTreeSet<Oid>,
-) -> Result<()> {
+) -> Result<Inserts> {
     let Source {
         ctx,
         details,
         backups,
     } = source;
+    let mut inserted_into = Vec::new();
+    let transaction = details.transaction.parse().unwrap_or(0);
+    let counted = details.inserted.as_ref();
+    let counted = same_place(client, counted).await?;
     for (index, record) in details.tables.iter().enumerate() {
         let Some(name) = record.name_after() else {
             continue;
@@ -84,8 +93,45 @@ pub async fn look(
         if record.truncated {
             before::there(client, index, record, relation).await?;
         }
+        if let (Some(then), true) = (counted, record.gets_values()) {
+            let looks = staging::looks(ctx, client, backups, index, record).await?;
+            let mut written = None;
+            if let Some(looks) = looks {
+                written = touched::by_looks(client, index, record, relation, &looks).await?;
+                looks.discard(client).await?;
+            }
+            let since = (then.running, transaction);
+            let written = match written {
+                Some(written) => written,
+                None => touched::by_transaction(client, index, record, relation, since).await?,
+            };
+            if written > 0 {
+                inserted_into.push((index, record.oid));
+            }
+        }
     }
-    Ok(())
+    let Some(then) = counted.filter(|_| !inserted_into.is_empty()) else {
+        return Ok(Inserts::new());
+    };
+    inserted::settled(client).await?;
+    let oids: Vec<Oid> = inserted_into.iter().map(|t| t.1).collect();
+    let now = inserted::read(client, &oids).await?;
+    let since = |oid: &Oid| Some(now.rows.as_ref()?.get(oid)? - then.rows.as_ref()?.get(oid)?);
+    let since = inserted_into.iter().map(|(at, oid)| (*at, since(oid)));
+    Ok(since.collect())
+}
+
+/// What was counted then, if it was counted here: in a database that was moved, neither the counts nor the
+/// transactions of rows tell anything.
+async fn same_place<'a>(
+    client: &Client,
+    then: Option<&'a Inserted>,
+) -> Result<Option<&'a Inserted>> {
+    let Some(then) = then else {
+        return Ok(None);
+    };
+    let now = inserted::read(client, &[]).await?;
+    Ok((now.place == then.place).then_some(then))
 }
 
 /// Rows that an undo of their table put back before are old: what the scripts do to them again is
@@ -159,7 +205,7 @@ pub async fn targets<'a>(
     earlier: &'a World,
     live: &'a World,
     captured: &Captured,
-    empty: &BTreeSet<Oid>,
+    (empty, inserts): (&BTreeSet<Oid>, &Inserts),
 ) -> Result<Vec<Target<'a>>> {
     let Source {
         ctx,
@@ -201,6 +247,7 @@ pub async fn targets<'a>(
             earlier: before,
             was_empty,
             saved,
+            inserted: inserts.get(&index).copied(),
             up,
             key,
         });
@@ -221,6 +268,7 @@ pub async fn targets<'a>(
                 earlier: before,
                 was_empty: empty.contains(&relation.oid),
                 saved: false,
+                inserted: None,
                 up,
                 key,
             });

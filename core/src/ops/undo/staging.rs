@@ -112,6 +112,23 @@ pub async fn left(
         .map(drop)
 }
 
+/// Loads what the rows of a table looked like beside the values that went, as text, if that was kept.
+pub async fn looks(
+    ctx: &Context,
+    client: &Client,
+    backups: &Backups,
+    index: usize,
+    record: &TableRecord,
+) -> Result<Option<Stage>> {
+    let table = record.name_before();
+    if backups.newest(&table, &[PartRole::Looks]).is_none() {
+        return Ok(None);
+    }
+    let name = stage_name("looks", index);
+    let stage = text(ctx, client, backups, name, record, PartRole::Looks).await?;
+    Ok(Some(stage))
+}
+
 /// Loads the keys of the rows of `table` that were there when the rollback was done, as text, if they
 /// were kept and are its `key` still.
 pub async fn present(
