@@ -28,29 +28,34 @@ pub struct Inserted {
     pub rows: Option<BTreeMap<Oid, i64>>,
 }
 
-/// Reads what is counted of `tables`, this session's own rows included.
-pub async fn read(client: &Client, tables: &[Oid]) -> Result<Inserted> {
+/// Reads what is counted of `tables`, this session's own rows included. `None` before PostgreSQL 15: what
+/// sessions have counted gets about at leisure there.
+pub async fn read(client: &Client, tables: &[Oid]) -> Result<Option<Inserted>> {
     let sql = "SELECT pg_catalog.concat_ws(' ', \
            CASE WHEN pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') \
              THEN (SELECT c.system_identifier FROM pg_catalog.pg_control_system() AS c) END, \
            (SELECT d.oid FROM pg_catalog.pg_database AS d \
             WHERE d.datname = pg_catalog.current_database())), \
          pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::pg_catalog.text, \
-         pg_catalog.current_setting('track_counts')::pg_catalog.bool";
+         pg_catalog.current_setting('track_counts')::pg_catalog.bool, \
+         pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 150000";
     let rows = query::rows(client, "what the server counts", sql, &[]).await?;
     let row = rows.first();
     let row = row.ok_or_else(|| Error::failed("the server did not say what it counts"))?;
+    if !row.get::<_, bool>(3) {
+        return Ok(None);
+    }
     let running: &str = row.get(1);
     let counts = if row.get(2) {
         Some(counts(client, tables).await?)
     } else {
         None
     };
-    Ok(Inserted {
+    Ok(Some(Inserted {
         place: row.get(0),
         running: running.parse().unwrap_or(0),
         rows: counts,
-    })
+    }))
 }
 
 async fn counts(client: &Client, tables: &[Oid]) -> Result<BTreeMap<Oid, i64>> {

@@ -35,7 +35,7 @@ pub struct Details {
     pub sequences_before: Vec<SequenceRecord>,
     /// Sequence positions just after them.
     pub sequences_after: Vec<SequenceRecord>,
-    /// What the server counted when all was done; `None` before that was recorded.
+    /// What the server counted when all was done; `None` where that was not recorded.
     #[serde(default)]
     pub inserted: Option<Inserted>,
     /// Whether the undo was tried; `None` before that was recorded.

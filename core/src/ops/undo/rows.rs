@@ -116,7 +116,8 @@ pub async fn look(
     inserted::settled(client).await?;
     let oids: Vec<Oid> = inserted_into.iter().map(|t| t.1).collect();
     let now = inserted::read(client, &oids).await?;
-    let since = |oid: &Oid| Some(now.rows.as_ref()?.get(oid)? - then.rows.as_ref()?.get(oid)?);
+    let now = now.and_then(|now| now.rows);
+    let since = |oid: &Oid| Some(now.as_ref()?.get(oid)? - then.rows.as_ref()?.get(oid)?);
     let since = inserted_into.iter().map(|(at, oid)| (*at, since(oid)));
     Ok(since.collect())
 }
@@ -131,7 +132,7 @@ async fn same_place<'a>(
         return Ok(None);
     };
     let now = inserted::read(client, &[]).await?;
-    Ok((now.place == then.place).then_some(then))
+    Ok(now.filter(|now| now.place == then.place).map(|_| then))
 }
 
 /// Rows that an undo of their table put back before are old: what the scripts do to them again is
