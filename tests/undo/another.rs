@@ -116,3 +116,40 @@ fn keys_of_several_columns_in_partitions() {
     );
     assert_eq!(conflicts(&done), [(1, REPLACED)]);
 }
+
+/// What the rollback changed, and the row that it added.
+#[test]
+fn values_that_the_rollback_changed() {
+    let cases: &[Told] = &[
+        (
+            "truncate t; insert into t values (1, 'eve', null), (2, 'zed', null), (5, 'cinq', null)",
+            "1|eve|\n2|zed|\n5|cinq|",
+            2,
+        ),
+        // Those that nobody wrote to get theirs, and what was added goes.
+        (
+            "delete from t where id = 1; insert into t values (1, 'eve', null)",
+            "1|eve|\n2|bob|b\n3|cid|c",
+            1,
+        ),
+        (
+            "update t set n = 'x' where id = 1; insert into t values (7, 'new', null)",
+            "1|x|a\n2|bob|b\n3|cid|c\n7|new|",
+            0,
+        ),
+    ];
+    for (written, expected, aside) in cases {
+        let (case, done) = since(
+            "create table t (id int primary key, n text, secret text)",
+            &[(
+                "select 1",
+                "update t set secret = null; insert into t values (5, 'five')",
+            )],
+            "insert into t values (1, 'ann', 'a'), (2, 'bob', 'b'), (3, 'cid', 'c')",
+            written,
+        );
+        assert_rows(&case, "select * from t order by 1", expected);
+        let replaced = conflicts(&done).into_iter().find(|c| c.1 == REPLACED);
+        assert_eq!(replaced.map_or(0, |c| c.0), *aside, "{written}: {done:#}");
+    }
+}

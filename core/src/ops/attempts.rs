@@ -1,5 +1,8 @@
 //! Runs that came to nothing, for the journal.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,10 +11,11 @@ use crate::error::{Error, Result};
 use crate::ident::Revision;
 use crate::model::event::Event;
 use crate::model::ledger::Verb;
+use crate::model::relation::Oid;
 use crate::ops::context::Context;
 use crate::pg::journal::{self, NewRecord};
-use crate::pg::session;
-use crate::pg::{connect, custody, transaction};
+use crate::pg::session::{self, Client};
+use crate::pg::{connect, custody, inserted, record, transaction};
 
 /// How long noting it may take: the failure itself is what somebody waits to hear of.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -29,6 +33,24 @@ pub struct Attempted {
     pub reason: Option<String>,
     /// How consent was given, and flags that weakened a check.
     pub consent: String,
+    /// Rows that it inserted and took back.
+    pub inserted: TakenBack,
+}
+
+/// Rows that a run inserted into tables and took back: the server counts them for good.
+#[derive(Debug, Clone, Default)]
+pub struct TakenBack(Rc<RefCell<BTreeMap<Oid, i64>>>);
+
+impl TakenBack {
+    /// Adds what the open transaction inserted, which is about to be taken back. After an error of the
+    /// server nothing can be asked any more.
+    pub async fn add(&self, client: &Client) {
+        let own = inserted::own(client).await.unwrap_or_default();
+        let mut all = self.0.borrow_mut();
+        for (table, rows) in own {
+            *all.entry(table).or_default() += rows;
+        }
+    }
 }
 
 /// Does `work`, and notes it in the journal if it fails.
@@ -78,6 +100,7 @@ async fn append(ctx: &Context, attempted: Attempted, error: &Error) -> Result<()
         "exit_code": error.kind().exit_code(),
         "error": error.to_string(),
         "causes": error.causes(),
+        record::INSERTED: *attempted.inserted.0.borrow(),
     });
     let record = NewRecord {
         verb: Verb::Failed,

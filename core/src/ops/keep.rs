@@ -266,7 +266,7 @@ impl<'a> Continuation<'a> {
             if let Some(now) = successor.relation().filter(|_| !record.retyped.is_empty()) {
                 self.left(&record, now).await?;
             }
-            if let Some(now) = successor.relation().filter(|_| record.gets_values()) {
+            if let Some(now) = successor.relation().filter(|_| record.finds_rows()) {
                 self.looks(&record, now).await?;
             }
             let nothing = record.effects.is_empty() && !record.truncated;

@@ -85,25 +85,20 @@ impl Digests {
     }
 }
 
-/// The hash of `columns` of the row `alias`, a `bigint`. Each value is hashed by itself: all of a row in one
-/// text may be more than the server can hold.
-pub fn of_row<'a>(alias: &str, columns: impl IntoIterator<Item = &'a Column>) -> String {
-    let hash = |c: &Column| {
-        let text = value::text(alias, c);
-        format!("pg_catalog.hashtextextended({text}, 0)")
-    };
-    let hashes: Vec<String> = columns.into_iter().map(hash).collect();
-    format!(
-        "pg_catalog.hashtextextended(ARRAY[{}]::pg_catalog.int8[]::pg_catalog.text, 0)",
-        hashes.join(", ")
-    )
+/// The hash of `column` of the row `alias`, a `bigint`.
+pub fn of_value(alias: &str, column: &Column) -> String {
+    let text = value::text(alias, column);
+    format!("pg_catalog.hashtextextended({text}, 0)")
 }
 
+/// Each value is hashed by itself: all of a row in one text may be more than the server can hold.
 async fn digest(client: &Client, table: &TableName, columns: &[Column]) -> Result<Digest> {
+    let hashes: Vec<String> = columns.iter().map(|c| of_value("t", c)).collect();
     let sql = format!(
-        "SELECT pg_catalog.count(*), \
-           coalesce(pg_catalog.sum({}::pg_catalog.numeric), 0)::pg_catalog.text FROM ONLY {} AS t",
-        of_row("t", columns),
+        "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(pg_catalog.hashtextextended( \
+           ARRAY[{}]::pg_catalog.int8[]::pg_catalog.text, 0)::pg_catalog.numeric), 0)::pg_catalog.text \
+         FROM ONLY {} AS t",
+        hashes.join(", "),
         quote::table(table)
     );
     let row = as_user::query_one(client, &sql).await;

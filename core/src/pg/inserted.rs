@@ -68,6 +68,15 @@ async fn counts(client: &Client, tables: &[Oid]) -> Result<BTreeMap<Oid, i64>> {
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
+/// Rows that the open transaction has inserted: they are counted, even if they are taken back.
+pub async fn own(client: &Client) -> Result<BTreeMap<Oid, i64>> {
+    let sql = "SELECT c.oid, pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid) \
+         FROM pg_catalog.pg_class AS c \
+         WHERE c.relkind = 'r' AND pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid) > 0";
+    let rows = query::rows(client, "what the server counts", sql, &[]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
 /// Waits, for a short while, until sessions that wrote a moment ago have added to the server's counts.
 /// Nobody writes meanwhile: to be called under locks.
 pub async fn settled(client: &Client) -> Result<()> {

@@ -21,6 +21,7 @@ pub mod clashes;
 pub mod conflicts;
 pub mod derived;
 pub mod keyless;
+pub mod others;
 pub mod references;
 pub mod room;
 pub mod touched;
@@ -124,7 +125,7 @@ impl Target<'_> {
 
 /// How many objects the temporary tables lock that an undo makes for one table. Each stands for three:
 /// the table, and a table and an index for long values.
-pub const fn locks(record: &TableRecord) -> u64 {
+pub fn locks(record: &TableRecord) -> u64 {
     const EACH: u64 = 3;
     let mut locks = EACH + 1; // wanted, and derived, which has no long values
     if !matches!(record.saved, Saved::Nothing) {
@@ -140,7 +141,7 @@ pub const fn locks(record: &TableRecord) -> u64 {
     if !record.retyped.is_empty() {
         locks += 2 * EACH; // left, unchanged
     }
-    if !record.retyped.is_empty() || !record.dropped.is_empty() {
+    if record.finds_rows() {
         locks += 2 * EACH; // looks, touched
     }
     if record.truncated {

@@ -13,6 +13,9 @@ use crate::model::proof::Proof;
 use crate::model::relation::Oid;
 use crate::pg::inserted::Inserted;
 
+/// Where the record of a run that failed has the rows that it inserted into tables and took back.
+pub const INSERTED: &str = "inserted";
+
 /// All that an undo needs besides the backups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Details {
@@ -232,9 +235,10 @@ impl TableRecord {
         }
     }
 
-    /// True when rows that stay get saved values back, and are found by their key.
-    pub fn gets_values(&self) -> bool {
-        self.reshaped() && self.oid != 0 && !self.key.is_empty() && self.put_back.is_none()
+    /// True when rows that stay get something back, and are found by their key.
+    pub fn finds_rows(&self) -> bool {
+        let gets = self.reshaped() || !self.effects.is_empty();
+        gets && self.oid != 0 && !self.key.is_empty() && self.put_back.is_none()
     }
 
     /// True when columns went or changed their type: the rows' old values are in the snapshot.
@@ -274,6 +278,10 @@ impl Details {
                 }
             }
         }
+        let failed = records.iter().filter(|r| r.verb == Verb::Failed);
+        for failed in failed.filter(|r| r.sequence > rollback.sequence) {
+            details.count_taken_back(&failed.details);
+        }
         Ok(details)
     }
 
@@ -293,9 +301,24 @@ impl Details {
         }
     }
 
-    /// The tables whose rows that stay get saved values back.
-    pub fn getting_values(&self) -> Vec<Oid> {
-        let tables = self.tables.iter().filter(|t| t.gets_values());
+    /// What a run that failed inserted and took back is counted, and by nobody else.
+    fn count_taken_back(&mut self, failed: &str) {
+        let counted = self.inserted.as_mut().and_then(|i| i.rows.as_mut());
+        let failed: Option<serde_json::Value> = serde_json::from_str(failed).ok();
+        let inserted = failed.as_ref().and_then(|f| f.get(INSERTED));
+        let (Some(counted), Some(inserted)) = (counted, inserted) else {
+            return;
+        };
+        let inserted: BTreeMap<Oid, i64> =
+            serde_json::from_value(inserted.clone()).unwrap_or_default();
+        for (table, rows) in inserted {
+            counted.entry(table).and_modify(|n| *n += rows);
+        }
+    }
+
+    /// The tables in which rows that stay get something back.
+    pub fn finding_rows(&self) -> Vec<Oid> {
+        let tables = self.tables.iter().filter(|t| t.finds_rows());
         tables.map(|t| t.oid).collect()
     }
 

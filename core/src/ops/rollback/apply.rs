@@ -11,7 +11,7 @@ use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
 use crate::model::ledger::Verb;
 use crate::model::proof::Proof;
-use crate::ops::attempts::{self, Attempted};
+use crate::ops::attempts::{self, Attempted, TakenBack};
 use crate::ops::context::Context;
 use crate::ops::provisional::Provisional;
 use crate::ops::rollback::attempt::{Attempt, attempt};
@@ -66,6 +66,7 @@ pub fn apply(
             to: planned.plan.to.clone(),
             reason: options.reason.clone(),
             consent: record::given(&planned, &consent, &options),
+            inserted: TakenBack::default(),
         };
         attempts::noting(
             ctx,

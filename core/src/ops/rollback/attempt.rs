@@ -197,7 +197,7 @@ async fn try_undo(
     if context.taken.is_none() {
         return Ok(());
     }
-    details.inserted = inserted::read(client, &details.getting_values()).await?;
+    details.inserted = inserted::read(client, &details.finding_rows()).await?;
     let ready = proof::Ready {
         backups,
         details,
@@ -207,7 +207,7 @@ async fn try_undo(
     details.proof = Some(proof);
     // Numbers may have been drawn meanwhile, and what was taken back is counted, too.
     details.sequences_after = positions(client).await?;
-    details.inserted = inserted::read(client, &details.getting_values()).await?;
+    details.inserted = inserted::read(client, &details.finding_rows()).await?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::model::ledger::Verb;
 use crate::model::plan::Coverage;
 use crate::model::relation::Oid;
 use crate::ops::analysis::Analysis;
-use crate::ops::attempts::{self, Attempted};
+use crate::ops::attempts::{self, Attempted, TakenBack};
 use crate::ops::context::Context;
 use crate::ops::provisional::Provisional;
 use crate::ops::snapshot::{self, Purpose, Taken};
@@ -94,17 +94,19 @@ pub fn apply(
     options: Options,
 ) -> Task<'_, Outcome> {
     Box::pin(async move {
+        let taken_back = TakenBack::default();
         let attempted = Attempted {
             verb: Verb::Undo,
             from: plan.record.to.clone(),
             to: plan.record.from.clone(),
             reason: options.reason.clone(),
             consent: consent.by().to_owned(),
+            inserted: taken_back.clone(),
         };
         attempts::noting(
             ctx,
             attempted,
-            Box::pin(carry_out(ctx, plan, consent, options)),
+            Box::pin(carry_out(ctx, plan, consent, options, &taken_back)),
         )
         .await
     })
@@ -115,6 +117,7 @@ async fn carry_out(
     plan: UndoPlan,
     consent: Consent,
     mut options: Options,
+    taken_back: &TakenBack,
 ) -> Result<Outcome> {
     consent.check(&plan.database)?;
     consent.by().clone_into(&mut options.consent);
@@ -145,7 +148,7 @@ async fn carry_out(
         options: &options,
         own: own.as_ref(),
         provisional: provisional.as_ref(),
-        tried: false,
+        taken_back: Some(taken_back),
     };
     match tries(&mut locked, &context).await {
         Ok(outcome) => {

@@ -10,6 +10,7 @@ use crate::model::lock::LockMode;
 use crate::model::plan::{Coverage, Extent, Fate};
 use crate::model::relation::{Oid, RelationKind, World};
 use crate::ops::analysis;
+use crate::ops::attempts::TakenBack;
 use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::keep::Continuation;
@@ -51,8 +52,9 @@ pub struct Attempt<'a> {
     pub own: Option<&'a Own>,
     /// Its backup, as what goes when nothing is committed.
     pub provisional: Option<&'a Provisional>,
-    /// Nobody has written anything since: the rollback itself tries its undo, and takes it back.
-    pub tried: bool,
+    /// What is inserted and taken back is added to it. `None`: the rollback itself tries its undo; nobody
+    /// has written anything since, and all is taken back.
+    pub taken_back: Option<&'a TakenBack>,
 }
 
 impl Attempt<'_> {
@@ -70,6 +72,9 @@ pub async fn attempt(client: &Client, context: &Attempt<'_>) -> Result<Outcome> 
     match inside(client, context).await {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
+            if let Some(taken_back) = context.taken_back {
+                taken_back.add(client).await;
+            }
             transaction::abandon(client).await;
             let records = context.plan.details.tables.iter();
             let tables: Vec<TableName> = records.filter_map(TableRecord::name_after).collect();
@@ -110,7 +115,7 @@ pub async fn reverse(
     let watched = watched(plan, &earlier);
     let mut locked = lock(client, plan, &earlier, &watched).await?;
     let empty = extent::empty(client, &locked).await?;
-    let second = if context.tried {
+    let second = if context.taken_back.is_none() {
         None
     } else {
         save_again(context, client, &earlier).await?

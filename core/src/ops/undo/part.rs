@@ -8,7 +8,7 @@ use crate::model::event::{Event, Phase};
 use crate::model::ledger::{Record, Verb};
 use crate::model::lock::LockMode;
 use crate::model::relation::World;
-use crate::ops::attempts::{self, Attempted};
+use crate::ops::attempts::{self, Attempted, TakenBack};
 use crate::ops::context::Context;
 use crate::ops::patterns;
 use crate::ops::provisional;
@@ -189,17 +189,26 @@ pub fn apply<'a>(
     options: Options,
 ) -> Task<'a, Outcome> {
     Box::pin(async move {
+        let taken_back = TakenBack::default();
         let attempted = Attempted {
             verb: Verb::Undo,
             from: plan.at.clone(),
             to: plan.at.clone(),
             reason: options.reason.clone(),
             consent: consent.by().to_owned(),
+            inserted: taken_back.clone(),
         };
         attempts::noting(
             ctx,
             attempted,
-            Box::pin(carry_out(ctx, plan, patterns, &consent, options)),
+            Box::pin(carry_out(
+                ctx,
+                plan,
+                patterns,
+                &consent,
+                options,
+                &taken_back,
+            )),
         )
         .await
     })
@@ -211,6 +220,7 @@ async fn carry_out(
     patterns: &[String],
     consent: &Consent,
     mut options: Options,
+    taken_back: &TakenBack,
 ) -> Result<Outcome> {
     consent.check(&plan.database)?;
     consent.by().clone_into(&mut options.consent);
@@ -232,6 +242,7 @@ async fn carry_out(
         match inside(ctx, client, &now, &backups, &options).await {
             Ok(outcome) => break outcome,
             Err(error) => {
+                taken_back.add(client).await;
                 transaction::abandon(client).await;
                 let tables: Vec<TableName> = now.tables.iter().map(|t| t.table.clone()).collect();
                 let error = retry::name_blockers(client, error, &tables).await;

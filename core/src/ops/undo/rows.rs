@@ -15,7 +15,7 @@ use crate::pg::inserted::{self, Inserted};
 use crate::pg::net::Net;
 use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{
-    Target, Way, absent, apply, before, derived, references, room, touched, values, wanted,
+    Target, Way, absent, apply, before, derived, others, references, room, touched, values, wanted,
 };
 use crate::pg::record::{Details, Saved, TableRecord};
 use crate::pg::session::Client;
@@ -93,19 +93,19 @@ pub async fn look(
         if record.truncated {
             before::there(client, index, record, relation).await?;
         }
-        if let (Some(then), true) = (counted, record.gets_values()) {
+        if let (Some(then), true) = (counted, record.finds_rows()) {
             let looks = staging::looks(ctx, client, backups, index, record).await?;
             let mut written = None;
             if let Some(looks) = looks {
                 written = touched::by_looks(client, index, record, relation, &looks).await?;
                 looks.discard(client).await?;
             }
-            let since = (then.running, transaction);
-            let written = match written {
-                Some(written) => written,
-                None => touched::by_transaction(client, index, record, relation, since).await?,
-            };
-            if written > 0 {
+            if written.is_none() && record.reshaped() {
+                let since = (then.running, transaction);
+                let found = touched::by_transaction(client, index, record, relation, since);
+                written = Some(found.await?);
+            }
+            if written.is_some_and(|rows| rows > 0) {
                 inserted_into.push((index, record.oid));
             }
         }
@@ -318,6 +318,7 @@ pub async fn put_back(
     let mut conflicts = follow::conflicts(source.details);
     for target in targets {
         absent::leave_out(client, target, &mut conflicts).await?;
+        others::leave_out(client, target, &mut conflicts).await?;
         room::among_values(client, target).await?;
     }
     let xid = &source.details.transaction;

@@ -70,7 +70,7 @@ pub async fn carry_out(client: &Client, trial: &Trial<'_>) -> Result<Tried> {
         },
         own: None,
         provisional: None,
-        tried: true,
+        taken_back: None,
     };
     let (outcome, _) = inside::reverse(client, &attempt).await?;
     Ok(Tried::Done(Box::new(outcome)))

@@ -1,4 +1,4 @@
-//! Saved values of rows that are there no more, or may be others by now.
+//! Saved values of rows that are there no more.
 
 use tokio_postgres::Client;
 
@@ -8,16 +8,11 @@ use crate::pg::error::PgContext as _;
 use crate::pg::net;
 use crate::pg::reconcile::conflicts::{Conflict, note};
 use crate::pg::reconcile::wanted::{by_key, effect_key, up_key};
-use crate::pg::reconcile::{Target, pairs, values};
-use crate::pg::record::TableRecord;
+use crate::pg::reconcile::{Target, values};
 
 /// Why they are not put back. Nothing tells whether that was before the rollback had its locks.
 pub const DELETED: &str =
     "somebody deleted their rows since they were saved; their values were laid aside";
-
-/// Why they are not put back: the same key is no sign of the same row.
-pub const REPLACED: &str = "rows were added in the place of others since, and whether these are still \
-     the same can't be told; their values were laid aside";
 
 /// Leaves out the saved values of a table that was there all the time whose row somebody deleted
 /// since they were saved: nothing is to be put back for it. The rows that scripts took away or
@@ -52,58 +47,11 @@ pub async fn leave_out(
         gone += &had(&net::table(target.live.oid), &by_old);
     }
     take(client, target, &gone, DELETED, conflicts).await?;
-    if may_be_others(client, target, record).await? {
-        let touched = format!(
-            "EXISTS (SELECT FROM {} AS n WHERE {})",
-            target.stage("touched"),
-            touched_key(target, record, |k| target.text("w", k)),
-        );
-        take(client, target, &touched, REPLACED, conflicts).await?;
-    }
     Ok(())
 }
 
-/// True when a row that was written since may be another one than that which had its key: more rows
-/// were added since than there are keys that nobody had.
-async fn may_be_others(client: &Client, target: &Target<'_>, record: &TableRecord) -> Result<bool> {
-    let Some(inserted) = target.inserted else {
-        return Ok(false);
-    };
-    let Some(inserted) = inserted else {
-        return Ok(true);
-    };
-    let saved = touched_key(target, record, |k| target.text("w", k));
-    let mut new = format!(
-        "NOT EXISTS (SELECT FROM {} AS w WHERE {saved})",
-        target.stage("saved")
-    );
-    if !record.effects.is_empty() {
-        let added = pairs(&target.key, |k| {
-            let number = effect_key(target, record, k).unwrap_or_default();
-            format!("e.a{number} = n.k{number}")
-        });
-        let seen = target.stage("seen");
-        new += &format!(" AND NOT EXISTS (SELECT FROM {seen} AS e WHERE e.has AND {added})");
-    }
-    let sql = format!(
-        "SELECT pg_catalog.count(*) FROM {} AS n WHERE {new}",
-        target.stage("touched")
-    );
-    let row = as_user::query_one(client, &sql).await;
-    let row = row.pg("could not tell new rows from those that were there")?;
-    Ok(row.get::<_, i64>(0) != inserted)
-}
-
-/// The key of the row `n` that was written since is what `f` says of each column.
-fn touched_key(target: &Target<'_>, record: &TableRecord, f: impl Fn(&str) -> String) -> String {
-    pairs(&target.key, |k| {
-        let number = effect_key(target, record, k).unwrap_or_default();
-        format!("n.k{number} = {}", f(k))
-    })
-}
-
 /// Takes the saved rows `w` out that `which` is true of.
-async fn take(
+pub(super) async fn take(
     client: &Client,
     target: &Target<'_>,
     which: &str,

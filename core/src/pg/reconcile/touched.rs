@@ -14,32 +14,34 @@ use crate::pg::stage::Stage;
 use crate::pg::{as_user, digests, snapshot, value};
 use crate::sql::quote;
 
-/// The name of what a row looks like.
-const LOOKS: &str = "looks";
+/// Of how many columns hashes are kept: all of them have to find room in one row.
+const MOST: usize = 250;
 
-/// Names, and the query that yields the key of each row of `now` and what it looks like, as text: what
-/// the rollback left beside the key and beside what it converted. `None`: nothing is beside those.
+/// Names, and the query that yields the key of each row of `now` and hashes of what the rollback left beside
+/// the key and beside what it converted, as text. `None`: nothing is beside those.
 pub fn looks(record: &TableRecord, now: &Relation) -> Option<(Vec<String>, String)> {
-    let columns = beside(record, now).filter(|columns| !columns.is_empty())?;
+    let columns = beside(record, now).filter(|columns| columns.len() <= MOST)?;
     let names = record.key.iter().map(|n| format!("k{n}"));
-    let names: Vec<String> = names.chain([LOOKS.to_owned()]).collect();
+    let names = names.chain(columns.iter().map(|c| format!("h{}", c.number)));
+    let hash = |c: &&Column| format!("{}::pg_catalog.text", digests::of_value("t", c));
+    let values = keys(record, now)?.into_iter();
+    let values: Vec<String> = values.chain(columns.iter().map(hash)).collect();
     let query = format!(
-        "SELECT {}, {}::pg_catalog.text FROM ONLY {} AS t",
-        keys(record, now)?.join(", "),
-        digests::of_row("t", columns),
+        "SELECT {} FROM ONLY {} AS t",
+        values.join(", "),
         quote::table(&now.name)
     );
-    Some((names, query))
+    Some((names.collect(), query))
 }
 
-/// The columns of `now` beside the key and what the rollback converted, that were there then. `None`: one
-/// of them is gone.
+/// The columns of `now` beside the key and what the rollback converted, as far as they are there. `None`:
+/// there are none.
 fn beside<'a>(record: &TableRecord, now: &'a Relation) -> Option<Vec<&'a Column>> {
     let kept = record.columns_after.iter().map(|c| c.0);
     let kept = kept.filter(|n| !record.key.contains(n) && !record.retyped.contains(n));
-    let columns = kept.map(|n| now.columns.iter().find(|c| c.number == n));
-    let columns: Option<Vec<&Column>> = columns.collect();
-    columns.map(|columns| columns.into_iter().filter(|c| !c.generated).collect())
+    let columns = kept.filter_map(|n| now.columns.iter().find(|c| c.number == n));
+    let columns: Vec<&Column> = columns.collect();
+    (!columns.is_empty()).then_some(columns)
 }
 
 /// The key of a row `t` of `now`, as text.
@@ -62,13 +64,27 @@ pub async fn by_looks(
     };
     let same = record.key.iter().zip(&keys);
     let same: Vec<String> = same.map(|(n, key)| format!("l.k{n} = {key}")).collect();
-    let which = format!(
-        "NOT EXISTS (SELECT FROM {} AS l WHERE {} AND l.{LOOKS} = {}::pg_catalog.text)",
+    let looks_so = |c: &&Column| {
+        let hash = digests::of_value("t", c);
+        format!(
+            " AND l.h{} IS NOT DISTINCT FROM {hash}::pg_catalog.text",
+            c.number
+        )
+    };
+    let looks_so: String = columns
+        .iter()
+        .filter(|c| !c.generated)
+        .map(looks_so)
+        .collect();
+    let key = format!(
+        "SELECT FROM {} AS l WHERE {}",
         looks.table,
-        same.join(" AND "),
-        digests::of_row("t", columns)
+        same.join(" AND ")
     );
-    note(client, index, record, now, &which).await.map(Some)
+    let which = format!("NOT EXISTS ({key}{looks_so})");
+    let new = format!("NOT EXISTS ({key})");
+    let noted = note(client, index, record, now, (&which, &new)).await;
+    noted.map(Some)
 }
 
 /// Notes the keys of rows of `now` that were written since the rollback, whose own transaction is `xid`;
@@ -85,7 +101,8 @@ pub async fn by_transaction(
         "{} AND t.xmin::pg_catalog.text <> '{own}'",
         snapshot::written_since(running)
     );
-    note(client, index, record, now, &which).await
+    let new = "NULL::pg_catalog.bool";
+    note(client, index, record, now, (&which, new)).await
 }
 
 async fn note(
@@ -93,14 +110,15 @@ async fn note(
     index: usize,
     record: &TableRecord,
     now: &Relation,
-    which: &str,
+    (which, new): (&str, &str),
 ) -> Result<u64> {
     let touched = stage("touched", index);
     let keys = keys(record, now).unwrap_or_default();
     let keys = record.key.iter().zip(keys);
     let keys: Vec<String> = keys.map(|(n, key)| format!("{key} AS k{n}")).collect();
     let sql = format!(
-        "CREATE TEMP TABLE {touched} AS SELECT {} FROM ONLY {} AS t WHERE {which}; ANALYZE {touched}",
+        "CREATE TEMP TABLE {touched} AS SELECT {}, {new} AS new FROM ONLY {} AS t WHERE {which}; \
+         ANALYZE {touched}",
         keys.join(", "),
         quote::table(&now.name),
     );
