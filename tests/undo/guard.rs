@@ -149,6 +149,49 @@ fn event_triggers_that_note() {
     assert_eq!(after, before);
 }
 
+/// A log of all definitions with numbers of its own: the very number is drawn while we define, and what
+/// we record with is noted, too.
+#[test]
+fn event_triggers_that_number_what_they_note() {
+    for (flags, said) in [(&[][..], "proved"), (&["--force"][..], "sampled")] {
+        let case = Case::new(
+            "create table t (id serial primary key, n int);
+             create table ddl (id bigserial primary key, tag text, what text)",
+            &[(
+                "alter table t add m int; create table u (id int primary key, t int references t)",
+                "drop table u; alter table t drop m",
+            )],
+            "insert into t (n, m) select g, g from generate_series(1, 20) g; insert into u values (1, 1);
+             create function noted() returns event_trigger language plpgsql as $$
+             declare r record; begin for r in select * from pg_event_trigger_ddl_commands() loop
+             insert into public.ddl (tag, what) values (r.command_tag, r.object_identity);
+             end loop; end $$;
+             create function gone() returns event_trigger language plpgsql as $$
+             declare r record; begin for r in select * from pg_event_trigger_dropped_objects() loop
+             insert into public.ddl (tag, what) values (tg_tag, r.object_identity);
+             end loop; end $$;
+             create event trigger noted on ddl_command_end execute function noted();
+             create event trigger gone on sql_drop execute function gone();
+             create table another (id int)",
+        );
+        let rows = "select (select string_agg(t::text, ' ' order by id) from t), \
+                    (select count(*) from ddl where id <= 1), (select string_agg(u::text, ' ') from u)";
+        let before = case.sandbox.query_text(rows);
+        let confirmed = ["to", "0001", "--confirm", &case.sandbox.database, "--json"];
+        let accepting = ["--accept-drift"];
+        let args = [&confirmed[..], flags, &accepting].concat();
+        let done = case.sandbox.run("rollback", &args);
+        assert_eq!(
+            done.assert_exit(0).last()["undo"],
+            said,
+            "{flags:?}\n{done}"
+        );
+        let undo = ["undo", "--yes", "--accept-drift"];
+        case.sandbox.run("rollback", &undo).assert_exit(0);
+        assert_eq!(case.sandbox.query_text(rows), before, "{flags:?}");
+    }
+}
+
 #[test]
 fn counts_that_are_switched_off() {
     let case = Case::new(

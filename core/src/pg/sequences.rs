@@ -163,28 +163,49 @@ pub async fn hold(
     let oids: Vec<Oid> = now.iter().filter(|s| held(s)).map(|s| s.oid).collect();
     let owned = client
         .query(
-            "SELECT oid FROM pg_catalog.pg_class \
-             WHERE oid = ANY ($1) AND pg_catalog.pg_has_role(relowner, 'USAGE')",
+            "SELECT s.seqrelid, s.seqincrement, s.seqmin, s.seqmax FROM pg_catalog.pg_sequence AS s \
+             JOIN pg_catalog.pg_class AS c ON c.oid = s.seqrelid \
+             WHERE c.oid = ANY ($1) AND pg_catalog.pg_has_role(c.relowner, 'USAGE')",
             &[&oids],
         )
         .await
         .pg("could not read the owners of sequences")?;
-    let owned: Vec<Oid> = owned.iter().map(|row| row.get(0)).collect();
-    let states = now.iter().filter(|s| owned.contains(&s.oid));
-    let sql: String = states
-        .map(|s| {
-            let name = quote::table(&s.state.name);
-            format!(
-                "ALTER SEQUENCE {name} RESTART; SELECT pg_catalog.setval({}, {}, {});",
-                quote::literal(&name),
-                s.state.last_value,
-                s.state.is_called
-            )
-        })
-        .collect();
-    as_user::batch(client, &sql)
-        .await
-        .pg("could not keep the positions of sequences")
+    for row in &owned {
+        let Some(facts) = now.iter().find(|s| s.oid == row.get::<_, Oid>(0)) else {
+            continue;
+        };
+        hold_one(
+            client,
+            &facts.state.name,
+            (row.get(1), row.get(2), row.get(3)),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// An event trigger that fires on this may draw a number itself, of this sequence or of one that was held
+/// before: each is read only now, and stays where that led.
+async fn hold_one(
+    client: &Client,
+    name: &TableName,
+    (step, least, most): (i64, i64, i64),
+) -> Result<()> {
+    let name = quote::table(name);
+    let failed = "could not keep the positions of sequences";
+    let state = format!("SELECT last_value, is_called FROM {name}");
+    let state = client.query_one(&state, &[]).await.pg(failed)?;
+    let (last, called): (i64, bool) = (state.get(0), state.get(1));
+    let next = last.checked_add(if called { step } else { 0 });
+    let next = next.filter(|next| (least..=most).contains(next));
+    let next = next.unwrap_or(last);
+    let sql = format!(
+        "ALTER SEQUENCE {name} RESTART WITH {next}; \
+         SELECT pg_catalog.setval({}, {last}, {called}) FROM {name} AS s \
+         WHERE s.last_value = {next} AND NOT s.is_called",
+        quote::literal(&name)
+    );
+    as_user::batch(client, &sql).await.pg(failed)
 }
 
 /// Sequences that stand before where they stood (`before`) go there again: somebody may have drawn the

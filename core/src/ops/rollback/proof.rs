@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::model::backup::BackupFacts;
 use crate::model::event::{Event, Phase, Silent};
 use crate::model::proof::{Bounds, Proof};
-use crate::model::relation::{Oid, RelationKind, World};
+use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
 use crate::ops::rollback::attempt::Attempt;
 use crate::ops::rollback::record::write_ledger;
@@ -19,7 +19,7 @@ use crate::pg::digests::{self, Digests};
 use crate::pg::reconcile::absent::DELETED;
 use crate::pg::record::Details;
 use crate::pg::session::Client;
-use crate::pg::{inspect, retry, sequences, session, transaction, wal};
+use crate::pg::{event_triggers, inspect, retry, sequences, session, transaction, wal};
 use crate::schema::{self, Catalog};
 use crate::store::BackupKey;
 
@@ -44,7 +44,13 @@ pub async fn look(client: &Client, context: &Attempt<'_>, world: &World) -> Resu
         let concerned = |oid: &Oid| watched.contains(oid) || plan.coverage.contains_key(oid);
         let tables = world.relations.values();
         let tables = tables.filter(|r| r.kind == RelationKind::Table && concerned(&r.oid));
-        digests::read(client, tables, bounds.bytes / 2).await?
+        // What event triggers note grows with whatever we define.
+        let event_triggers = event_triggers::enabled(client).await?;
+        let notes = |r: &&Relation| event_triggers.iter().any(|e| e.mentions(&r.name.name));
+        let (noted, tables): (Vec<_>, Vec<_>) = tables.partition(notes);
+        let mut rows = digests::read(client, tables, bounds.bytes / 2).await?;
+        rows.left_out.extend(noted.iter().map(|r| r.name.clone()));
+        rows
     };
     Ok(Before {
         began: Instant::now(),

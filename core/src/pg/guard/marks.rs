@@ -59,6 +59,11 @@ impl Written {
             && self.deleted == recorded.deleted
     }
 
+    /// True where it is what was `recorded`, but for how many rows came.
+    pub const fn is_but_for_new_rows(self, recorded: &Recorded) -> bool {
+        self.updated == recorded.updated && self.deleted == recorded.deleted
+    }
+
     /// True when rows came, and nothing else happened.
     pub const fn only_inserted(self) -> bool {
         self.inserted > 0 && self.updated == 0 && self.deleted == 0
