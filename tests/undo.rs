@@ -60,5 +60,7 @@ mod twice;
 
 // Combinations nobody thought of: what is drawn, and what becomes of it.
 mod drawn;
+mod meanwhile;
+mod odd;
 pub use drawn::Draw;
 mod random;

@@ -273,8 +273,9 @@ fn is(loss: &Value, table: &Table) -> bool {
     unquoted(loss["table"].as_str().unwrap()) == unquoted(&table.name)
 }
 
+/// Messages and reports show what would move the cursor as an escape.
 fn unquoted(name: &str) -> String {
-    name.replace('"', "")
+    name.replace('"', "").replace('\t', "\\t")
 }
 
 fn rule(loss: &Value) -> &str {

@@ -141,13 +141,22 @@ pub async fn put_back(
         let alone = current
             .owned_by
             .is_some_and(|(table, _)| locked.contains(&table));
-        let target = match before {
-            Some(before) if used || !alone => further(&wanted, before, up).clone(),
+        let mut target = match before {
+            Some(before) if used => further(&wanted, before, up).clone(),
+            Some(_) if !alone => further(&wanted, &current.state, up).clone(),
             _ => wanted,
         };
-        if target != current.state {
-            set(client, &target).await?;
+        if target == current.state {
+            continue;
         }
+        // An event trigger that notes what we define draws numbers, too: those rows stay.
+        if let Some(owner) = current.owned_by
+            && let Some(value) = beyond(client, owner, &target, &current.state, up).await?
+        {
+            target.last_value = value;
+            target.is_called = true;
+        }
+        set(client, &target).await?;
     }
     Ok(())
 }
@@ -195,13 +204,13 @@ async fn hold_one(
     let failed = "could not keep the positions of sequences";
     let state = format!("SELECT last_value, is_called FROM {name}");
     let state = client.query_one(&state, &[]).await.pg(failed)?;
-    let (last, called): (i64, bool) = (state.get(0), state.get(1));
-    let next = last.checked_add(if called { step } else { 0 });
+    let (stands, called): (i64, bool) = (state.get(0), state.get(1));
+    let next = stands.checked_add(if called { step } else { 0 });
     let next = next.filter(|next| (least..=most).contains(next));
-    let next = next.unwrap_or(last);
+    let next = next.unwrap_or(stands);
     let sql = format!(
         "ALTER SEQUENCE {name} RESTART WITH {next}; \
-         SELECT pg_catalog.setval({}, {last}, {called}) FROM {name} AS s \
+         SELECT pg_catalog.setval({}, {stands}, {called}) FROM {name} AS s \
          WHERE s.last_value = {next} AND NOT s.is_called",
         quote::literal(&name)
     );

@@ -296,12 +296,43 @@ impl Walker<'_> {
                 true,
             );
         }
+        let deletes = match action {
+            Action::Delete(_) => Some(true),
+            Action::Update { .. } => Some(false),
+            _ => None,
+        };
         self.reach.touches.push(Touch {
             table,
             only,
             action,
             place: self.place,
         });
+        if let Some(deletes) = deletes {
+            self.push_along(table, deletes);
+        }
+    }
+
+    /// Rows of `table` go (`deletes`) or change, and others with them, through what the scripts made: how
+    /// many can't be asked of today's rows.
+    fn push_along(&mut self, table: Oid, deletes: bool) {
+        let reached = self.reached_from(table);
+        let mut along = Vec::new();
+        if deletes {
+            let gone = self.drawn_along(&reached, true).into_iter();
+            along.extend(gone.map(|oid| (oid, Action::Delete(None))));
+        }
+        let changed = self.drawn_along(&reached, false).into_iter();
+        along.extend(changed.map(|oid| {
+            let (countable, columns) = (None, Vec::new());
+            (oid, Action::Update { countable, columns })
+        }));
+        for (other, action) in along {
+            let place = self.place;
+            let known = |t: &Touch| t.table == other && t.action == action && t.place == place;
+            if other != table && !self.reach.touches.iter().any(known) {
+                self.push(other, false, action);
+            }
+        }
     }
 
     fn touch(&mut self, name: &Name, only: bool, action: Action) {

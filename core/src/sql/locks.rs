@@ -22,8 +22,8 @@ pub enum On {
     Index(Name),
     /// The same; and of a view, what it reads.
     Beneath(Name),
-    /// The same, since a foreign key of the second one refers to it from here on.
-    Referenced(Name, Name),
+    /// The same, since a foreign key of the second one refers to it from here on, and acts.
+    Referenced(Name, Name, Acts),
     /// A table that becomes a partition.
     Attached(Name),
     /// A partitioned table that gets a partition.
@@ -36,6 +36,15 @@ pub enum On {
     Typed(Name),
 }
 
+/// What a foreign key does to rows that refer to one that goes or gets another key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Acts {
+    /// They go, too.
+    pub deletes: bool,
+    /// They get other values.
+    pub updates: bool,
+}
+
 impl On {
     /// What the statement names.
     pub const fn name(&self) -> &Name {
@@ -43,7 +52,7 @@ impl On {
             Self::Relation(name)
             | Self::Index(name)
             | Self::Beneath(name)
-            | Self::Referenced(name, _)
+            | Self::Referenced(name, ..)
             | Self::Attached(name)
             | Self::Gaining(name, _)
             | Self::Losing(name, _)
@@ -164,11 +173,27 @@ fn altering(words: &[String], table: &Name, actions: &[TableAction]) -> Vec<(On,
 fn referenced(words: &[String], by: &Name) -> impl Iterator<Item = (On, LockMode)> {
     let places = words.iter().enumerate();
     let places = places.filter(|(_, word)| is(word, "REFERENCES"));
-    let names = places.filter_map(|(place, _)| name_at(words, place + 1));
-    names.map(|name| {
-        let on = On::Referenced(name, by.clone());
+    let names =
+        places.filter_map(|(place, _)| Some((name_at(words, place + 1)?, acts(words, place))));
+    names.map(|(name, acts)| {
+        let on = On::Referenced(name, by.clone(), acts);
         (on, LockMode::ShareRowExclusive)
     })
+}
+
+/// What the foreign key does whose REFERENCES stands at `place`.
+fn acts(words: &[String], place: usize) -> Acts {
+    let rest = words.get(place + 1..).unwrap_or_default();
+    let end = rest.iter().position(|word| is(word, "REFERENCES"));
+    let rest = &rest[..end.unwrap_or(rest.len())];
+    let on = |event: &str, action: &str| {
+        let here = |w: &[String]| is(&w[0], "ON") && is(&w[1], event) && is(&w[2], action);
+        rest.windows(3).any(here)
+    };
+    Acts {
+        deletes: on("DELETE", "CASCADE"),
+        updates: on("DELETE", "SET") || on("UPDATE", "CASCADE") || on("UPDATE", "SET"),
+    }
 }
 
 /// The name behind two words that are what is looked for.

@@ -46,8 +46,8 @@ pub async fn look(client: &Client, context: &Attempt<'_>, world: &World) -> Resu
         let tables = tables.filter(|r| r.kind == RelationKind::Table && concerned(&r.oid));
         // What event triggers note grows with whatever we define.
         let event_triggers = event_triggers::enabled(client).await?;
-        let notes = |r: &&Relation| event_triggers.iter().any(|e| e.mentions(&r.name.name));
-        let (noted, tables): (Vec<_>, Vec<_>) = tables.partition(notes);
+        let logs = |r: &&Relation| event_triggers.iter().any(|e| e.mentions(&r.name.name));
+        let (noted, tables): (Vec<_>, Vec<_>) = tables.partition(logs);
         let mut rows = digests::read(client, tables, bounds.bytes / 2).await?;
         rows.left_out.extend(noted.iter().map(|r| r.name.clone()));
         rows

@@ -7,7 +7,7 @@ use crate::model::lock::LockMode;
 use crate::model::relation::{Oid, RelationKind};
 use crate::planner::names::Bound;
 use crate::planner::reach::Walker;
-use crate::sql::locks::{self, On};
+use crate::sql::locks::{self, Acts, On};
 use crate::sql::statement::{Kind, Name, Statement, TableAction};
 
 /// What is locked with a table when that goes, or its columns and constraints do, by what the
@@ -21,6 +21,8 @@ pub(super) struct Tie {
     table: Option<Oid>,
     /// Who is locked.
     to: Vec<Oid>,
+    /// What happens to its rows when something happens to theirs.
+    acts: Acts,
 }
 
 impl Walker<'_> {
@@ -59,9 +61,9 @@ impl Walker<'_> {
                     self.locked_families(self.referred(oid), mode);
                     self.locked_families([oid], mode);
                 }
-                (On::Referenced(_, by), Bound::Existing(oid)) => {
+                (On::Referenced(_, by, acts), Bound::Existing(oid)) => {
                     self.locked_families([oid], mode);
-                    self.tie(by, self.families([oid]));
+                    self.tie(by, self.families([oid]), *acts);
                 }
                 (On::Beneath(_), Bound::Existing(oid)) => {
                     let relation = self.world.relations.get(&oid);
@@ -117,21 +119,41 @@ impl Walker<'_> {
         self.locked(referred.clone(), LockMode::ShareRowExclusive);
         self.locked(self.referring(parent), others);
         let with = [parent].into_iter().chain(default).chain(referred);
-        self.tie(partition, with.collect());
+        // Its rows are the parent's from here on.
+        let acts = Acts {
+            deletes: true,
+            updates: true,
+        };
+        self.tie(partition, with.collect(), acts);
     }
 
-    fn tie(&mut self, name: &Name, to: Vec<Oid>) {
+    fn tie(&mut self, name: &Name, to: Vec<Oid>, acts: Acts) {
         let (of, bound) = self.names.relation(name);
         let table = match bound {
             Bound::Existing(oid) => Some(oid),
             _ => None,
         };
-        self.ties.push(Tie { of, table, to });
+        self.ties.push(Tie {
+            of,
+            table,
+            to,
+            acts,
+        });
     }
 
     /// The tables of today that scripts made refer to one of `tables`, or become part of it.
     pub(super) fn tied_to(&self, tables: &[Oid]) -> Vec<Oid> {
         let ties = self.ties.iter();
+        ties.filter(|tie| tie.to.iter().any(|oid| tables.contains(oid)))
+            .filter_map(|tie| tie.table)
+            .collect()
+    }
+
+    /// The tables of today whose rows go (`deletes`) or change when rows of `tables` do, by what scripts
+    /// made.
+    pub(super) fn drawn_along(&self, tables: &[Oid], deletes: bool) -> Vec<Oid> {
+        let acts = |acts: Acts| if deletes { acts.deletes } else { acts.updates };
+        let ties = self.ties.iter().filter(|tie| acts(tie.acts));
         ties.filter(|tie| tie.to.iter().any(|oid| tables.contains(oid)))
             .filter_map(|tie| tie.table)
             .collect()
