@@ -78,7 +78,10 @@ fn a_copy_of_a_random_schema_has_the_same() {
     for seed in seeds {
         let from = Sandbox::bare();
         let major = from.cluster.installation.major();
-        let sql = drawn::schema(&mut Draw(seed), major);
+        let mut sql = drawn::schema(&mut Draw(seed), major);
+        if from.session().try_run("select xml '<a/>'").is_err() {
+            sql = drawn::without_xml(&sql); // as pinned builds are
+        }
         if let Err(error) = from.session().try_run(&sql) {
             panic!("seed {seed}: {error:?}\n{sql}");
         }

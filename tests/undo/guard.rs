@@ -282,3 +282,23 @@ fn what_an_exception_block_takes_back() {
     );
     case.exact();
 }
+
+/// Triggers whose names sort before ours write the same row again, and are seen no sooner.
+#[test]
+fn triggers_that_sort_before_all_others() {
+    for name in ["", " ", "  a", "!", "\u{2}", "A", "\u{fffd}"] {
+        let name = format!("{name}t");
+        let case = Case::new(
+            &format!(
+                "create table t (id int primary key, v text, n int default 0);
+                 create function again() returns trigger language plpgsql as $$ begin
+                 if new.n < 3 then update t set n = n + 1, v = v || 'x' where id = new.id; end if; return null;
+                 end $$;
+                 create trigger \"{name}\" after insert or update on t for each row execute function again()"
+            ),
+            &[("select 1", "update t set v = 'lost', n = 0; insert into t values (9, 'new', 1)")],
+            "insert into t values (1, 'a', 5), (2, 'b', 6)",
+        );
+        case.exact();
+    }
+}

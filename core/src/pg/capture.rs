@@ -21,9 +21,9 @@ use crate::pg::net::{self, Net};
 use crate::pg::{inspect, settings, value};
 use crate::sql::quote;
 
-/// The trigger's name: a leading blank sorts it before nearly every other, so that a change made
-/// by another trigger on the same row is recorded after the change that fired it.
-const TRIGGER: &str = " pgbelay capture";
+/// The trigger's name: what it begins with sorts it before every other that can be typed, so that a change
+/// made by another trigger on the same row is recorded after the change that fired it.
+const TRIGGER: &str = "\u{1}pgbelay capture";
 
 /// The most columns of a table whose changed rows fit, before and after and with what an undo adds to
 /// them, into a table of the server.
