@@ -279,7 +279,7 @@ pub const ODD: &[Odd] = &[
     },
     Odd {
         name: "generated",
-        up: "alter table {t} add {a} int generated always as ({w} * 2) stored, add {b} text",
+        up: "alter table {t} add {a} int generated always as ({i} * 2) stored, add {b} text",
         down: "alter table {t} drop {a}, drop {b}",
         data: "update {t} set {b} = 'g' || {i}",
         ..NONE

@@ -161,9 +161,19 @@ pub(super) fn by_key(
     letter: char,
     number: impl Fn(&Target<'_>, &str) -> Option<i16>,
 ) -> String {
+    by_key_of(target, "w", letter, number)
+}
+
+/// The same of the row `alias`.
+fn by_key_of(
+    target: &Target<'_>,
+    alias: &str,
+    letter: char,
+    number: impl Fn(&Target<'_>, &str) -> Option<i16>,
+) -> String {
     pairs(&target.key, |k| {
         let number = number(target, k).unwrap_or_default();
-        format!("{} = e.{letter}{number}", target.text("w", k))
+        format!("{} = e.{letter}{number}", target.text(alias, k))
     })
 }
 
@@ -245,7 +255,7 @@ fn deleted(target: &Target<'_>, record: &TableRecord, added: &[(String, String)]
     let names = quote::idents(names.chain(added.iter().map(|c| c.0.as_str())));
     let defaults = added.iter().map(|c| c.1.clone());
     if record.reshaped() && target.saved {
-        let by_old = by_old.replace("w.", "s.");
+        let by_old = by_key_of(target, "s", 'b', number);
         return format!(
             "{clear}INSERT INTO {wanted} ({names}, {GONE}) SELECT {selected}, false \
              FROM {saved} AS s JOIN {seen} AS e ON {which} AND {by_old};",
