@@ -335,6 +335,7 @@ fn backups_are_listed_shown_verified_and_pinned() {
 #[test]
 fn rollbacks_are_listed_with_what_stands_in_their_way() {
     let sandbox = with_something_to_lose();
+    sandbox.write("pgbelay.toml", "proof_time = \"60s\"\n");
     let name = sandbox.database.clone();
     let list = || {
         let output = sandbox.run("rollback", &["list", "--json"]);

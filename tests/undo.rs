@@ -43,6 +43,9 @@ mod proof;
 // Rows that somebody wrote between the rollback and its undo.
 mod since;
 
+// Materialized views.
+mod stored;
+
 // Keys that went from one row to another in between.
 mod another;
 

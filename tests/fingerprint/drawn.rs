@@ -75,7 +75,8 @@ const QUERIES: &[&str] = &[
 
 /// `sql` with texts in the place of XML.
 pub fn without_xml(sql: &str) -> String {
-    sql.replace(" xml", " text").replace("is document", "like '<%'")
+    sql.replace(" xml", " text")
+        .replace("is document", "like '<%'")
 }
 
 /// A schema for servers of version `major` (some parts are newer than others).

@@ -54,6 +54,8 @@ impl Case {
     /// `base` is revision 0001, each of `steps` (up, down) one more; `data` is written at the end.
     pub fn new(base: &str, steps: &[(&str, &str)], data: &str) -> Self {
         let sandbox = Sandbox::new();
+        // However slow the machine is, the undo is tried.
+        sandbox.write("pgbelay.toml", "proof_time = \"60s\"\n");
         sandbox.migration("0001_base", base, "select 1");
         for (number, (up, down)) in steps.iter().enumerate() {
             sandbox.migration(&format!("{:04}_step", number + 2), up, down);

@@ -171,7 +171,10 @@ fn odd_databases_and_what_others_do_meanwhile() {
     try_all("odd seed", try_odd_seed);
 }
 
-#[expect(clippy::print_stdout, reason = "whoever runs many wants to see what was tried")]
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever runs many wants to see what was tried"
+)]
 fn try_all(what: &str, try_one: impl Fn(u64) -> Tried + Sync) {
     let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
     if let Some(seed) = number("PGBELAY_TEST_SEED") {

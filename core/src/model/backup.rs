@@ -73,11 +73,13 @@ pub enum PartRole {
     /// Keys of the rows of a small table as the rollback left them, and a hash of all that it kept
     /// beside, as text: a row that looks otherwise was written since.
     Looks,
+    /// Rows of a materialized view, which nobody can write into one.
+    Stored,
 }
 
 impl PartRole {
     /// All roles.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Rows,
         Self::Values,
         Self::Changed,
@@ -86,6 +88,7 @@ impl PartRole {
         Self::Left,
         Self::Present,
         Self::Looks,
+        Self::Stored,
     ];
 
     /// The word in `private.json`.
@@ -99,6 +102,7 @@ impl PartRole {
             Self::Left => "left",
             Self::Present => "present",
             Self::Looks => "looks",
+            Self::Stored => "stored",
         }
     }
 }

@@ -17,8 +17,9 @@ use crate::ident::TableName;
 use crate::model::lock::Lock;
 use crate::model::loss::{Finding, Loss, Severity, Verdict};
 use crate::model::plan::{Refusal, Step};
-use crate::model::relation::{Oid, World};
+use crate::model::relation::{Oid, RelationKind, World};
 use crate::ops::analysis::gate::Gate;
+use crate::ops::analysis::stored::Stored;
 use crate::pg::count;
 use crate::pg::extent::{self, Extent};
 use crate::pg::lookup;
@@ -32,6 +33,8 @@ use crate::sql::concurrently;
 use crate::sql::parse;
 use crate::sql::statement::Statement;
 
+pub use stored::MOST_STORED;
+
 /// Everything found out about a list of scripts.
 #[derive(Debug, Clone)]
 pub struct Analysis {
@@ -41,6 +44,8 @@ pub struct Analysis {
     pub statements: Vec<Vec<Statement>>,
     /// What is saved and watched.
     pub covered: Covered,
+    /// Materialized views that hold rows and are dropped or filled anew, or may be.
+    pub stored: Vec<Oid>,
     /// What is discarded.
     pub losses: Vec<Loss>,
     /// Hits of the rules, with places.
@@ -170,7 +175,17 @@ pub async fn analyse(
         }
     }
     let locks = locks::of(&world, &reach, &dependents, &covered);
+    let views = world
+        .relations
+        .values()
+        .filter(|r| r.kind == RelationKind::Matview);
+    let stored = if everything || reach.opaque {
+        views.map(|view| view.oid).collect()
+    } else {
+        stored.iter().map(Stored::view).collect()
+    };
     Ok(Analysis {
+        stored,
         refusals: reach.refusals,
         locks,
         findings,

@@ -350,6 +350,29 @@ impl<'a> Continuation<'a> {
         Ok(())
     }
 
+    /// Keeps what the materialized `views` hold, which nobody can write rows into, of those that take no
+    /// more than `most` bytes.
+    pub async fn stored(&mut self, before: &World, views: &[Oid], most: u64) -> Result<()> {
+        let extents = extent::of(self.client, views).await?;
+        let kept = |oid: &Oid| extents.get(oid).is_some_and(|e| e.bytes <= most);
+        for oid in views.iter().filter(|oid| kept(oid)) {
+            let Some(view) = before.relations.get(oid) else {
+                continue;
+            };
+            let columns = view.columns.iter().map(snapshot::part_column);
+            let part = Part {
+                table: view.name.clone(),
+                role: PartRole::Stored,
+                columns: columns.collect(),
+                key: Vec::new(),
+            };
+            let columns = quote::idents(view.columns.iter().map(|c| c.name.as_str()));
+            let query = format!("SELECT {columns} FROM {}", quote::table(&view.name));
+            self.keep(&part, query).await?;
+        }
+        Ok(())
+    }
+
     /// Keeps what the rows of a small table look like beside the values that go: an undo must tell whether
     /// a row with the same key still is the one that they came from.
     async fn looks(&mut self, record: &TableRecord, now: &Relation) -> Result<()> {

@@ -119,6 +119,7 @@ pub fn back(planned: &Planned, actor: &str) -> Result<String> {
         tables: Vec::new(),
         transaction: String::new(),
         populated: Vec::new(),
+        refilled: Vec::new(),
         sequences_before: Vec::new(),
         sequences_after: Vec::new(),
         inserted: None,

@@ -16,10 +16,12 @@ mod repair;
 mod rescue;
 mod rows;
 mod staging;
+mod stored;
 mod tried;
 
 pub use apply::{Options, Outcome, apply};
 pub use list::{Listed, list};
 pub use plan::{UndoPlan, plan};
 pub use rescue::Rescued;
+pub(super) use stored::COMPUTED;
 pub(super) use tried::{Trial, Tried, carry_out};

@@ -34,6 +34,9 @@ pub struct Details {
     /// Materialized views that held rows before.
     #[serde(default)]
     pub populated: Vec<(String, String)>,
+    /// Those among them that the rollback filled anew.
+    #[serde(default)]
+    pub refilled: Vec<(String, String)>,
     /// Sequence positions under the locks, before the scripts ran.
     pub sequences_before: Vec<SequenceRecord>,
     /// Sequence positions just after them.

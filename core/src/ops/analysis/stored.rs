@@ -7,12 +7,15 @@ use crate::error::Result;
 use crate::model::loss::{Certainty, Loss, Severity};
 use crate::model::relation::{Oid, RelationKind};
 use crate::ops::analysis::Work;
-use crate::pg::count;
 use crate::pg::lookup::Counted;
+use crate::pg::{count, extent};
 use crate::planner::count as text;
 use crate::planner::coverage::Dependent;
 use crate::planner::touch::Place;
 use crate::sql::statement::Statement;
+
+/// Of how many bytes a materialized view may be whose rows are kept: they are read while others wait.
+pub const MOST_STORED: u64 = 256 << 20;
 
 /// A materialized view whose rows go.
 #[derive(Debug, Clone)]
@@ -27,6 +30,10 @@ pub(super) struct Stored {
 }
 
 impl Stored {
+    pub(super) const fn view(&self) -> Oid {
+        self.view
+    }
+
     pub(super) fn queries(&self) -> [&String; 2] {
         [&self.gone, &self.all]
     }
@@ -82,6 +89,11 @@ impl Work<'_> {
         Ok(stored)
     }
 
+    async fn size(&self, view: Oid) -> Result<u64> {
+        let extents = extent::of(self.client, &[view]).await?;
+        Ok(extents.get(&view).map_or(0, |extent| extent.bytes))
+    }
+
     /// Compares what a materialized view holds with what its query gives today.
     pub(super) async fn compare(&mut self, stored: &Stored) -> Result<Option<Loss>> {
         let Some(relation) = self.world.relations.get(&stored.view) else {
@@ -100,7 +112,7 @@ impl Work<'_> {
             columns: Vec::new(),
             rows: 0,
             certainty: Certainty::Exact,
-            bytes: 0,
+            bytes: self.size(stored.view).await?,
             why: format!("of a materialized view that is {what}, not given by its query today"),
         };
         match self.count(&stored.gone).await? {
@@ -122,11 +134,15 @@ impl Work<'_> {
                 }
             }
         }
-        self.not_evaluated.push(format!(
-            "the rows of materialized view {} can't be saved; an undo computes them anew",
-            relation.name
-        ));
-        self.unrecoverable = true;
+        let fate = if loss.bytes <= MOST_STORED {
+            "are kept, and can't be written into it: an undo computes it anew, and lays aside what it held"
+        } else {
+            self.unrecoverable = true;
+            "are too many to be kept; an undo computes them anew"
+        };
+        let name = &relation.name;
+        self.not_evaluated
+            .push(format!("the rows of materialized view {name} {fate}"));
         let message = format!("{}: {}", loss.table, loss.why);
         self.find(loss.rule, Severity::Block, stored.place, message);
         Ok(Some(loss))

@@ -10,6 +10,7 @@ use crate::model::consent::Consent;
 use crate::model::event::{Event, Phase};
 use crate::model::lock::LockMode;
 use crate::model::relation::{Oid, Relation, World};
+use crate::ops::analysis::MOST_STORED;
 use crate::ops::beside;
 use crate::ops::context::Context;
 use crate::ops::keep::Continuation;
@@ -108,6 +109,10 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     // Read under the locks: inserts of others can't take numbers any more.
     let sequences_before = positions(client).await?;
     let populated = matviews::populated(client).await?;
+    if context.taken.is_some() {
+        let views = matviews::holding(&populated, &planned.analysis.stored);
+        kept.stored(&before, &views, MOST_STORED).await?;
+    }
     let look_at = context.look_at.borrow().clone();
     let look = guard::begin_look(client, &before, look_at).await?;
     let mut captured = watch(client, planned, &before).await?;
@@ -150,9 +155,11 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
     room_for_undo(client, context, &before, &tables).await?;
     let now = catalog::read(client).await?;
     let drift = check_fingerprint(context, client, &now).await?;
+    let refilled = matviews::refilled(client, &populated).await?;
     let transaction = transaction::id(client).await?;
     let sequences = [sequences_before, positions(client).await?];
     let mut details = record::details(planned, &now, tables, &transaction, &populated, sequences);
+    details.refilled = refilled;
     let kept = kept.commit(context.server, context.taken)?;
     let second = kept.as_ref().map(|(facts, _)| facts.clone());
     let second = second.map(|facts| Provisional::new(&ctx.backups, facts));

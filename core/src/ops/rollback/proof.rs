@@ -14,7 +14,7 @@ use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
 use crate::ops::rollback::attempt::Attempt;
 use crate::ops::rollback::record::write_ledger;
-use crate::ops::undo::{self, Outcome, Trial, Tried};
+use crate::ops::undo::{self, COMPUTED, Outcome, Trial, Tried};
 use crate::pg::digests::{self, Digests};
 use crate::pg::reconcile::absent::DELETED;
 use crate::pg::record::Details;
@@ -207,7 +207,8 @@ async fn within(
 /// Nobody has written anything since: all must be as it was.
 async fn compare(client: &Client, before: &Before, outcome: &Outcome) -> Result<Proof> {
     // Rows may have been deleted between the snapshot and the lock: they weren't there any more.
-    let mut left = outcome.conflicts.iter().filter(|c| c.reason != DELETED);
+    let mut left =
+        (outcome.conflicts.iter()).filter(|c| c.reason != DELETED && c.reason != COMPUTED);
     if let Some(conflict) = left.next() {
         return Err(Error::refused(format!(
             "{}: {} rows would not be put back: {}",
@@ -221,6 +222,14 @@ async fn compare(client: &Client, before: &Before, outcome: &Outcome) -> Result<
     if let Some((table, then, now)) = before.rows.differing(client).await?.first() {
         return Err(Error::refused(format!(
             "{table} would not hold what it held ({then} rows before, {now} then)"
+        )));
+    }
+    let stored = outcome.conflicts.iter().filter(|c| c.reason == COMPUTED);
+    let stored: Vec<String> = stored.map(|c| c.table.to_string()).collect();
+    if !stored.is_empty() {
+        return Ok(Proof::Sampled(format!(
+            "what {} holds is kept, and can't be written into it again",
+            stored.join(", ")
         )));
     }
     if before.rows.left_out.is_empty() {

@@ -68,6 +68,7 @@ pub fn details(
         populated: populated
             .map(|m| (m.name.schema.clone(), m.name.name.clone()))
             .collect(),
+        refilled: Vec::new(),
         sequences_before,
         sequences_after,
         inserted: None,

@@ -25,6 +25,7 @@ use crate::ops::undo::repair;
 use crate::ops::undo::rescue::{self, Rescued};
 use crate::ops::undo::rows::{self, Inserts, Source};
 use crate::ops::undo::staging::{self, Backups};
+use crate::ops::undo::stored;
 use crate::pg::capture::Captured;
 use crate::pg::guard::{self, Marks, State};
 use crate::pg::reconcile::conflicts::Conflict;
@@ -162,7 +163,7 @@ pub async fn reverse(
         &repaired.defaults,
     )
     .await?;
-    let rescued = lay_aside(context, client, &live, &mut conflicts).await?;
+    let mut rescued = lay_aside(context, client, &live, &mut conflicts).await?;
     lifted.make_again(client).await?;
     locked.extend(targets.iter().map(|t| t.live.oid));
     let accept = context.options.accept_drift;
@@ -170,7 +171,8 @@ pub async fn reverse(
     // Identities that came back with their columns have their sequences only now.
     sequences::put_back_new(client, &now, &plan.details, &newer).await?;
     sequences::put_back(client, &now, &plan.details, &locked).await?;
-    matviews::refresh(client, &filled, &plan.details.populated).await?;
+    let views = (&filled[..], &live);
+    rescued.extend(stored::compute(source, client, &plan.record, views, &mut conflicts).await?);
     let own: Vec<&Provisional> = context.provisional.into_iter().chain(&second).collect();
     let facts: Vec<BackupFacts> = own.iter().map(|b| b.facts().clone()).collect();
     record::write(client, context, &facts).await?;

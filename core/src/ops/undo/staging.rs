@@ -54,6 +54,13 @@ impl Backups {
         of.any(|part| part.rows > 0)
     }
 
+    /// The materialized views of which rows were saved.
+    pub fn stored_views(&self) -> Vec<TableName> {
+        let parts = self.all.iter().flat_map(|backup| backup.parts());
+        let stored = parts.filter(|p| p.part.role == PartRole::Stored);
+        stored.map(|p| p.part.table.clone()).collect()
+    }
+
     /// The newest part of `table` in one of `roles`: saved again under the lock, it stands for
     /// what was saved before.
     fn newest(&self, table: &TableName, roles: &[PartRole]) -> Option<Found> {
@@ -225,6 +232,18 @@ pub async fn as_saved(
         there.discard(client).await?;
     }
     Ok(Some((stage, columns)))
+}
+
+/// Loads what the materialized view `view` held.
+pub async fn stored(
+    ctx: &Context,
+    client: &Client,
+    backups: &Backups,
+    view: &TableName,
+) -> Result<Stage> {
+    let found = backups.newest(view, &[PartRole::Stored]);
+    let found = found.ok_or_else(|| missing(view))?;
+    typed(ctx, client, found, "pgbelay stored".to_owned(), view).await
 }
 
 async fn typed(
