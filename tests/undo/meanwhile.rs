@@ -106,6 +106,7 @@ impl<'a> Model<'a> {
     pub fn write(&mut self, draw: &mut Draw, session: &Session) -> String {
         let (table, key, own) = (&self.made.table, &self.made.key, &self.made.own);
         let mut told = String::new();
+        let left: BTreeSet<i64> = rows(session, self.made).into_keys().collect();
         for number in 0..2 + draw.below(6) {
             let there: Vec<i64> = rows(session, self.made).into_keys().collect();
             let value = 1000 + number as i64;
@@ -148,7 +149,12 @@ impl<'a> Model<'a> {
             };
             let sql = format!("savepoint w; {sql}; release savepoint w");
             if session.try_run(&sql).is_ok() {
-                self.writes.insert(id, write);
+                // What the rollback took and nobody else has comes back.
+                if write == Write::Deleted && !left.contains(&id) {
+                    self.writes.remove(&id);
+                } else {
+                    self.writes.insert(id, write);
+                }
             } else {
                 session.run("rollback to savepoint w; release savepoint w");
             }
