@@ -101,6 +101,12 @@ fn a_restored_backup_tells_what_becomes_of_the_rows() {
     assert_eq!(severity, "info");
     assert!(text.ends_with("10 rows before, 8 after"), "{text}");
     assert!(of("table public.log:").1.contains("0 rows before, 1 after"));
+    let (severity, text) = of("the undo was tried");
+    assert_eq!(severity, "info");
+    assert!(
+        text.ends_with("with --force, the undo was tried: all rows come back"),
+        "{text}"
+    );
 
     let output = sandbox.run("rollback", &["validate", "0001", "--rehearse", "latest"]);
     assert!(
@@ -125,6 +131,49 @@ fn a_restored_backup_tells_what_becomes_of_the_rows() {
             output.stdout.contains("10 rows before, 8 after"),
             "{format}"
         );
+    }
+}
+
+/// On a restored backup the rollback is carried out as far as COMMIT, and its undo tried; nothing stays.
+#[test]
+fn the_undo_is_tried_on_a_restored_backup() {
+    for (down, severity, said) in [
+        (
+            "drop index by_w; alter table t drop w",
+            "info",
+            "the undo was tried: all rows come back",
+        ),
+        (
+            "drop index by_w; alter table t drop w; insert into log values (1)",
+            "block",
+            "it would be refused: the scripts did more than was announced and saved: large objects",
+        ),
+    ] {
+        let sandbox = with(down);
+        sandbox.write("tmp/here", "");
+        sandbox.sql(
+            "select lo_create(4711);
+             create function unlink() returns trigger language plpgsql as $$ begin
+             perform lo_unlink(4711); return new; end $$;
+             create trigger unlink before insert on log for each row execute function unlink()",
+        );
+        sandbox.run("backup", &["create"]).assert_exit(0);
+        let args = ["validate", "0001", "--rehearse", "latest", "--json"];
+        let room = sandbox.folder.join("tmp");
+        let tool = sandbox.tool("rollback").args(&args);
+        let output = tool.env("TMPDIR", &room.display().to_string()).run();
+        let report: Value = serde_json::from_str(&output.stdout).unwrap();
+        let found = found(&report);
+        let about = found.iter().find(|(_, text)| text.contains(said));
+        assert_eq!(
+            about.map(|(s, _)| s.as_str()),
+            Some(severity),
+            "{down}: {found:#?}"
+        );
+        let left: Vec<_> = std::fs::read_dir(&room).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        let kept = std::fs::read_dir(sandbox.backups()).unwrap().count();
+        assert_eq!(kept, 1, "only the database itself has backups");
     }
 }
 

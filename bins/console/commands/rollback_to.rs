@@ -139,6 +139,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     }
     let consent = consent(shell, &planned, context.production).await?;
     let options = Options {
+        rehearsed: false,
         plan_hash: args.plan_hash,
         without_snapshot: args.without_snapshot,
         without_proof: args.without_proof,

@@ -99,7 +99,8 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     };
     let mut planned = rollback::plan(&context, request).await?;
     if let Some(stage) = &args.rehearse {
-        rehearse::run(&context, &mut planned, stage).await?;
+        let room = std::env::temp_dir();
+        rehearse::run(&context, &mut planned, stage, &room).await?;
     }
     let plan = planned.plan;
     let view = plan::view(&plan, shell.target());

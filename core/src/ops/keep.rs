@@ -266,7 +266,8 @@ impl<'a> Continuation<'a> {
             if let Some(now) = successor.relation().filter(|_| !record.retyped.is_empty()) {
                 self.left(&record, now).await?;
             }
-            if let Some(now) = successor.relation().filter(|_| record.finds_rows()) {
+            let finds = taken.is_some() && record.finds_rows();
+            if let Some(now) = successor.relation().filter(|_| finds) {
                 self.looks(&record, now).await?;
             }
             let nothing = record.effects.is_empty() && !record.truncated;

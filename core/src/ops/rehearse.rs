@@ -6,18 +6,21 @@
 //! tells what becomes of the rows, too.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::content::{Became, Content};
-use crate::model::event::{Event, Phase};
+use crate::model::event::{Event, Phase, Silent};
 use crate::model::loss::{Finding, Severity, Verdict};
 use crate::model::plan::{Coverage, Fate, Step};
+use crate::model::proof::{Bounds, Proof};
 use crate::ops::analysis;
 use crate::ops::backup::{open, verify, vouch};
 use crate::ops::context::Context;
 use crate::ops::loading::after;
-use crate::ops::rollback::Planned;
+use crate::ops::rollback::{self, Planned, Request};
 use crate::ops::task::Task;
 use crate::ops::trial::Trial;
 use crate::pg::held::{Held, Watch};
@@ -29,11 +32,15 @@ use crate::pg::{catalog, connect, dump, rehearsal, retry, server, snapshot, tran
 use crate::schema::{Catalog, Entry, diff, dump_entries};
 use crate::sql::statement::{Kind, Statement};
 use crate::sql::words::Words;
+use crate::store::Passing;
 
 const APPLICATION: &str = "pgbelay rehearsal";
 
 /// The rule that all of it is told under.
 const RULE: &str = "RB-REHEARSED";
+
+/// How long an undo may take that is tried on a copy: nobody waits for its locks.
+const PROOF: Duration = Duration::from_mins(30);
 
 /// What stands in the way of a rollback and not of a rehearsal: that it is hard to judge or to undo.
 /// All else might reach beyond the copy, or leave no whole way back to try.
@@ -60,8 +67,14 @@ struct State {
     content: Content,
 }
 
-/// Runs the scripts of `planned` on `stage` and adds to the plan what came of it.
-pub fn run<'a>(ctx: &'a Context, planned: &'a mut Planned, stage: &'a Stage) -> Task<'a, ()> {
+/// Runs the scripts of `planned` on `stage` and adds to the plan what came of it. What the undo needs is
+/// kept in a folder in `room`, for as long as this takes.
+pub fn run<'a>(
+    ctx: &'a Context,
+    planned: &'a mut Planned,
+    stage: &'a Stage,
+    room: &'a Path,
+) -> Task<'a, ()> {
     Box::pin(async move {
         if ctx.production {
             return Err(Error::refused(
@@ -87,7 +100,7 @@ pub fn run<'a>(ctx: &'a Context, planned: &'a mut Planned, stage: &'a Stage) -> 
         let scratch = Scratch::create(&ctx.database, &server.encoding, &server.collation).await?;
         let outcome = match stage {
             Stage::Clone => on_clone(ctx, planned, &scratch, server.version_num).await,
-            Stage::Backup(selector) => on_backup(ctx, planned, &scratch, selector).await,
+            Stage::Backup(selector) => on_backup(ctx, planned, &scratch, (selector, room)).await,
         };
         let removed = scratch.remove().await;
         outcome?;
@@ -165,7 +178,7 @@ async fn on_backup(
     ctx: &Context,
     planned: &mut Planned,
     scratch: &Scratch,
-    selector: &str,
+    (selector, room): (&str, &Path),
 ) -> Result<()> {
     let backup = open::find(ctx, selector)?;
     let facts = backup.facts().clone();
@@ -186,8 +199,77 @@ async fn on_backup(
     vouch::permit(ctx, &facts, voucher)
         .map_err(|e| e.hint("`backup verify` with --expect remembers it"))?;
     let (locked, _) = verify::fill(ctx, scratch, verified, false, false).await?;
+    drop(locked.release().await);
     let on = format!("backup {}", facts.id);
-    rehearse(ctx, planned, locked.session().client(), &on, true).await
+    let (severity, message) = undo(ctx, planned, scratch, room).await;
+    if severity == Severity::Block {
+        planned.plan.verdict = planned.plan.verdict.max(Verdict::Unknown);
+    }
+    tell(&mut planned.plan.findings, &on, severity, &message);
+    let session = connect::connect(scratch.options(), APPLICATION).await?;
+    rehearse(ctx, planned, session.client(), &on, true).await
+}
+
+/// Carries the rollback out on the copy as in earnest, as far as COMMIT, its undo tried whatever that takes.
+async fn undo(
+    ctx: &Context,
+    planned: &Planned,
+    scratch: &Scratch,
+    room: &Path,
+) -> (Severity, String) {
+    let passing = Passing::new(room);
+    let copy = Context {
+        database: scratch.options().clone(),
+        backups: passing.location(),
+        proof: Bounds {
+            time: PROOF,
+            bytes: u64::MAX / 8,
+        },
+        observer: Arc::new(Silent),
+        ..ctx.clone()
+    };
+    // What can't be judged is kept whole.
+    let force = !planned.plan.refusals.is_empty();
+    let with = if force { "with --force, " } else { "" };
+    let request = Request {
+        force,
+        accept_drift: true,
+        measure: false,
+        ..planned.request.clone()
+    };
+    match rollback::rehearse(&copy, request).await {
+        Ok(None) => (Severity::Info, "there is nothing to undo".to_owned()),
+        Ok(Some(Proof::Proved)) => {
+            let message = format!("{with}the undo was tried: all rows come back");
+            (Severity::Info, message)
+        }
+        Ok(Some(Proof::Sampled(why))) => {
+            (Severity::Info, format!("{with}the undo was tried: {why}"))
+        }
+        Ok(Some(Proof::Unproved(why))) => (
+            Severity::Warn,
+            format!("{with}the undo is not proved: {why}"),
+        ),
+        Err(error) if error.kind() == ErrorKind::Refused => (
+            Severity::Block,
+            format!("it would be refused: {}", error.in_full()),
+        ),
+        Err(error) => {
+            let message = format!("the undo was not tried: {}", error.in_full());
+            (Severity::Warn, message)
+        }
+    }
+}
+
+/// Notes what came of it as a finding about no line.
+fn tell(findings: &mut Vec<Finding>, on: &str, severity: Severity, message: &str) {
+    findings.push(Finding {
+        rule: RULE,
+        severity,
+        path: String::new(),
+        line: 0,
+        message: format!("rehearsed on {on}: {message}"),
+    });
 }
 
 async fn rehearse(

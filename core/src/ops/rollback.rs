@@ -9,6 +9,6 @@ mod plan;
 mod proof;
 mod record;
 
-pub use apply::{Options, Outcome, apply};
+pub use apply::{Options, Outcome, apply, rehearse};
 pub use plan::{Ask, Planned, Request, plan};
 pub use record::entry_record;

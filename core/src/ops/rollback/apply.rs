@@ -15,7 +15,7 @@ use crate::ops::attempts::{self, Attempted, TakenBack};
 use crate::ops::context::Context;
 use crate::ops::provisional::Provisional;
 use crate::ops::rollback::attempt::{Attempt, attempt};
-use crate::ops::rollback::plan::{self, Planned};
+use crate::ops::rollback::plan::{self, Planned, Request};
 use crate::ops::rollback::record;
 use crate::ops::snapshot::{self, Purpose};
 use crate::ops::stored_catalog;
@@ -33,6 +33,8 @@ pub struct Options {
     pub without_snapshot: bool,
     /// Commit without trying the undo before.
     pub without_proof: bool,
+    /// Take everything back instead of committing.
+    pub rehearsed: bool,
     /// For the journal.
     pub reason: Option<String>,
 }
@@ -74,6 +76,21 @@ pub fn apply(
             Box::pin(carry_out(ctx, planned, consent, options)),
         )
         .await
+    })
+}
+
+/// Carries a rollback out on a copy of the database, as far as COMMIT, its undo tried, and takes everything
+/// back. Says what is known of the undo; where the rollback would be refused, that is the error.
+pub fn rehearse(ctx: &Context, request: Request) -> Task<'_, Option<Proof>> {
+    Box::pin(async move {
+        let planned = plan::plan(ctx, request).await?;
+        let consent = Consent::agreed(&planned.plan.database);
+        let options = Options {
+            rehearsed: true,
+            ..Options::default()
+        };
+        let outcome = Box::pin(carry_out(ctx, planned, consent, options)).await?;
+        Ok(outcome.proof)
     })
 }
 

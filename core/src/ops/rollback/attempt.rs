@@ -63,6 +63,10 @@ pub async fn attempt(locked: &mut Locked, context: &Attempt<'_>) -> Result<Outco
     locked.check_held().await?;
     let client = &*locked.client();
     match Box::pin(inside(client, context)).await {
+        Ok(ready) if context.options.rehearsed => {
+            transaction::abandon(client).await;
+            Ok(ready.outcome)
+        }
         Ok(ready) => {
             let snapshot = context.snapshot.into_iter();
             let backups = snapshot.chain(ready.second.as_ref()).collect();
