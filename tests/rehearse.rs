@@ -161,7 +161,7 @@ fn the_undo_is_tried_on_a_restored_backup() {
         let args = ["validate", "0001", "--rehearse", "latest", "--json"];
         let room = sandbox.folder.join("tmp");
         let tool = sandbox.tool("rollback").args(&args);
-        let output = tool.env("TMPDIR", &room.display().to_string()).run();
+        let output = tool.env("TMPDIR", room.display().to_string()).run();
         let report: Value = serde_json::from_str(&output.stdout).unwrap();
         let found = found(&report);
         let about = found.iter().find(|(_, text)| text.contains(said));
