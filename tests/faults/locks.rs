@@ -101,7 +101,7 @@ fn tables_that_go_and_changed_rows_need_room_too() {
 #[test]
 fn what_is_empty_takes_no_room() {
     let few = Cluster::private(&[
-        ("max_locks_per_transaction", "20"),
+        ("max_locks_per_transaction", "26"),
         ("max_connections", "20"),
     ]);
     let sandbox = scene(&few, 60);
