@@ -123,11 +123,12 @@ impl Target<'_> {
     }
 }
 
-/// How many objects the temporary tables lock that an undo makes for one table. Each stands for three:
-/// the table, and a table and an index for long values.
+/// How many objects the temporary tables lock that an undo makes for one table. Each stands for four:
+/// the table, its row type (15.20 and the other minors of that date), and a table and an index for long
+/// values.
 pub fn locks(record: &TableRecord) -> u64 {
-    const EACH: u64 = 3;
-    let mut locks = EACH + 1; // wanted, and derived, which has no long values
+    const EACH: u64 = 4;
+    let mut locks = EACH + 2; // wanted, and derived, which has no long values
     if !matches!(record.saved, Saved::Nothing) {
         locks += EACH; // saved
     }
