@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::SecondsFormat;
 use pgbelay_core::clock::Timestamp;
+use pgbelay_core::ident::Revision;
 
 /// `text` on one line, with everything escaped that could move the cursor, change colours, hide
 /// or reorder what follows.
@@ -14,6 +15,11 @@ pub fn safe(text: &str) -> String {
 /// Like [`safe`], but keeps line breaks.
 pub fn safe_lines(text: &str) -> String {
     text.chars().flat_map(|c| escape(c, true)).collect()
+}
+
+/// A revision, or the word for none.
+pub fn base(revision: Option<&Revision>) -> String {
+    revision.map_or("base".to_owned(), |r| safe(r.as_str()))
 }
 
 /// `text` as [`safe`] has it, with nothing in it that HTML or XML could take for markup, in elements

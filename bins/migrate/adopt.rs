@@ -1,7 +1,7 @@
 //! `migrate adopt`: take over what another tool has applied.
 
 use console::consent::{self, Stakes};
-use console::report::upgrade::base;
+use console::text::base;
 use console::text::safe;
 use console::{Ending, Exit, Flow, Shell};
 use pgbelay_core::error::Result;

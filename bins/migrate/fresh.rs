@@ -2,7 +2,7 @@
 
 use console::consent::{self, Stakes};
 use console::recipients::{self, Change};
-use console::report::upgrade::base;
+use console::text::base;
 use console::text::many;
 use console::{Ending, Exit, Flow, Shell};
 use pgbelay_core::error::Result;

@@ -2,7 +2,7 @@
 
 use console::args::value;
 use console::consent::{self, Stakes};
-use console::report::upgrade::base;
+use console::text::base;
 use console::text::safe;
 use console::{Ending, Exit, Flow, Shell};
 use pgbelay_core::error::Result;

@@ -116,7 +116,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
     let fields = done(&outcome.applied, outcome.current.as_ref(), backup.as_ref());
     Ok(shell.done(Exit::Done, &fields, |_| {
         let number = many(outcome.applied.len() as u64, "migration", "migrations");
-        let current = report::base(outcome.current.as_ref());
+        let current = console::text::base(outcome.current.as_ref());
         let repeated = outcome.repeated.iter();
         let repeated: String = repeated
             .map(|name| format!("{} ran again\n", safe(name)))

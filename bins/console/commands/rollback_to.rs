@@ -16,6 +16,7 @@ use crate::consent::{self, Stakes};
 use crate::recipients::{self, Change};
 use crate::report::{plan, risk};
 use crate::shell::{Ending, Exit, Flow, Shell};
+use crate::text::base;
 
 /// Take the database back to REV, keeping what that destroys
 ///
@@ -218,8 +219,7 @@ fn wire(outcome: &Outcome) -> Done<'_> {
 
 /// What was done, and the snapshot's id as the last line.
 fn human(outcome: &Outcome) -> String {
-    let to = outcome.to.as_ref();
-    let to = to.map_or("base".to_owned(), ToString::to_string);
+    let to = base(outcome.to.as_ref());
     match outcome.backups.first() {
         Some(backup) => format!(
             "now at {to}; `rollback undo` reverses this ({})\n{}\n",

@@ -42,8 +42,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Run the scripts on a copy: `clone` (the definitions alone) or a backup (restored). Takes a
-    /// database on the same server, which is dropped at the end
+    /// Run the scripts on a copy: `clone` (the definitions alone) or a backup (restored), where the undo
+    /// is tried as well. Takes a database on the same server, which is dropped at the end
     #[arg(long, value_name = "clone|BACKUP", value_parser = stage)]
     rehearse: Option<Stage>,
 

@@ -5,7 +5,7 @@ use pgbelay_core::ops::undo::Listed;
 use serde::Serialize;
 
 use crate::table::Table;
-use crate::text::{instant, when};
+use crate::text::{base, instant, when};
 
 #[derive(Serialize)]
 struct ListWire<'a> {
@@ -75,16 +75,12 @@ pub fn human(listed: &[Listed]) -> String {
         barrier,
     } in listed
     {
-        let base = |revision: &Option<Revision>| {
-            let revision = revision.as_ref().map(ToString::to_string);
-            revision.unwrap_or_else(|| "base".to_owned())
-        };
         let backups: Vec<&str> = record.backups.iter().map(BackupId::as_str).collect();
         let barrier = barrier.as_ref();
         table.row([
             record.sequence.to_string(),
-            base(&record.from),
-            base(&record.to),
+            base(record.from.as_ref()),
+            base(record.to.as_ref()),
             when(record.at),
             record.by.clone(),
             record.reason.clone().unwrap_or_default(),

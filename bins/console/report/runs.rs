@@ -5,7 +5,7 @@ use pgbelay_core::model::ledger::{Record, Verb};
 use serde::{Deserialize, Serialize};
 
 use crate::table::Table;
-use crate::text::{instant, when};
+use crate::text::{base, instant, when};
 
 /// A run for machines.
 #[derive(Debug, Serialize)]
@@ -69,10 +69,6 @@ pub fn human(records: &[Record]) -> String {
         ">run", "what", "from", "to", "at", "by", "consent", "why", "backup",
     ]);
     for record in records {
-        let base = |revision: &Option<Revision>| {
-            let revision = revision.as_ref().map(ToString::to_string);
-            revision.unwrap_or_else(|| "base".to_owned())
-        };
         let failure = Failure::of(record);
         let what = failure.as_ref().map_or_else(
             || record.verb.as_str().to_owned(),
@@ -83,8 +79,8 @@ pub fn human(records: &[Record]) -> String {
         table.row([
             record.sequence.to_string(),
             what,
-            base(&record.from),
-            base(&record.to),
+            base(record.from.as_ref()),
+            base(record.to.as_ref()),
             when(record.at),
             record.by.clone(),
             record.consent.clone(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::paint::Paint;
 use crate::table::Table;
-use crate::text::{count, many, safe};
+use crate::text::{base, count, many, safe};
 
 #[derive(Serialize)]
 struct PlanWire<'a> {
@@ -248,8 +248,4 @@ fn rows(outcome: &Outcome) -> u64 {
     changed
         .map(|c| c.rows.added + c.rows.changed + c.values)
         .sum()
-}
-
-fn base(revision: Option<&Revision>) -> String {
-    revision.map_or("base".to_owned(), ToString::to_string)
 }

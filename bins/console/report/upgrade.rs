@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::paint::Paint;
 use crate::report::findings;
 use crate::table::Table;
-use crate::text::{safe, safe_lines};
+use crate::text::{base, safe, safe_lines};
 
 /// The plan for machines, with what it would do where that was found out.
 pub fn wire(plan: &UpgradePlan, preview: Option<&Preview>) -> Value {
@@ -97,9 +97,4 @@ pub fn scripts(plan: &UpgradePlan, script: &str) -> Value {
     let each = |m: &Migration| json!({"revision": m.revision.as_str(), "sql": m.up.text});
     let scripts: Vec<Value> = plan.pending.iter().map(each).collect();
     json!({"scripts": scripts, "script": script})
-}
-
-/// A revision, or the word for none.
-pub fn base(revision: Option<&Revision>) -> String {
-    revision.map_or("base".to_owned(), |r| safe(r.as_str()))
 }

@@ -205,7 +205,7 @@ async fn on_backup(
     if severity == Severity::Block {
         planned.plan.verdict = planned.plan.verdict.max(Verdict::Unknown);
     }
-    tell(&mut planned.plan.findings, &on, severity, &message);
+    (planned.plan.findings).push(told(&on, severity, (String::new(), 0), &message));
     let session = connect::connect(scratch.options(), APPLICATION).await?;
     rehearse(ctx, planned, session.client(), &on, true).await
 }
@@ -261,15 +261,15 @@ async fn undo(
     }
 }
 
-/// Notes what came of it as a finding about no line.
-fn tell(findings: &mut Vec<Finding>, on: &str, severity: Severity, message: &str) {
-    findings.push(Finding {
+/// What came of it, about a line of a file, if about any.
+fn told(on: &str, severity: Severity, (path, line): (String, u32), message: &str) -> Finding {
+    Finding {
         rule: RULE,
         severity,
-        path: String::new(),
-        line: 0,
+        path,
+        line,
         message: format!("rehearsed on {on}: {message}"),
-    });
+    }
 }
 
 async fn rehearse(
@@ -292,13 +292,8 @@ async fn rehearse(
     }
     let plan = &mut planned.plan;
     let mut tell = |severity, path: String, line, message: String| {
-        plan.findings.push(Finding {
-            rule: RULE,
-            severity,
-            path,
-            line,
-            message: format!("rehearsed on {on}: {message}"),
-        });
+        let finding = told(on, severity, (path, line), &message);
+        plan.findings.push(finding);
     };
     if let Err((path, error)) = ran {
         let message = format!("it fails: {}", error.in_full());

@@ -65,6 +65,11 @@ pub async fn query_one(client: &Client, sql: &str) -> Result<Row, Error> {
     Ok(row)
 }
 
+/// Runs a statement that answers with one number.
+pub async fn number(client: &Client, sql: &str) -> Result<i64, Error> {
+    query_one(client, sql).await.map(|row| row.get(0))
+}
+
 /// Begins a stretch of them, up to [`end`].
 pub async fn begin(client: &Client) -> Result<()> {
     let begun = client.batch_execute(PATH).await;

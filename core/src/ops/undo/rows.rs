@@ -68,7 +68,6 @@ pub async fn look(
         backups,
     } = source;
     let mut inserted_into = Vec::new();
-    let transaction = details.transaction.parse().unwrap_or(0);
     let counted = details.inserted.as_ref();
     let counted = same_place(client, counted).await?;
     for (index, record) in details.tables.iter().enumerate() {
@@ -93,21 +92,10 @@ pub async fn look(
         if record.truncated {
             before::there(client, index, record, relation).await?;
         }
-        if let (Some(then), true) = (counted, record.finds_rows()) {
-            let looks = staging::looks(ctx, client, backups, index, record).await?;
-            let mut written = None;
-            if let Some(looks) = looks {
-                written = touched::by_looks(client, index, record, relation, &looks).await?;
-                looks.discard(client).await?;
-            }
-            if written.is_none() && record.reshaped() {
-                let since = (then.running, transaction);
-                let found = touched::by_transaction(client, index, record, relation, since);
-                written = Some(found.await?);
-            }
-            if written.is_some_and(|rows| rows > 0) {
-                inserted_into.push((index, record.oid));
-            }
+        if let (Some(then), true) = (counted, record.finds_rows())
+            && written(source, client, (index, record), relation, then).await? > 0
+        {
+            inserted_into.push((index, record.oid));
         }
     }
     let Some(then) = counted.filter(|_| !inserted_into.is_empty()) else {
@@ -120,6 +108,34 @@ pub async fn look(
     let since = |oid: &Oid| Some(now.as_ref()?.get(oid)? - then.rows.as_ref()?.get(oid)?);
     let since = inserted_into.iter().map(|(at, oid)| (*at, since(oid)));
     Ok(since.collect())
+}
+
+/// Notes which rows of a table somebody wrote since the rollback, and returns how many, as far as that can be
+/// told: by what they looked like, else, where values go back, by the transactions that wrote them.
+async fn written(
+    source: Source<'_>,
+    client: &Client,
+    (index, record): (usize, &TableRecord),
+    relation: &Relation,
+    then: &Inserted,
+) -> Result<u64> {
+    let Source {
+        ctx,
+        details,
+        backups,
+    } = source;
+    if let Some(looks) = staging::looks(ctx, client, backups, index, record).await? {
+        let written = touched::by_looks(client, index, record, relation, &looks).await?;
+        looks.discard(client).await?;
+        if let Some(written) = written {
+            return Ok(written);
+        }
+    }
+    if !record.reshaped() {
+        return Ok(0);
+    }
+    let since = (then.running, details.transaction.parse().unwrap_or(0));
+    touched::by_transaction(client, index, record, relation, since).await
 }
 
 /// What was counted then, if it was counted here: in a database that was moved, neither the counts nor the

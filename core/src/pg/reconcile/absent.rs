@@ -72,9 +72,8 @@ pub(super) async fn take(
          SELECT pg_catalog.count(*) FILTER (WHERE held) FROM gone",
         saved = target.stage("saved"),
     );
-    let row = as_user::query_one(client, &sql).await;
-    let row = row.pg("could not compare saved rows with those that are there")?;
-    let rows: i64 = row.get(0);
+    let rows = as_user::number(client, &sql).await;
+    let rows = rows.pg("could not compare saved rows with those that are there")?;
     note(
         conflicts,
         target.name(),

@@ -74,10 +74,8 @@ pub async fn set_aside(
 }
 
 async fn one(client: &Client, sql: &str) -> Result<u64> {
-    let row = as_user::query_one(client, sql)
-        .await
-        .pg("could not look for conflicts")?;
-    Ok(row.get::<_, i64>(0).unsigned_abs())
+    let rows = as_user::number(client, sql).await;
+    Ok(rows.pg("could not look for conflicts")?.unsigned_abs())
 }
 
 /// Counts `rows` of `table` under `reason`.

@@ -15,6 +15,8 @@ use crate::pg::record::TableRecord;
 pub const REPLACED: &str = "rows were added in the place of others since, and whether these are still \
      the same can't be told; their values were laid aside";
 
+const FAILED: &str = "could not tell new rows from those that were there";
+
 /// Leaves out what was saved of rows that may be others by now, and what the rollback changed of them.
 pub async fn leave_out(
     client: &Client,
@@ -24,7 +26,7 @@ pub async fn leave_out(
     let Some(record) = target.record else {
         return Ok(());
     };
-    if target.remade() || record.truncated || !may_be_there(client, target, record).await? {
+    if target.remade() || record.truncated || !may_be_others(client, target, record).await? {
         return Ok(());
     }
     if target.saved {
@@ -51,7 +53,7 @@ pub async fn leave_out(
         touched = touched(target, record, |k| format!("e.a{}", number(k))),
         changed = changed.join(" OR "),
     );
-    let rows = one(client, &sql).await?;
+    let rows = as_user::number(client, &sql).await.pg(FAILED)?;
     note(
         conflicts,
         target.name(),
@@ -62,7 +64,7 @@ pub async fn leave_out(
 }
 
 /// True when more rows were added since than there are keys that nobody had.
-async fn may_be_there(client: &Client, target: &Target<'_>, record: &TableRecord) -> Result<bool> {
+async fn may_be_others(client: &Client, target: &Target<'_>, record: &TableRecord) -> Result<bool> {
     let Some(inserted) = target.inserted else {
         return Ok(false);
     };
@@ -86,13 +88,7 @@ async fn may_be_there(client: &Client, target: &Target<'_>, record: &TableRecord
         "SELECT pg_catalog.count(*) FROM {} AS n WHERE coalesce(n.new, {unknown})",
         target.stage("touched")
     );
-    Ok(one(client, &sql).await? != inserted)
-}
-
-async fn one(client: &Client, sql: &str) -> Result<i64> {
-    let row = as_user::query_one(client, sql).await;
-    let row = row.pg("could not tell new rows from those that were there")?;
-    Ok(row.get(0))
+    Ok(as_user::number(client, &sql).await.pg(FAILED)? != inserted)
 }
 
 /// True where a row with a key was written since; `key` is the text of each of its columns.

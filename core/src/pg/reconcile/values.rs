@@ -167,9 +167,8 @@ pub async fn unmatched(client: &Client, target: &Target<'_>) -> Result<u64> {
 }
 
 async fn one(client: &Client, sql: &str) -> Result<u64> {
-    let row = as_user::query_one(client, sql).await;
-    let row = row.pg("could not look for newer values")?;
-    Ok(row.get::<_, i64>(0).unsigned_abs())
+    let rows = as_user::number(client, sql).await;
+    Ok(rows.pg("could not look for newer values")?.unsigned_abs())
 }
 
 fn relevant<'a>(target: &Target<'a>) -> Option<&'a TableRecord> {
