@@ -427,3 +427,33 @@ fn partition_detached_concurrently() {
         "insert into p select n, 'v' || n from generate_series(1, 20) n",
     );
 }
+
+/// Rows refer to a partitioned table: to rows of any of its partitions.
+#[test]
+fn a_partitioned_table_that_others_refer_to() {
+    let parent = "create table parent (id int primary key) partition by range (id);
+         create table p1 partition of parent for values from (0) to (20);
+         create table p2 partition of parent for values from (20) to (90);
+         create table child (id int primary key, parent int not null references parent on delete cascade)";
+    let rows = "insert into parent select g from generate_series(1, 35) g;
+         insert into child select g, 36 - g from generate_series(1, 35) g";
+    exact(
+        "select 1",
+        &[(parent, "drop table child; drop table parent")],
+        rows,
+    );
+    exact(
+        parent,
+        &[("select 1", "delete from parent where id > 5")],
+        rows,
+    );
+    exact(parent, &[("select 1", "truncate parent, child")], rows);
+    exact(
+        parent,
+        &[(
+            "alter table child add other int references parent",
+            "alter table child drop other",
+        )],
+        &format!("{rows}; update child set other = id"),
+    );
+}

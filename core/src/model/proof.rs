@@ -11,7 +11,7 @@ pub enum Proof {
     /// It was carried out, and left what was there before: all definitions, all rows.
     Proved,
     /// It was carried out, and left the definitions that were there before; the rows of some tables,
-    /// which are named here, were not compared.
+    /// which are named here, were not compared, or only the first of them put back.
     Sampled(String),
     /// It was not tried, or not to its end, and why.
     Unproved(String),

@@ -198,6 +198,18 @@ impl World {
         concerned.map(|r| r.oid).collect()
     }
 
+    /// The table any row of which `key` may refer to: of what a key to a partitioned table is made of for each
+    /// partition, all of that table.
+    pub fn referenced(&self, key: &ForeignKey) -> Oid {
+        let mut key = key;
+        while let Some(of) = key.part_of
+            && let Some(whole) = self.foreign_keys.iter().find(|k| k.oid == of)
+        {
+            key = whole;
+        }
+        key.to
+    }
+
     /// `oid` and everything that inherits from it or is a partition of it, at any depth.
     pub fn family(&self, oid: Oid) -> Vec<Oid> {
         let mut all = vec![oid];

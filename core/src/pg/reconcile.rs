@@ -24,6 +24,7 @@ pub mod keyless;
 pub mod others;
 pub mod references;
 pub mod room;
+pub mod sample;
 pub mod touched;
 pub mod unmet;
 pub mod values;

@@ -63,6 +63,11 @@ pub fn is_clash(error: &Error) -> bool {
     matches!(error::sqlstate(error).as_deref(), Some("23505" | "23P01"))
 }
 
+/// True when rows violated a constraint.
+pub fn is_integrity(error: &Error) -> bool {
+    error::sqlstate(error).is_some_and(|state| state.starts_with("23"))
+}
+
 /// Tells about the failure and waits, longer each time and never in step with others.
 pub async fn pause(error: &Error, attempt: u32, observer: &dyn Observer) {
     let longest = 250_u64 << attempt.min(5);

@@ -179,23 +179,47 @@ pub async fn known_types(client: &Client, types: &[&str]) -> Result<Vec<Known>> 
     Ok(known.collect())
 }
 
-/// Loads everything that arrives on `rows`.
+/// Loads what arrives on `rows`, whole rows in COPY text form: all of it, or the first `most` rows.
 pub async fn fill(
     client: &Client,
     stage: &Stage,
     columns: &[String],
     mut rows: tokio::sync::mpsc::Receiver<Result<Bytes>>,
+    most: Option<u64>,
 ) -> Result<u64> {
     // Domains check values.
     as_user::begin(client).await?;
     let mut copy = stage.load(client, columns).await?;
-    while let Some(piece) = rows.recv().await {
-        copy.send(piece.context("could not read saved rows")?)
-            .await?;
+    let mut left = most.map_or(usize::MAX, |most| {
+        usize::try_from(most).unwrap_or(usize::MAX)
+    });
+    while left > 0
+        && let Some(piece) = rows.recv().await
+    {
+        let mut piece = piece.context("could not read saved rows")?;
+        if most.is_some() {
+            left = cut(&mut piece, left);
+        }
+        copy.send(piece).await?;
     }
     let rows = copy.finish().await?;
     as_user::end(client).await?;
     Ok(rows)
+}
+
+/// Leaves the first `most` rows in `piece`. Returns how many more it might have held.
+fn cut(piece: &mut Bytes, most: usize) -> usize {
+    // A line break within a value is written otherwise.
+    let ends = piece.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    let mut rows = 0;
+    let mut end = piece.len();
+    for (place, _) in ends.take(most) {
+        (rows, end) = (rows + 1, place + 1);
+    }
+    if rows == most {
+        piece.truncate(end);
+    }
+    most - rows
 }
 
 impl Stage {
@@ -243,4 +267,26 @@ fn same(key: &[String], a: &str, b: &str) -> String {
         .map(|k| format!("{a}.{0} = {b}.{0}", quote::ident(k)))
         .collect();
     parts.join(" AND ")
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::cut;
+
+    #[test]
+    fn the_first_rows_of_a_piece() {
+        for (piece, most, left, more) in [
+            ("a\nb\nc\n", 2, "a\nb\n", 0),
+            ("a\nb\nc\n", 3, "a\nb\nc\n", 0),
+            ("a\nb\nc\n", 5, "a\nb\nc\n", 2),
+            ("\n\n", 1, "\n", 0),
+            ("", 4, "", 4),
+        ] {
+            let mut bytes = Bytes::from_static(piece.as_bytes());
+            assert_eq!(cut(&mut bytes, most), more, "{piece:?} {most}");
+            assert_eq!(bytes, left.as_bytes(), "{piece:?} {most}");
+        }
+    }
 }

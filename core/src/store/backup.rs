@@ -161,6 +161,16 @@ impl Backup {
         verify::opened(self, identities, observer)
     }
 
+    /// Opens it, if this very program wrote it and read it back a moment ago: enough for who reads little
+    /// of it, and gives that back.
+    pub fn open_just_written(
+        self,
+        identities: &Identities,
+        observer: &dyn Observer,
+    ) -> Result<Verified> {
+        verify::just_written(self, identities, observer)
+    }
+
     /// Notes the result of a verification beside the backup.
     pub fn record_verification(
         &self,

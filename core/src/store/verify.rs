@@ -125,6 +125,21 @@ pub fn opened(
     Ok(Verified::new(backup, contents))
 }
 
+/// Opens a `backup` that this very program wrote and read back a moment ago with one of `identities`. What
+/// its objects hold is checked whenever it is read.
+pub fn just_written(
+    backup: Backup,
+    identities: &Identities,
+    observer: &dyn Observer,
+) -> Result<Verified> {
+    let mut broken = Broken::default();
+    let names = listed(&backup, &mut broken)?;
+    let depth = Depth::Opened;
+    let contents = decrypt::decrypted(&backup, &names, identities, depth, &mut broken, observer)?;
+    broken.into_result(&backup.facts().id)?;
+    Ok(Verified::new(backup, contents))
+}
+
 /// Every object is there with its size, and nothing else is. Returns the names that belong.
 fn listed(backup: &Backup, broken: &mut Broken) -> Result<BTreeSet<String>> {
     let (folder, manifest) = (backup.files(), backup.manifest());

@@ -189,7 +189,7 @@ async fn stage_rows(
     let name = merge.stage_name();
     let staged = Stage::like(client, &name, table, &merge.columns).await?;
     let (pieces, reading) = stream::rows(Arc::clone(&plan.verified), number);
-    let loaded = stage::fill(client, &staged, &merge.columns, pieces).await;
+    let loaded = stage::fill(client, &staged, &merge.columns, pieces, None).await;
     let ended = reading.end().await;
     loaded.map_err(|e| e.wrap(format!("could not load the rows of {table}")))?;
     ended?;

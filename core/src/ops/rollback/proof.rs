@@ -1,12 +1,14 @@
 //! The undo of a rollback, tried before the rollback is committed: in a savepoint, from the very
 //! backups, and taken back again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time;
 
 use crate::error::{Error, Result};
+use crate::ident::TableName;
 use crate::model::backup::BackupFacts;
 use crate::model::event::{Event, Phase, Silent};
 use crate::model::proof::{Bounds, Proof};
@@ -17,6 +19,7 @@ use crate::ops::rollback::record::write_ledger;
 use crate::ops::undo::{self, COMPUTED, Outcome, Trial, Tried};
 use crate::pg::digests::{self, Digests};
 use crate::pg::reconcile::absent::DELETED;
+use crate::pg::reconcile::conflicts::Conflict;
 use crate::pg::record::Details;
 use crate::pg::session::Client;
 use crate::pg::{event_triggers, inspect, retry, sequences, session, transaction, wal};
@@ -25,6 +28,9 @@ use crate::store::BackupKey;
 
 /// A table lock that an undo needs besides those that are held may take this long: others wait.
 const LOCK: Duration = Duration::from_millis(500);
+
+/// Of each table so many rows are put back where all of them would be more than is allowed.
+const SAMPLE: u64 = 1000;
 
 /// What is known before the scripts run.
 pub struct Before {
@@ -69,7 +75,18 @@ pub struct Ready<'a> {
     pub now: &'a Catalog,
 }
 
-/// Tries the undo, and takes it back. A rollback whose undo can't work is refused.
+/// How one try ended.
+enum Ended {
+    /// This is known by it.
+    Known(Proof),
+    /// It would have taken longer than it may.
+    TooLong,
+    /// The undo failed.
+    Failed(Error),
+}
+
+/// Tries the undo, and takes it back: with all rows, or, where that is more than is allowed, with the first
+/// rows of each table. A rollback whose undo can't work is refused.
 pub async fn prove(
     client: &Client,
     context: &Attempt<'_>,
@@ -80,35 +97,76 @@ pub async fn prove(
         return Ok(Proof::Unproved("--without-proof was given".to_owned()));
     }
     let bounds = context.ctx.proof;
-    if let Some(why) = too_much(client, before, ready, bounds).await? {
-        return Ok(Proof::Unproved(why));
-    }
     context.ctx.observer.observe(Event::Phase(Phase::Proof));
+    let mut beyond = too_much(client, before, ready, bounds).await?;
+    if beyond.is_none() {
+        let all = bounds;
+        match once(client, context, before, ready, (all, None)).await? {
+            Ended::Known(proof) => return Ok(proof),
+            Ended::Failed(error) => return hopeless(context, &error),
+            Ended::TooLong => {
+                let seconds = bounds.time.as_secs_f32();
+                beyond = Some(format!("with all rows it takes more than {seconds} s"));
+            }
+        }
+    }
+    let beyond = beyond.unwrap_or_default();
+    let part = Bounds {
+        time: bounds.time / 2,
+        ..bounds
+    };
+    match once(client, context, before, ready, (part, Some(SAMPLE))).await? {
+        Ended::Known(Proof::Unproved(why)) => Ok(Proof::Unproved(format!("{beyond}; {why}"))),
+        Ended::Known(proof) => Ok(proof),
+        // The rest of the rows may be what is missed.
+        Ended::Failed(error) if retry::is_integrity(&error) => Ok(Proof::Unproved(format!(
+            "{beyond}; and whether the first {SAMPLE} rows of each table fit can't be told without the \
+             others ({error})"
+        ))),
+        Ended::Failed(error) => hopeless(context, &error),
+        Ended::TooLong => Ok(Proof::Unproved(format!(
+            "{beyond}; with the first {SAMPLE} rows of each table it takes more than {} s",
+            part.time.as_secs_f32()
+        ))),
+    }
+}
+
+/// Carries the undo out once, within some bounds and of all rows or some of each table, and takes it back.
+async fn once(
+    client: &Client,
+    context: &Attempt<'_>,
+    before: &Before,
+    ready: &Ready<'_>,
+    (bounds, sample): (Bounds, Option<u64>),
+) -> Result<Ended> {
     let positions = inspect::sequences(client).await?;
     let began = Instant::now();
     transaction::proof(client).await?;
-    let trying = Box::pin(within(client, context, &positions, before, ready));
+    let extent = (bounds, sample);
+    let trying = Box::pin(within(client, context, &positions, before, ready, extent));
     let tried = time::timeout(bounds.time, trying).await;
     transaction::before_proof(client).await?;
     sequences::not_back(client, &positions).await?;
-    let too_long = || {
-        let seconds = bounds.time.as_secs_f32();
-        Ok(Proof::Unproved(format!("it takes more than {seconds} s")))
-    };
     let error = match tried {
-        Ok(Ok(proof)) => return Ok(proof),
+        Ok(Ok(proof)) => return Ok(Ended::Known(proof)),
         Ok(Err(error)) => error,
-        Err(_) => return too_long(),
+        Err(_) => return Ok(Ended::TooLong),
     };
     if retry::is_cancelled(&error) && began.elapsed() >= bounds.time {
-        return too_long();
+        return Ok(Ended::TooLong);
     }
     if retry::is_cancelled(&error) || client.is_closed() {
         return Err(error);
     }
     if retry::is_lock(&error) {
-        return Ok(Proof::Unproved(format!("a lock was not free: {error}")));
+        let why = format!("a lock was not free: {error}");
+        return Ok(Ended::Known(Proof::Unproved(why)));
     }
+    Ok(Ended::Failed(error))
+}
+
+/// The undo can't work: the rollback is refused, unless that is forced.
+fn hopeless(context: &Attempt<'_>, error: &Error) -> Result<Proof> {
     let reason = [error.to_string()].into_iter().chain(error.causes());
     let reason = reason.collect::<Vec<_>>().join(": ");
     let why = format!(
@@ -127,7 +185,7 @@ pub async fn prove(
         ))
 }
 
-/// Why the undo is not even begun.
+/// Why the undo is not tried with all rows.
 async fn too_much(
     client: &Client,
     before: &Before,
@@ -172,8 +230,8 @@ async fn within(
     positions: &[inspect::SequenceFacts],
     before: &Before,
     ready: &Ready<'_>,
+    (bounds, sample): (Bounds, Option<u64>),
 ) -> Result<Proof> {
-    let bounds = context.ctx.proof;
     let planned = context.planned;
     session::set_lock_timeout(client, LOCK.min(context.ctx.lock_timeout), true).await?;
     session::set_statement_timeout(client, Some(bounds.time), true).await?;
@@ -197,11 +255,28 @@ async fn within(
         sequences: positions,
         difference: &schema::diff(&planned.catalog, ready.now),
         accept_drift: planned.request.accept_drift,
+        sample,
     };
     match undo::carry_out(client, &trial).await? {
         Tried::NotHere(why) => Ok(Proof::Unproved(why)),
-        Tried::Done(outcome) => compare(client, before, &outcome).await,
+        Tried::Done(outcome, short) if sample.is_some() => Ok(sampled(&outcome, &short)),
+        Tried::Done(outcome, _) => compare(client, before, &outcome).await,
     }
+}
+
+/// The definitions are there again, and the first rows of each table.
+fn sampled(outcome: &Outcome, short: &BTreeSet<TableName>) -> Proof {
+    let mut left = (outcome.conflicts.iter()).filter(|c| c.reason != DELETED);
+    if let Some(Conflict { table, reason, .. }) = left.next() {
+        return Proof::Unproved(format!(
+            "of the first {SAMPLE} rows of {table} not all would be put back: {reason}"
+        ));
+    }
+    let names: Vec<String> = short.iter().map(ToString::to_string).collect();
+    Proof::Sampled(match names.as_slice() {
+        [] => "what rows hold was not compared".to_owned(),
+        names => format!("with the first {SAMPLE} rows of {} alone", names.join(", ")),
+    })
 }
 
 /// Nobody has written anything since: all must be as it was.

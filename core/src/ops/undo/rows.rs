@@ -15,7 +15,8 @@ use crate::pg::inserted::{self, Inserted};
 use crate::pg::net::Net;
 use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{
-    Target, Way, absent, apply, before, derived, others, references, room, touched, values, wanted,
+    Target, Way, absent, apply, before, derived, others, references, room, sample, touched, values,
+    wanted,
 };
 use crate::pg::record::{Details, Saved, TableRecord};
 use crate::pg::session::Client;
@@ -93,6 +94,7 @@ pub async fn look(
             before::there(client, index, record, relation).await?;
         }
         if let (Some(then), true) = (counted, record.finds_rows())
+            && !backups.is_sample()
             && written(source, client, (index, record), relation, then).await? > 0
         {
             inserted_into.push((index, record.oid));
@@ -291,6 +293,9 @@ pub async fn targets<'a>(
             });
         }
     }
+    if backups.is_sample() {
+        sample::without_orphans(client, live, &targets).await?;
+    }
     Ok(targets)
 }
 
@@ -354,7 +359,8 @@ pub async fn put_back(
         }
         other => other?,
     };
-    for (table, column, default) in defaults {
+    let newer = !source.backups.is_sample();
+    for (table, column, default) in defaults.iter().filter(|_| newer) {
         for target in targets.iter().filter(|t| t.name() == table) {
             values::default_for_newer(client, target, column, default).await?;
         }

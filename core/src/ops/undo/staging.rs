@@ -1,5 +1,6 @@
 //! Loading saved rows into temporary tables, straight from the encrypted backups.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -18,13 +19,16 @@ use crate::store::Verified;
 #[derive(Clone)]
 pub struct Backups {
     all: Vec<Arc<Verified>>,
+    /// The most rows that are read of a part.
+    sample: Option<u64>,
 }
 
-/// Where a part is: backup, number, and columns in order.
+/// Where a part is: backup, number, columns in order, and the most rows that are read of it.
 struct Found {
     backup: Arc<Verified>,
     part: usize,
     columns: Vec<String>,
+    most: Option<u64>,
 }
 
 impl Found {
@@ -38,7 +42,29 @@ impl Backups {
     pub fn new(all: Vec<Verified>) -> Self {
         Self {
             all: all.into_iter().map(Arc::new).collect(),
+            sample: None,
         }
+    }
+
+    /// The first `rows` rows of each part alone. Of parts that only make sense as a whole, which tell what
+    /// was written since, there are none.
+    pub fn sample(self, rows: u64) -> Self {
+        Self {
+            sample: Some(rows),
+            ..self
+        }
+    }
+
+    /// True when not all rows are read.
+    pub const fn is_sample(&self) -> bool {
+        self.sample.is_some()
+    }
+
+    /// The tables of which rows are left out.
+    pub fn cut_short(&self) -> BTreeSet<TableName> {
+        let parts = self.all.iter().flat_map(|backup| backup.parts());
+        let short = parts.filter(|p| self.sample.is_some_and(|most| p.rows > most));
+        short.map(|p| p.part.table.clone()).collect()
     }
 
     /// The snapshot.
@@ -57,8 +83,19 @@ impl Backups {
     /// The materialized views of which rows were saved.
     pub fn stored_views(&self) -> Vec<TableName> {
         let parts = self.all.iter().flat_map(|backup| backup.parts());
-        let stored = parts.filter(|p| p.part.role == PartRole::Stored);
+        let stored = parts.filter(|p| self.reads(p.part.role) && p.part.role == PartRole::Stored);
         stored.map(|p| p.part.table.clone()).collect()
+    }
+
+    /// True for parts of which a sample makes sense.
+    fn reads(&self, role: PartRole) -> bool {
+        let whole = [
+            PartRole::Keys,
+            PartRole::Present,
+            PartRole::Looks,
+            PartRole::Stored,
+        ];
+        self.sample.is_none() || !whole.contains(&role)
     }
 
     /// The newest part of `table` in one of `roles`: saved again under the lock, it stands for
@@ -66,12 +103,14 @@ impl Backups {
     fn newest(&self, table: &TableName, roles: &[PartRole]) -> Option<Found> {
         for backup in self.all.iter().rev() {
             let mut parts = backup.parts().iter().enumerate();
-            let found = parts.find(|(_, p)| p.part.table == *table && roles.contains(&p.part.role));
+            let wanted = |role| roles.contains(&role) && self.reads(role);
+            let found = parts.find(|(_, p)| p.part.table == *table && wanted(p.part.role));
             if let Some((part, stored)) = found {
                 return Some(Found {
                     backup: Arc::clone(backup),
                     part,
                     columns: stored.part.columns.iter().map(|c| c.name.clone()).collect(),
+                    most: self.sample,
                 });
             }
         }
@@ -301,9 +340,10 @@ async fn load(
         backup,
         part,
         columns,
+        most,
     } = found;
     let (pieces, reading) = stream::rows(backup, part);
-    let loaded = stage::fill(client, stage, &columns, pieces).await;
+    let loaded = stage::fill(client, stage, &columns, pieces, most).await;
     let ended = reading.end().await;
     loaded?;
     ended

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Kind, Result};
+use crate::ident::TableName;
 use crate::model::backup::{BackupFacts, VerifyLevel};
 use crate::model::relation::Oid;
 use crate::ops::context::Context;
@@ -37,12 +38,14 @@ pub struct Trial<'a> {
     pub difference: &'a Diff,
     /// A schema that ends other than it was before is accepted.
     pub accept_drift: bool,
+    /// How many rows of each part of the backups are put back; `None`: all.
+    pub sample: Option<u64>,
 }
 
 /// What became of it.
 pub enum Tried {
-    /// It was carried out.
-    Done(Box<Outcome>),
+    /// It was carried out. Of the tables that are named here not all rows were put back.
+    Done(Box<Outcome>, BTreeSet<TableName>),
     /// It can't be tried here, for this reason.
     NotHere(String),
 }
@@ -73,7 +76,7 @@ pub async fn carry_out(client: &Client, trial: &Trial<'_>) -> Result<Tried> {
         taken_back: None,
     };
     let (outcome, _) = inside::reverse(client, &attempt).await?;
-    Ok(Tried::Done(Box::new(outcome)))
+    Ok(Tried::Done(Box::new(outcome), backups.cut_short()))
 }
 
 /// Opens the very objects that were written, as an undo will.
@@ -85,9 +88,18 @@ fn open(trial: &Trial<'_>) -> Result<Backups> {
     let mut all = Vec::new();
     for (facts, _) in trial.backups {
         let backup = store.find_made(&facts.id, facts.manifest, &ctx.database.database)?;
-        all.push(backup.verify(VerifyLevel::Decrypted, &identities, ctx.observer.as_ref())?);
+        let observer = ctx.observer.as_ref();
+        all.push(if trial.sample.is_some() {
+            backup.open_just_written(&identities, observer)?
+        } else {
+            backup.verify(VerifyLevel::Decrypted, &identities, observer)?
+        });
     }
-    Ok(Backups::new(all))
+    let all = Backups::new(all);
+    Ok(match trial.sample {
+        Some(rows) => all.sample(rows),
+        None => all,
+    })
 }
 
 /// Why the scripts can't run here: what they do outside of the transaction would stay.

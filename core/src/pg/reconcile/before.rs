@@ -206,6 +206,11 @@ pub async fn since_present(
     note_since(client, relation, key, &newer).await
 }
 
+/// Notes that no row of `relation` was written since.
+pub async fn nothing_since(client: &Client, relation: &Relation, key: &[String]) -> Result<()> {
+    note_since(client, relation, key, "false").await
+}
+
 /// Notes the keys of those rows of `relation`, called `t`, that are `newer`, unless that was done.
 async fn note_since(
     client: &Client,

@@ -106,7 +106,8 @@ pub async fn orphans(
     key: &ForeignKey,
     conflicts: &mut Vec<Conflict>,
 ) -> Result<u64> {
-    let Some(parent) = world.relations.get(&key.to) else {
+    let to = world.referenced(key);
+    let Some(parent) = world.relations.get(&to) else {
         return Ok(0);
     };
     let columns: Vec<(&String, &String)> = key.from_columns.iter().zip(&key.to_columns).collect();
@@ -122,7 +123,7 @@ pub async fn orphans(
         .iter()
         .map(|c| format!("w.{} IS NOT NULL", quote::ident(c)))
         .collect();
-    let family = world.family(key.to);
+    let family = world.family(to);
     let coming: String = targets
         .iter()
         .filter(|t| family.contains(&t.live.oid))

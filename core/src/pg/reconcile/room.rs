@@ -104,7 +104,8 @@ pub async fn without_parents(
     let keys = live.foreign_keys.iter();
     for key in keys.filter(|k| k.from == target.live.oid && k.validated) {
         let all = key.from_columns.iter().all(|c| columns.contains(c));
-        let Some(parent) = live.relations.get(&key.to).filter(|_| all) else {
+        let parent = live.relations.get(&live.referenced(key));
+        let Some(parent) = parent.filter(|_| all) else {
             continue;
         };
         let pairs_of = key.from_columns.iter().zip(&key.to_columns);
