@@ -104,6 +104,33 @@ fn what_statements_do_not_reach_is_said_and_stands_in_the_scripts() {
     }
 }
 
+/// What looks at what changes, is dropped and made again with it, though nothing of it differs.
+#[test]
+fn what_looks_at_what_changes_is_made_again_with_all_that_is_said_of_it() {
+    let views = "create view a as select id, n, COLUMNS from t; create view b as select id, n from a;
+        create materialized view m as select n, count(*) from b join a using (id, n) group by n;
+        create unique index by_n on m (n); comment on view b is 'of a'; comment on column b.id is 'key';
+        create view c as select * from m; comment on index by_n is 'one each';
+        create policy few on t using (n > 1); comment on policy few on t is 'few';
+        create trigger watch before update of n on t for each row execute function note();
+        comment on trigger watch on t is 'watches'";
+    let [was, is] = ["1 as one", "s"].map(|columns| views.replace("COLUMNS", columns));
+    let base = format!(
+        "create table t (id int primary key, n int, s text);
+         create function note() returns trigger language plpgsql as $$ begin return new; end $$; {was}"
+    );
+    let beside = format!(
+        "drop view c; drop materialized view m; drop view b, a; drop policy few on t; drop trigger watch on t;
+         alter table t alter n type bigint; {is}"
+    );
+    let sandbox = Sandbox::new();
+    sandbox.migration("0001_base", &base, "select 1");
+    sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+    sandbox.sql(&beside);
+    let written = &sandbox.run("migrate", GENERATE).assert_exit(0).json()[0];
+    assert_eq!(written["complete"], true, "{written}");
+}
+
 #[test]
 fn only_a_database_at_its_newest_migration_outside_production_is_compared() {
     let sandbox = with("alter table users add extra int");

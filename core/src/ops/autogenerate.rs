@@ -20,7 +20,8 @@ use crate::ops::trial::Trial;
 use crate::pg::scratch::Scratch;
 use crate::pg::session::Client;
 use crate::pg::{catalog, connect, dump, ledger, server, session};
-use crate::schema::{Catalog, Entry, alter, diff, dump_entries};
+use crate::schema::rebuild::{Manner, rebuild};
+use crate::schema::{Catalog, Entry, diff, dump_entries};
 use crate::source::{self, Body};
 
 const APPLICATION: &str = "pgbelay autogenerate";
@@ -126,8 +127,8 @@ impl Schema {
 
     /// Statements that lead from `other` to this one.
     fn from(&self, other: &Self) -> String {
-        let statements = alter::statements(&other.catalog, &self.catalog, &self.entries);
-        let lines = statements.iter().map(|statement| format!("{statement};\n"));
+        let way = rebuild(&self.catalog, &other.catalog, &self.entries, Manner::Script);
+        let lines = way.steps.iter().map(|step| format!("{};\n", step.sql));
         lines.collect()
     }
 }

@@ -3,35 +3,27 @@
 use super::Entry;
 use super::ObjectKey;
 use super::ObjectKind;
-
-/// True for what is said of another object.
-pub(super) const fn is_about(kind: ObjectKind) -> bool {
-    matches!(
-        kind,
-        ObjectKind::Owner | ObjectKind::Acl | ObjectKind::Comment | ObjectKind::SecurityLabel
-    )
-}
+use super::kinds::SAID_OF;
 
 /// True when `entry` says `key`. Owners have no entry: they come with the object.
 pub(super) fn makes(entry: &Entry, key: &ObjectKey) -> bool {
-    let kind = match key.kind {
-        ObjectKind::Acl => "ACL",
-        ObjectKind::Comment => "COMMENT",
-        ObjectKind::SecurityLabel => "SECURITY LABEL",
-        _ => return false,
-    };
-    entry.kind == kind && tag(&key.name).is_some_and(|tag| tag.matches(&entry.schema, &entry.name))
+    key.kind.is_made_by(&entry.kind)
+        && tag(&key.name).is_some_and(|tag| tag.matches(&entry.schema, &entry.name))
 }
 
-/// True when the owner `key` is the owner of `object`.
+/// True when `key`, an owner, a comment or the like, is about `object` or about a column of it.
 pub(super) fn concerns(key: &ObjectKey, object: &ObjectKey) -> bool {
-    let (Some(tag), false) = (tag(&key.name), is_about(object.kind)) else {
+    let (Some(tag), false) = (tag(&key.name), object.kind.is_about()) else {
         return false;
     };
-    let name = match &object.table {
-        Some(_) => return false,
-        None => object.name.as_str(),
+    let name = match (&object.table, object.kind) {
+        (None, _) | (_, ObjectKind::Index | ObjectKind::Statistics) => object.name.clone(),
+        (Some(table), ObjectKind::Column) => format!("{table}.{}", object.name),
+        (Some(table), _) => format!("{} ON {table}", object.name),
     };
+    if tag.word == "COLUMN" && object.kind.is_view() {
+        return tag.is_within(&object.schema, &name);
+    }
     let word = match object.kind {
         ObjectKind::Type if tag.word == "DOMAIN" => "DOMAIN",
         ObjectKind::Table if tag.word == "FOREIGN TABLE" => "FOREIGN TABLE",
@@ -48,45 +40,13 @@ pub(super) struct Tag {
     pub identity: String,
 }
 
-/// The tag of `table column app.orders.total`. The longest kinds first.
+/// The tag of `table column app.orders.total`.
 pub(super) fn tag(name: &str) -> Option<Tag> {
-    const WORDS: [(&str, &str); 28] = [
-        ("table column ", "COLUMN"),
-        ("view column ", "COLUMN"),
-        ("materialized view column ", "COLUMN"),
-        ("foreign table column ", "COLUMN"),
-        ("composite type column ", "COLUMN"),
-        ("table constraint ", "CONSTRAINT"),
-        ("domain constraint ", "CONSTRAINT"),
-        ("statistics object ", "STATISTICS"),
-        ("foreign-data wrapper ", "FOREIGN DATA WRAPPER"),
-        ("server ", "SERVER"),
-        ("text search configuration ", "TEXT SEARCH CONFIGURATION"),
-        ("text search dictionary ", "TEXT SEARCH DICTIONARY"),
-        ("operator class ", "OPERATOR CLASS"),
-        ("operator family ", "OPERATOR FAMILY"),
-        ("materialized view ", "MATERIALIZED VIEW"),
-        ("foreign table ", "FOREIGN TABLE"),
-        ("composite type ", "TYPE"),
-        ("event trigger ", "EVENT TRIGGER"),
-        ("table ", "TABLE"),
-        ("view ", "VIEW"),
-        ("index ", "INDEX"),
-        ("sequence ", "SEQUENCE"),
-        ("type ", "TYPE"),
-        ("domain ", "DOMAIN"),
-        ("trigger ", "TRIGGER"),
-        ("rule ", "RULE"),
-        ("policy ", "POLICY"),
-        ("schema ", "SCHEMA"),
-    ];
-    for (kind, word) in WORDS {
-        if let Some(identity) = name.strip_prefix(kind) {
-            return Some(Tag {
-                word: word.to_owned(),
-                identity: identity.to_owned(),
-            });
-        }
+    if let Some((identity, word, _)) = said_of(name) {
+        return Some(Tag {
+            word: word.to_owned(),
+            identity: identity.to_owned(),
+        });
     }
     let (word, identity) = name.split_once(' ')?;
     Some(Tag {
@@ -95,7 +55,20 @@ pub(super) fn tag(name: &str) -> Option<Tag> {
     })
 }
 
+/// What `name` is about, and what COMMENT and GRANT call it.
+pub(super) fn said_of(name: &str) -> Option<(&str, &'static str, Option<&'static str>)> {
+    SAID_OF
+        .iter()
+        .find_map(|(prefix, word, grant)| Some((name.strip_prefix(prefix)?, *word, *grant)))
+}
+
 impl Tag {
+    /// True for a column of the relation `name` in `schema`.
+    fn is_within(&self, schema: &str, name: &str) -> bool {
+        let relation = format!("{schema}.{name}.").replace('"', "");
+        self.identity.replace('"', "").starts_with(&relation)
+    }
+
     /// Compares with a header's schema and name. Quotes are left out of the comparison: `pg_dump`
     /// and the server don't quote the same keywords.
     fn matches(&self, schema: &str, header: &str) -> bool {

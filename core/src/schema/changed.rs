@@ -26,20 +26,6 @@ pub enum Conversion {
     Text,
 }
 
-/// What holds no rows and no other thing, and so can be dropped and made again.
-pub const fn is_made_again(kind: ObjectKind) -> bool {
-    use ObjectKind::{Constraint, Index, Matview, Policy, Rule, Statistics, Trigger, View};
-    matches!(
-        kind,
-        View | Matview | Index | Constraint | Trigger | Rule | Policy | Statistics
-    )
-}
-
-/// True for what another definition can take the place of.
-pub const fn is_routine(kind: ObjectKind) -> bool {
-    matches!(kind, ObjectKind::Function | ObjectKind::Procedure)
-}
-
 /// A statement that makes a routine, so that it takes the place of the one that is there.
 pub fn replacing(create: String) -> String {
     match create.strip_prefix("CREATE ") {

@@ -1,6 +1,7 @@
 //! The output of `pg_dump`, taken apart by the headers it writes.
 
 use super::bookkeeping::strip_statement;
+use super::kinds;
 
 /// What to set, for one transaction, before running the SQL of entries: what the preamble of a
 /// dump sets, as far as it changes what the entries mean.
@@ -15,6 +16,8 @@ pub enum Phase {
     Early,
     /// After columns are added.
     Main,
+    /// After rows are there: what looks at them, or acts on them.
+    Post,
     /// After columns are filled and NOT NULL: identity sequences of columns.
     Late,
     /// Once all is there: what is said of it.
@@ -39,20 +42,8 @@ pub struct Entry {
 impl Entry {
     /// When it can run.
     pub fn phase(&self) -> Phase {
-        let identity = self.sql.trim_start().starts_with("ALTER TABLE");
-        match self.kind.as_str() {
-            "SEQUENCE" if identity => Phase::Late,
-            "COMMENT" | "SECURITY LABEL" => Phase::Last,
-            "SCHEMA"
-            | "EXTENSION"
-            | "PROCEDURAL LANGUAGE"
-            | "COLLATION"
-            | "SHELL TYPE"
-            | "TYPE"
-            | "DOMAIN"
-            | "SEQUENCE" => Phase::Early,
-            _ => Phase::Main,
-        }
+        let identity = self.kind == "SEQUENCE" && self.sql.trim_start().starts_with("ALTER TABLE");
+        kinds::phase(&self.kind, identity)
     }
 }
 

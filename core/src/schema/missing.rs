@@ -13,7 +13,7 @@ use super::about;
 ///
 /// What lies within another object counts as found when that one is missing too: columns and
 /// inline constraints of a table, the owner of anything, triggers that partitions inherit. Columns
-/// and inline constraints of tables that still exist aren't: [`super::repair`] writes those.
+/// and inline constraints of tables that still exist aren't: [`super::rebuild`] writes those.
 pub fn missing_statements<'a>(
     missing: &[ObjectKey],
     entries: &'a [Entry],
@@ -74,7 +74,7 @@ fn is_published(entry: &Entry, publication: &str, line: &str) -> bool {
 /// True when `entry` makes `key`, or a part of it that has an entry of its own.
 fn makes(entry: &Entry, key: &ObjectKey, missing: &BTreeSet<&ObjectKey>) -> bool {
     let kind = entry.kind.as_str();
-    if about::is_about(key.kind) {
+    if key.kind.is_about() {
         return about::makes(entry, key);
     }
     let named = entry.schema == key.schema && entry.name == key.name;
@@ -94,71 +94,47 @@ fn makes(entry: &Entry, key: &ObjectKey, missing: &BTreeSet<&ObjectKey>) -> bool
                 .strip_prefix(prefix)
                 .is_some_and(|n| n.starts_with(' '))
     };
-    match key.kind {
+    if !key.kind.is_made_by(kind) {
+        return false;
+    }
+    match (key.kind, kind) {
         // A table's constraint has the same header as a domain's.
-        ObjectKind::Type => {
-            named && matches!(kind, "TYPE" | "SHELL TYPE" | "DOMAIN")
-                || kind == "CHECK CONSTRAINT"
-                    && starts(&key.name)
-                    && entry.sql.starts_with("ALTER DOMAIN")
+        (ObjectKind::Type, "CHECK CONSTRAINT") => {
+            starts(&key.name) && entry.sql.starts_with("ALTER DOMAIN")
         }
-        ObjectKind::Table => {
+        (ObjectKind::Constraint, "INDEX ATTACH") | (ObjectKind::Publication, "PUBLICATION") => {
             named
-                && matches!(
-                    kind,
-                    "TABLE" | "FOREIGN TABLE" | "TABLE ATTACH" | "ROW SECURITY"
-                )
         }
-        ObjectKind::Column => kind == "DEFAULT" && on_table() && table_is_in(key, missing),
-        ObjectKind::Constraint => {
-            matches!(kind, "CONSTRAINT" | "FK CONSTRAINT" | "CHECK CONSTRAINT") && on_table()
-                || kind == "INDEX ATTACH" && named
-        }
-        ObjectKind::Index => matches!(kind, "INDEX" | "INDEX ATTACH") && named,
-        ObjectKind::Trigger => kind == "TRIGGER" && on_table(),
-        ObjectKind::Rule => kind == "RULE" && on_table(),
-        ObjectKind::Policy => kind == "POLICY" && on_table(),
+        (ObjectKind::Column, _) => on_table() && table_is_in(key, missing),
+        (
+            ObjectKind::Constraint | ObjectKind::Trigger | ObjectKind::Rule | ObjectKind::Policy,
+            _,
+        ) => on_table(),
         // Views that need each other are made empty first and filled by their rule.
-        ObjectKind::View => {
-            named && kind == "VIEW"
-                || kind == "RULE"
-                    && entry.schema == key.schema
-                    && entry.name.strip_suffix(" _RETURN") == Some(&key.name)
-                || kind == "DEFAULT" && starts(&key.name)
+        (ObjectKind::View, "RULE") => {
+            entry.schema == key.schema && entry.name.strip_suffix(" _RETURN") == Some(&key.name)
         }
-        ObjectKind::Sequence => named && matches!(kind, "SEQUENCE" | "SEQUENCE OWNED BY"),
-        ObjectKind::Publication => {
-            named && kind == "PUBLICATION"
-                || kind.starts_with("PUBLICATION TABLE")
-                    && entry
-                        .name
-                        .strip_prefix(&key.name)
-                        .is_some_and(|n| n.starts_with(' '))
+        (ObjectKind::View, "DEFAULT") => starts(&key.name),
+        (ObjectKind::Publication, _) => {
+            let of = entry.name.strip_prefix(&key.name);
+            of.is_some_and(|n| n.starts_with(' '))
         }
-        ObjectKind::Aggregate => {
-            kind == "AGGREGATE"
-                && entry.schema == key.schema
+        (ObjectKind::Aggregate, _) => {
+            entry.schema == key.schema
                 && (entry.name == key.name || entry.name.replace("(*)", "()") == key.name)
         }
-        ObjectKind::Operator => kind == "OPERATOR" && is_operator(entry, key),
-        ObjectKind::OperatorClass => kind == "OPERATOR CLASS" && is_using(entry, key),
-        ObjectKind::OperatorFamily => kind == "OPERATOR FAMILY" && is_using(entry, key),
-        ObjectKind::Cast => kind == "CAST" && entry.name.strip_prefix("CAST ") == Some(&key.name),
-        ObjectKind::UserMapping => {
-            kind == "USER MAPPING" && entry.name.strip_prefix("USER MAPPING ") == Some(&key.name)
-        }
-        ObjectKind::DefaultPrivileges => {
-            kind == "DEFAULT ACL"
-                && entry.schema == key.schema
-                && entry
-                    .name
-                    .strip_prefix("DEFAULT PRIVILEGES FOR ")
-                    .is_some_and(|what| key.name == format!("{} {what}", entry.owner))
+        (ObjectKind::Operator, _) => is_operator(entry, key),
+        (ObjectKind::OperatorClass | ObjectKind::OperatorFamily, _) => is_using(entry, key),
+        (ObjectKind::Cast, _) => entry.name.strip_prefix("CAST ") == Some(&key.name),
+        (ObjectKind::UserMapping, _) => entry.name.strip_prefix("USER MAPPING ") == Some(&key.name),
+        (ObjectKind::DefaultPrivileges, _) => {
+            let what = entry.name.strip_prefix("DEFAULT PRIVILEGES FOR ");
+            entry.schema == key.schema
+                && what.is_some_and(|what| key.name == format!("{} {what}", entry.owner))
         }
         // A schema lies in no schema for pg_dump.
-        ObjectKind::Schema => kind == "SCHEMA" && entry.name == key.name,
-        ObjectKind::Language => named && kind == "PROCEDURAL LANGUAGE",
-        _ => named && kind == key.kind.as_str().to_uppercase(),
+        (ObjectKind::Schema, _) => entry.name == key.name,
+        _ => named,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The catalog as a model that can be compared: objects, differences, fingerprints.
 
 mod about;
-pub mod alter;
+mod again;
 pub mod bookkeeping;
 mod catalog;
 pub mod changed;
@@ -9,17 +9,18 @@ mod delta;
 mod diff;
 mod dump;
 mod fingerprint;
+pub mod kinds;
 mod missing;
 mod normal;
 mod privileges;
+pub mod rebuild;
 mod removals;
 pub mod render;
-pub mod repair;
+mod repair;
 
 pub use catalog::Catalog;
 pub use catalog::Object;
 pub use catalog::ObjectKey;
-pub use catalog::ObjectKind;
 pub use delta::Delta;
 pub use diff::Change;
 pub use diff::Diff;
@@ -29,8 +30,7 @@ pub use dump::Entry;
 pub use dump::Phase;
 pub use dump::dump_entries;
 pub use fingerprint::Lines;
+pub use kinds::ObjectKind;
 pub use missing::missing_statements;
-pub use missing::publication_statements;
 pub use privileges::privileges;
-pub use removals::removals;
 pub use render::without_names_of_not_null;

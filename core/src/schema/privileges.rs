@@ -5,6 +5,7 @@ use crate::sql::quote;
 use super::Catalog;
 use super::ObjectKey;
 use super::ObjectKind;
+use super::about;
 
 /// Statements that turn the privileges `now` of an object into those of `before`; `key` is of the
 /// kind [`ObjectKind::Acl`]. An object that is made again gets what ALTER DEFAULT PRIVILEGES says,
@@ -94,39 +95,16 @@ impl Grant {
 
 /// What GRANT calls the object that an ACL is about, and the column.
 fn target(key: &ObjectKey) -> Option<(String, Option<String>)> {
-    const WORDS: [(&str, &str); 16] = [
-        ("materialized view ", "TABLE"),
-        ("foreign table ", "TABLE"),
-        ("table ", "TABLE"),
-        ("view ", "TABLE"),
-        ("sequence ", "SEQUENCE"),
-        ("function ", "FUNCTION"),
-        ("aggregate ", "FUNCTION"),
-        ("procedure ", "PROCEDURE"),
-        ("composite type ", "TYPE"),
-        ("type ", "TYPE"),
-        ("domain ", "TYPE"),
-        ("schema ", "SCHEMA"),
-        ("language ", "LANGUAGE"),
-        ("foreign-data wrapper ", "FOREIGN DATA WRAPPER"),
-        ("server ", "FOREIGN SERVER"),
-        ("large object ", "LARGE OBJECT"),
-    ];
     if key.kind != ObjectKind::Acl {
         return None;
     }
-    let (kind, word) = WORDS.iter().find(|(kind, _)| key.name.starts_with(kind))?;
-    let identity = &key.name[kind.len()..];
-    match identity
-        .strip_prefix("column ")
-        .filter(|_| *word == "TABLE")
-    {
-        Some(identity) => {
-            let (table, column) = split_column(identity)?;
-            Some((format!("TABLE {table}"), Some(column.to_owned())))
-        }
-        None => Some((format!("{word} {identity}"), None)),
+    let (identity, word, grant) = about::said_of(&key.name)?;
+    let grant = grant?;
+    if word == "COLUMN" {
+        let (table, column) = split_column(identity)?;
+        return Some((format!("{grant} {table}"), Some(column.to_owned())));
     }
+    Some((format!("{grant} {identity}"), None))
 }
 
 /// `app.t."a.b"` at its last dot outside quotes.

@@ -35,6 +35,7 @@ use crate::pg::session::Client;
 use crate::pg::{
     as_user, event_triggers, extent, inspect, matviews, retry, sequences, session, transaction,
 };
+use crate::schema::rebuild::Judge;
 use crate::schema::{ObjectKey, ObjectKind};
 
 /// Everything that the tries have in common.
@@ -137,7 +138,7 @@ pub async fn reverse(
         client,
         backups.first(),
         schema.as_ref(),
-        &repair::Judge {
+        &Judge {
             unchanged: context.unchanged,
             may_go: &made_by_rollback,
             meant: &meant,
