@@ -367,3 +367,30 @@ fn a_sample_that_shows_that_it_can_not_work() {
         no_way_forward(&case, says);
     }
 }
+
+/// A label that the migration adds can't be used in the transaction that adds it: to try the undo the type is
+/// made anew with it, for a moment.
+#[test]
+fn a_label_that_the_migration_adds() {
+    let case = Case::new(
+        "create type mood as enum ('sad', 'ok');
+         create table t (id int primary key, m mood not null default 'ok', all_of mood[] default '{sad}');
+         create index on t (m)",
+        &[(
+            "alter type mood add value 'meh' before 'ok'; alter table t add n int",
+            "update t set m = 'ok' where m = 'meh'; update t set all_of = '{}';
+             alter table t drop n, alter m drop default, alter all_of drop default;
+             alter type mood rename to old; create type mood as enum ('sad', 'ok');
+             alter table t alter m type mood using m::text::mood,
+                alter all_of type mood[] using all_of::text[]::mood[];
+             alter table t alter m set default 'ok', alter all_of set default '{sad}'; drop type old",
+        )],
+        "insert into t select n, (array['sad', 'ok', 'meh'])[n % 3 + 1]::mood, '{meh,ok}', n
+            from generate_series(1, 30) n",
+    );
+    let before = case.state();
+    let output = case.back();
+    assert_eq!(output.last()["undo"], "proved", "{output}");
+    case.undo();
+    case.assert_unchanged(&before);
+}

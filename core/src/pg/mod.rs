@@ -13,6 +13,7 @@ pub mod count;
 pub mod custody;
 pub mod digests;
 pub mod dump;
+pub mod enums;
 pub mod error;
 pub mod event_triggers;
 pub mod extent;

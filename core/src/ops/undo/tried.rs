@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::{Kind, Result};
+use crate::error::{self, Result};
 use crate::ident::TableName;
 use crate::model::backup::{BackupFacts, VerifyLevel};
 use crate::model::relation::Oid;
@@ -16,9 +16,10 @@ use crate::ops::undo::staging::Backups;
 use crate::pg::inspect::SequenceFacts;
 use crate::pg::record::{SequenceRecord, TableRecord};
 use crate::pg::session::Client;
-use crate::pg::{sequences, transaction};
-use crate::schema::{Diff, ObjectKind};
+use crate::pg::{enums, retry, sequences, transaction};
+use crate::schema::{Diff, ObjectKey, ObjectKind};
 use crate::sql::concurrently;
+use crate::sql::statement::Kind;
 use crate::sql::words::Words;
 use crate::store::{BackupKey, Identities, Store};
 
@@ -54,9 +55,15 @@ pub enum Tried {
 /// there.
 pub async fn carry_out(client: &Client, trial: &Trial<'_>) -> Result<Tried> {
     let ctx = trial.ctx;
-    let plan = plan::read(client, trial.database, trial.path.clone(), None, false).await?;
-    if let Some(why) = obstacle(client, &plan, trial.difference).await? {
+    let read = || plan::read(client, trial.database, trial.path.clone(), None, false);
+    let mut plan = read().await?;
+    if let Some(why) = obstacle(client, &plan).await? {
         return Ok(Tried::NotHere(why));
+    }
+    match labels(client, &plan, trial.difference).await? {
+        Labels::AsTheyAre => {}
+        Labels::Added => plan = read().await?,
+        Labels::NotHere(why) => return Ok(Tried::NotHere(why)),
     }
     hold_sequences(client, trial.sequences, &plan).await?;
     // Whoever undoes it has a session of its own.
@@ -102,21 +109,58 @@ fn open(trial: &Trial<'_>) -> Result<Backups> {
     })
 }
 
-/// Why the scripts can't run here: what they do outside of the transaction would stay.
-async fn obstacle(client: &Client, plan: &UndoPlan, difference: &Diff) -> Result<Option<String>> {
-    let mut statements = plan.analysis.statements.iter().flatten();
-    let adds_labels = statements.any(|s| concurrently::unless_there(s).is_some());
-    let changed = difference.changed.iter().map(|c| &c.key);
-    let mut differing = difference.missing.iter().chain(changed);
-    if adds_labels && differing.any(|key| key.kind == ObjectKind::Type) {
-        return Ok(Some(
-            "a label of an enum type can't be used in the transaction that adds it".to_owned(),
-        ));
+/// What became of labels of enum types that the scripts add.
+enum Labels {
+    /// There are none to be added.
+    AsTheyAre,
+    /// They are there.
+    Added,
+    /// They can't be added here, for this reason.
+    NotHere(String),
+}
+
+/// Adds the labels that an undo adds before its transaction. They couldn't be used in this one: the types
+/// are made anew with them.
+async fn labels(client: &Client, plan: &UndoPlan, difference: &Diff) -> Result<Labels> {
+    let statements = plan.analysis.statements.iter().flatten();
+    let adding = statements.filter(|s| concurrently::unless_there(s).is_some());
+    let named = |key: &ObjectKey| {
+        let mut adding = adding.clone();
+        key.kind == ObjectKind::Type
+            && adding
+                .any(|s| matches!(&s.kind, Kind::AlterType { name, .. } if name.name == key.name))
+    };
+    if difference.missing.iter().any(named) {
+        let why = "a label of an enum type can't be used in the transaction that adds it";
+        return Ok(Labels::NotHere(why.to_owned()));
     }
+    let mut all = Labels::AsTheyAre;
+    for change in difference.changed.iter().filter(|c| named(&c.key)) {
+        let Some(labels) = change.before.strip_prefix("enum ") else {
+            continue;
+        };
+        let name = TableName::new(&change.key.schema, &change.key.name);
+        if let Err(error) = enums::replace(client, &name, labels).await {
+            if client.is_closed() || retry::is_cancelled(&error) || retry::is_lock(&error) {
+                return Err(error);
+            }
+            return Ok(Labels::NotHere(format!(
+                "{name} gets labels back that can't be used in the transaction that adds them, and can't be \
+                 made anew: {}",
+                error.in_full()
+            )));
+        }
+        all = Labels::Added;
+    }
+    Ok(all)
+}
+
+/// Why the scripts can't run here: what they do outside of the transaction would stay.
+async fn obstacle(client: &Client, plan: &UndoPlan) -> Result<Option<String>> {
     for (step, statements) in plan.steps.iter().zip(&plan.analysis.statements) {
         let within = trial::within_database(client, &step.script, statements).await;
         if let Err(error) = within {
-            if error.kind() != Kind::Refused {
+            if error.kind() != error::Kind::Refused {
                 return Err(error);
             }
             return Ok(Some(error.to_string()));
