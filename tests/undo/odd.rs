@@ -284,6 +284,83 @@ pub const ODD: &[Odd] = &[
         data: "update {t} set {b} = 'g' || {i}",
         ..NONE
     },
+    Odd {
+        name: "partitions referred to",
+        base: "create table {u} (x int primary key, y text) partition by range (x); \
+               create table {a} partition of {u} for values from (minvalue) to (6); \
+               create table {b} partition of {u} for values from (6) to (maxvalue)",
+        up: "alter table {t} add {d} int constraint {e} references {u} on delete set null",
+        down: "delete from {u} where x % {m} = 0; alter table {t} drop {d}",
+        data: "insert into {u} select g, 'p' || g from generate_series(1, {n}) g; update {t} set {d} = {i}",
+        still: true, // parents come back after the rows that others refer to them from
+        ..NONE
+    },
+    Odd {
+        name: "partitions that go",
+        up: "create table {u} (x int primary key, y text) partition by range (x); \
+             create table {a} partition of {u} for values from (minvalue) to (6); \
+             create table {b} partition of {u} for values from (6) to (maxvalue); \
+             create table {c} (x int primary key, r int references {u} on delete cascade)",
+        down: "drop table {c}; drop table {u}",
+        data: "insert into {u} select g, 'p' || g from generate_series(1, {n}) g; \
+               insert into {c} select x, x from {u}",
+        ..NONE
+    },
+    Odd {
+        name: "deferred",
+        base: "create table {u} (x int primary key, r int references {u} deferrable initially deferred)",
+        down: "delete from {u} where x > {m}; update {u} set r = 1",
+        data: "insert into {u} select g, 1 + g % {n} from generate_series(1, {n}) g",
+        ..NONE
+    },
+    Odd {
+        name: "exclusion",
+        base: "create table {u} (x int primary key, {a} int4range, exclude using gist ({a} with &&))",
+        down: "delete from {u} where x % {m} = 0; update {u} set {a} = int4range(x * 10 + 4, x * 10 + 9)",
+        data: "insert into {u} select g, int4range(g * 10, g * 10 + 5) from generate_series(1, {n}) g",
+        ..NONE
+    },
+    Odd {
+        name: "unique among some",
+        base: "create table {u} (x int primary key, {a} text, y bool); create unique index {b} on {u} (lower({a})) where y",
+        up: "alter table {u} add {c} uuid unique",
+        down: "update {u} set y = not y; alter table {u} drop {c}",
+        data: "insert into {u} select g, 'k' || g, g % 2 = 0, md5(g::text)::uuid from generate_series(1, {n}) g",
+        ..NONE
+    },
+    Odd {
+        name: "made of others",
+        base: "create type {b} as (x int, y text[]); create domain {c} as int[] check (value[1] > 0)",
+        up: "alter table {t} add {a} {b}, add {d} {c}, add {e} {b}[]",
+        down: "alter table {t} drop {a}, drop {d}, drop {e}",
+        data: "update {t} set {a} = row({i}, array['a,b', null, '\"']), {d} = array[{i}, null], \
+               {e} = array[row({i}, array['(x)'])::{b}, null]",
+        ..NONE
+    },
+    Odd {
+        name: "through a view",
+        base: "create view {a} as select {i}, {v} from {t}; create view {b} as select * from {a}",
+        down: "delete from {b} where {i} % {m} = 0; update {a} set {v} = 'view'",
+        ..NONE
+    },
+    Odd {
+        name: "enum",
+        up: "create type {b} as enum ('x', 'it''s'); alter table {t} add {a} {b} default 'x'",
+        down: "alter table {t} drop {a}; drop type {b}",
+        data: "update {t} set {a} = 'it''s' where {i} % {m} = 0",
+        ..NONE
+    },
+    Odd {
+        name: "label",
+        base: "create type {b} as enum ('x', 'y'); alter table {t} add {a} {b} default 'x'",
+        up: "alter type {b} add value 'z' before 'y'",
+        down: "update {t} set {a} = 'x' where {a} = 'z'; alter table {t} alter {a} drop default; \
+               alter type {b} rename to {c}; create type {b} as enum ('x', 'y'); \
+               alter table {t} alter {a} type {b} using {a}::text::{b}; \
+               alter table {t} alter {a} set default 'x'; drop type {c}",
+        data: "update {t} set {a} = 'z' where {i} % {m} = 0",
+        ..NONE
+    },
 ];
 
 /// Names that a statement put together by hand gets wrong. Each is made unique by a number.
