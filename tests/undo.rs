@@ -49,6 +49,9 @@ mod stored;
 // Keys that went from one row to another in between.
 mod another;
 
+// Keys that are equal and not the same text.
+mod equal;
+
 // Rows that were there, touched in between by whatever.
 mod touched;
 

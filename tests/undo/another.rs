@@ -153,3 +153,80 @@ fn values_that_the_rollback_changed() {
         assert_eq!(replaced.map_or(0, |c| c.0), *aside, "{written}: {done:#}");
     }
 }
+
+/// The rollback deletes a row, or gives it another key, and somebody gives its key to a new one: that gets
+/// nothing of what was saved of the first.
+#[test]
+fn a_key_that_the_rollback_frees() {
+    let mail = "create table t (id text primary key, n text)";
+    for (base, down, written, expected, laid_aside) in [
+        (
+            mail,
+            "delete from t where secret like 'revoked%'; alter table t drop secret",
+            "insert into t values ('b', 'eve')",
+            "a|ann|s\nb|eve|",
+            "b|bob|revoked",
+        ),
+        (
+            mail,
+            "update t set id = id || '2'; alter table t drop secret",
+            "insert into t values ('b', 'eve')",
+            "a|ann|s\nb|eve|",
+            "b|bob|revoked",
+        ),
+        (
+            mail,
+            "truncate t; alter table t drop secret",
+            "insert into t values ('b', 'eve')",
+            "a|ann|s\nb|eve|",
+            "b|bob|revoked",
+        ),
+        (
+            "create table p (id text primary key); insert into p values ('a'), ('b');
+             create table t (id text primary key references p on delete cascade, n text)",
+            "delete from p where id = 'b'; alter table t drop secret",
+            "insert into p values ('b'); insert into t values ('b', 'eve')",
+            "a|ann|s\nb|eve|",
+            "b|bob|revoked",
+        ),
+    ] {
+        let (case, done) = since(
+            base,
+            &[("alter table t add secret text", down)],
+            "insert into t values ('a', 'ann', 's'), ('b', 'bob', 'revoked')",
+            written,
+        );
+        assert_rows(&case, "select * from t order by 1", expected);
+        let told = conflicts(&done);
+        let of_t: u64 = told.iter().map(|c| c.0).sum();
+        assert!(of_t >= 1, "{done:#}");
+        let rescued = done["rescued"].as_array().unwrap();
+        let of_t = rescued.iter().find(|r| r["table"] == "public.t").unwrap();
+        let into = of_t["into"].as_str().unwrap();
+        assert_rows(
+            &case,
+            &format!("select id, n, secret from {into}"),
+            laid_aside,
+        );
+    }
+}
+
+/// What the rollback changed in rows that are gone by now is laid aside, and said.
+#[test]
+fn values_that_the_rollback_changed_in_rows_that_are_gone() {
+    let (case, done) = since(
+        T,
+        &[("select 1", "update t set n = 'wiped'")],
+        "insert into t values (1, 'a'), (2, 'b'), (3, 'c')",
+        "update t set id = 7 where id = 1; delete from t where id = 2",
+    );
+    assert_rows(&case, "select * from t order by 1", "3|c\n7|wiped");
+    let total: u64 = conflicts(&done).iter().map(|c| c.0).sum();
+    assert_eq!(total, 2, "{done:#}");
+    let into = done["rescued"][0]["into"].as_str().unwrap();
+    assert_rows(
+        &case,
+        &format!("select * from {into} order by 1"),
+        "1|a\n2|b",
+    );
+}

@@ -337,3 +337,20 @@ fn children_of_rows_that_scripts_insert_again() {
         "insert into things select n, n % 2 + 1 from generate_series(1, 9) n",
     );
 }
+
+/// A trigger keeps a history, and the history loses a column meanwhile.
+#[test]
+fn a_history_that_loses_a_column() {
+    exact(
+        "create table t (id int primary key, v text);
+         create table h (hid bigserial primary key, t_id int, v text);
+         create function note() returns trigger language plpgsql as $$ begin
+             insert into h (t_id, v) values (old.id, old.v); return new; end $$;
+         create trigger note before update on t for each row execute function note()",
+        &[(
+            "alter table h add w text; update t set v = upper(v)",
+            "alter table h drop w; update t set v = lower(v); delete from h where t_id = 2",
+        )],
+        "insert into t values (1, 'A'), (2, 'B'); insert into h (t_id, v, w) values (1, 'a', 'w'), (2, 'b', 'x')",
+    );
+}

@@ -172,8 +172,16 @@ fn rows_deleted_since_stay_away() {
         "insert into t values (1, 'x', 'a1'), (2, 'y', 'a2')",
         "delete from t where id = 1",
     );
-    assert_eq!(conflicts(&done), []);
+    let told = conflicts(&done);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0]
+            .1
+            .starts_with("somebody deleted their rows, or gave them another key")
+    );
     assert_rows(&case, "select * from t order by 1", "2|y|a2\n100|seed|");
+    let into = done["rescued"][0]["into"].as_str().unwrap();
+    assert_rows(&case, &format!("select id, a from {into}"), "1|a1");
 }
 
 #[test]
@@ -489,7 +497,14 @@ fn new_rows_of_a_table_that_both_ways_make_anew() {
         "insert into t values (1, 'x'), (2, 'y')",
         "insert into t values (2, 'two'), (7, 'seven')",
     );
-    assert_rows(&case, "select * from t order by 1", "1|x\n2|y\n7|");
+    assert_rows(&case, "select * from t order by 1", "1|x\n2|\n7|");
+    assert_eq!(
+        conflicts(&done)[0].0,
+        1,
+        "row 2 is another one now: {done:#}"
+    );
+    let into = done["rescued"][0]["into"].as_str().unwrap();
+    assert_rows(&case, &format!("select id, v from {into}"), "2|y");
     let saved = done["backups"].as_array().unwrap();
     assert!(
         !saved.is_empty(),
@@ -521,4 +536,94 @@ fn values_whose_rows_are_gone_are_laid_aside() {
             .query_text("select string_agg(a || b, '') from t"),
         "d4"
     );
+}
+
+/// A migration rewrites values, and somebody wrote one in the old form: what the migration makes of it stays.
+#[test]
+fn newer_values_are_as_the_migration_makes_them() {
+    let (case, _) = since(
+        "create table o (id int primary key, st text not null constraint c check (st in ('new', 'paid')))",
+        &[(
+            "alter table o drop constraint c; update o set st = upper(st);
+             alter table o add constraint c check (st in ('NEW', 'PAID'))",
+            "alter table o drop constraint c; update o set st = lower(st);
+             alter table o add constraint c check (st in ('new', 'paid'))",
+        )],
+        "insert into o values (1, 'NEW'), (2, 'NEW')",
+        "update o set st = 'paid' where id = 1; insert into o values (3, 'new')",
+    );
+    assert_rows(&case, "select * from o order by 1", "1|PAID\n2|NEW\n3|NEW");
+
+    let (case, _) = since(
+        "create table t (id int primary key, price int)",
+        &[(
+            "update t set price = price * 100",
+            "update t set price = price / 100",
+        )],
+        "insert into t values (1, 1001), (2, 2500)",
+        "update t set price = 12 where id = 1; insert into t values (3, 7)",
+    );
+    assert_rows(&case, "select * from t order by 1", "1|1200\n2|2500\n3|700");
+}
+
+/// A migration numbers what rows hold, and numbers it otherwise when newer rows are there: each row means
+/// in the end what it meant, by whatever number.
+#[test]
+fn numbers_that_the_migration_gives_otherwise() {
+    const CITIES: &str =
+        "select a.id, c.name from addr a join city c on c.id = a.city_id order by 1";
+    for (base, up, down, data, written, shown, expected) in [
+        (
+            "create table addr (id int primary key, city text)",
+            "create table city (id serial primary key, name text);
+             insert into city (name) select distinct city from addr order by 1;
+             alter table addr add city_id int references city;
+             update addr set city_id = c.id from city c where c.name = addr.city",
+            "alter table addr drop city_id; drop table city",
+            "insert into city (name) values ('Rom'), ('Wien');
+             insert into addr values (1, 'Rom', 1), (2, 'Wien', 2)",
+            "insert into addr values (10, 'Athen'), (11, 'Wien'), (12, 'Zug')",
+            CITIES,
+            "1|Rom\n2|Wien\n10|Athen\n11|Wien\n12|Zug",
+        ),
+        (
+            "create table addr (id int primary key, city text)",
+            "create table city (id int generated always as identity primary key, name text unique, at timestamptz default now());
+             insert into city (name) select distinct city from addr order by 1;
+             alter table addr add city_id int references city;
+             update addr set city_id = c.id from city c where c.name = addr.city;
+             alter table addr drop city",
+            "alter table addr add city text; update addr set city = name from city c where c.id = city_id;
+             alter table addr drop city_id; drop table city",
+            "insert into city (name) values ('Rom'), ('Wien');
+             insert into addr values (1, 1), (2, 2)",
+            "insert into addr values (10, 'Athen'), (11, 'Wien')",
+            CITIES,
+            "1|Rom\n2|Wien\n10|Athen\n11|Wien",
+        ),
+        (
+            "create table post (id int primary key, tags text[])",
+            "create table tag (id serial primary key, name text);
+             create table post_tag (post int references post, tag int references tag, primary key (post, tag));
+             insert into tag (name) select distinct unnest(tags) from post order by 1;
+             insert into post_tag select p.id, t.id from post p join tag t on t.name = any (p.tags)",
+            "drop table post_tag; drop table tag",
+            "insert into post values (1, '{x,y}'); insert into tag (name) values ('x'), ('y');
+             insert into post_tag values (1, 1), (1, 2)",
+            "insert into post values (2, '{a,y}')",
+            "select p.post, t.name from post_tag p join tag t on t.id = p.tag order by 1, 2",
+            "1|x\n1|y\n2|a\n2|y",
+        ),
+    ] {
+        let (case, done) = since(base, &[(up, down)], data, written);
+        assert_rows(&case, shown, expected);
+        for (_, reason) in conflicts(&done) {
+            assert!(reason.ends_with("refer to them; they were kept"), "{reason}");
+        }
+        // Whoever draws the next number gets one that is free.
+        let table = if up.contains("table tag") { "tag" } else { "city" };
+        case.sandbox.sql(&format!("insert into {table} (name) values ('next')"));
+        let rest = format!("select count(*) from {table} where name in ('Rom', 'Wien', 'x', 'y')");
+        assert_rows(&case, &rest, "2");
+    }
 }

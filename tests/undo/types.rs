@@ -268,3 +268,19 @@ fn rows_that_change_before_their_column_is_converted() {
         "insert into t select i, 'v' || i, i from generate_series(1, 5) i",
     );
 }
+
+/// A key and what refers to it are converted together, and lose something.
+#[test]
+fn a_key_with_what_refers_to_it() {
+    exact(
+        "create table u (id int primary key); create table o (id int primary key, u_id int references u)",
+        &[(
+            "alter table o drop constraint o_u_id_fkey; alter table u alter id type text using 'u' || id;
+             alter table o alter u_id type text using 'u' || u_id; alter table o add foreign key (u_id) references u",
+            "alter table o drop constraint o_u_id_fkey; alter table u alter id type int using substr(id, 2)::int;
+             alter table o alter u_id type int using substr(u_id, 2)::int;
+             alter table o add foreign key (u_id) references u",
+        )],
+        "insert into u values ('u1'), ('u02'); insert into o values (1, 'u1'), (2, 'u02')",
+    );
+}

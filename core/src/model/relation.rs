@@ -43,6 +43,10 @@ pub struct Column {
     pub written_by_cast: bool,
     /// A cast from text runs a function, and may refuse what the type itself writes.
     pub read_by_cast: bool,
+    /// Values that its `=` calls equal may be different texts: 1.0 and 1.00, or one word by two cases.
+    pub coarse: bool,
+    /// Its collation calls different texts equal.
+    pub collated: bool,
     /// NOT NULL.
     pub not_null: bool,
     /// GENERATED ALWAYS AS (…): never written by us.

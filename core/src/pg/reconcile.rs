@@ -23,6 +23,7 @@ pub mod derived;
 pub mod keyless;
 pub mod others;
 pub mod references;
+pub mod renumbered;
 pub mod room;
 pub mod sample;
 pub mod touched;
@@ -98,12 +99,22 @@ impl Target<'_> {
         self.earlier.is_none()
     }
 
-    /// `a.k = b.k AND …` over the key, by the server's own operators.
+    /// `a.k = b.k AND …` over the key: as text, like everywhere, where `=` may call different texts equal,
+    /// else by the server's own operators, which indexes know.
     pub fn same_key(&self, a: &str, b: &str) -> String {
         pairs(&self.key, |k| {
+            if self.live.column(k).is_some_and(|c| c.coarse) {
+                return format!("{} = {}", self.text(a, k), self.text(b, k));
+            }
             let k = quote::ident(k);
             format!("{a}.{k} OPERATOR(pg_catalog.=) {b}.{k}")
         })
+    }
+
+    /// True when two rows that the key tells apart may be in each other's way all the same.
+    pub fn key_is_coarse(&self) -> bool {
+        let mut columns = self.key.iter().filter_map(|k| self.live.column(k));
+        columns.any(|c| c.coarse)
     }
 
     /// The live column that had `number` before the scripts ran again and still is the same.

@@ -58,9 +58,16 @@ pub async fn end_reading<T>(client: &Client, read: Result<T>) -> Result<T> {
     }
 }
 
-/// True when a value was not unique, or an exclusion constraint was violated.
-pub fn is_clash(error: &Error) -> bool {
-    matches!(error::sqlstate(error).as_deref(), Some("23505" | "23P01"))
+/// True when rows stood in each other's way only because they were written one after another: a value was
+/// not unique, an exclusion constraint or a foreign key was violated.
+pub fn is_in_the_way(error: &Error) -> bool {
+    let state = error::sqlstate(error);
+    matches!(state.as_deref(), Some("23505" | "23P01" | "23503"))
+}
+
+/// True when a foreign key was violated.
+pub fn is_orphan(error: &Error) -> bool {
+    error::sqlstate(error).as_deref() == Some("23503")
 }
 
 /// True when rows violated a constraint.

@@ -29,6 +29,11 @@ pub const READ_BY_CAST: &str = "ARRAY (\
          ON d.typbasetype = by_cast.type AND d.typtype = 'd') \
      SELECT type FROM by_cast)";
 
+/// The types (`oid[]`) of which equal values are the same text.
+pub const EXACT: &str = "ARRAY['bool', 'int2', 'int4', 'int8', 'oid', 'text', 'varchar', '\"char\"', 'name', \
+     'uuid', 'date', 'time', 'timestamp', 'timestamptz', 'bytea', 'xid', 'xid8', 'pg_lsn', 'macaddr', \
+     'macaddr8', 'inet', 'cidr', 'bit', 'varbit']::pg_catalog.regtype[]";
+
 /// The value of `column` in the row `alias`, as text that gives the very same value again.
 pub fn text(alias: &str, column: &Column) -> String {
     let value = format!("{alias}.{}", quote::ident(&column.name));
@@ -53,6 +58,8 @@ pub fn of(value: &str, column: &Column) -> String {
     } else if column.blanks {
         // A cast would cut off what the type calls insignificant and keeps.
         format!("pg_catalog.textin(pg_catalog.bpcharout({value}::pg_catalog.bpchar))")
+    } else if column.collated {
+        format!("{value}::pg_catalog.text COLLATE pg_catalog.\"C\"")
     } else {
         format!("{value}::pg_catalog.text")
     }

@@ -23,7 +23,7 @@ use crate::ops::undo::record;
 use crate::ops::undo::renames;
 use crate::ops::undo::repair;
 use crate::ops::undo::rescue::{self, Rescued};
-use crate::ops::undo::rows::{self, Inserts, Source};
+use crate::ops::undo::rows::{self, Inserts, PutBack, Source};
 use crate::ops::undo::staging::{self, Backups};
 use crate::ops::undo::stored;
 use crate::pg::capture::Captured;
@@ -153,8 +153,12 @@ pub async fn reverse(
     let seen = (&empty, &inserts);
     let targets = rows::targets(source, client, &earlier, &live, &captured, seen).await?;
     sequences::ahead(client, &now, &plan.details).await?;
-    let newer = with_newer_rows(client, backups, &targets).await?;
-    let (changed, mut conflicts) = rows::put_back(
+    let mut newer = with_newer_rows(client, backups, &targets).await?;
+    let PutBack {
+        changed,
+        mut conflicts,
+        renumbered,
+    } = rows::put_back(
         source,
         client,
         &earlier,
@@ -164,6 +168,7 @@ pub async fn reverse(
         &repaired.defaults,
     )
     .await?;
+    newer.extend(renumbered);
     let mut rescued = lay_aside(context, client, &live, &mut conflicts).await?;
     lifted.make_again(client).await?;
     locked.extend(targets.iter().map(|t| t.live.oid));

@@ -18,7 +18,7 @@ use crate::ops::undo::follow;
 use crate::ops::undo::kept;
 use crate::ops::undo::plan::choose;
 use crate::ops::undo::rescue::{self, Rescued};
-use crate::ops::undo::rows::{self, Source};
+use crate::ops::undo::rows::{self, PutBack, Source};
 use crate::ops::undo::staging::Backups;
 use crate::pg::as_user;
 use crate::pg::capture::Captured;
@@ -300,8 +300,9 @@ async fn inside(
     let nothing = Captured::default();
     let targets =
         rows::targets(source, client, &world, &world, &nothing, (&empty, &inserts)).await?;
-    let (changed, conflicts) =
-        rows::put_back(source, client, &world, &world, &targets, &empty, &[]).await?;
+    let PutBack {
+        changed, conflicts, ..
+    } = rows::put_back(source, client, &world, &world, &targets, &empty, &[]).await?;
     // Rows that came back may have numbers that their sequences would give again.
     let stood: Vec<_> = plan
         .details

@@ -15,8 +15,8 @@ use crate::pg::inserted::{self, Inserted};
 use crate::pg::net::Net;
 use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{
-    Target, Way, absent, apply, before, derived, others, references, room, sample, touched, values,
-    wanted,
+    Target, Way, absent, apply, before, derived, others, references, renumbered, room, sample,
+    touched, values, wanted,
 };
 use crate::pg::record::{Details, Saved, TableRecord};
 use crate::pg::session::Client;
@@ -323,6 +323,16 @@ async fn judged(client: &Client, live: &World) -> Result<World> {
     Ok(live)
 }
 
+/// What came of it.
+pub struct PutBack {
+    /// What was put back.
+    pub changed: Vec<Changed>,
+    /// What was not.
+    pub conflicts: Vec<Conflict>,
+    /// The tables of which newer rows got other numbers.
+    pub renumbered: Vec<Oid>,
+}
+
 /// Works out what every table must hold, and makes it so.
 pub async fn put_back(
     source: Source<'_>,
@@ -332,7 +342,7 @@ pub async fn put_back(
     targets: &[Target<'_>],
     empty: &BTreeSet<Oid>,
     defaults: &[(TableName, String, String)],
-) -> Result<(Vec<Changed>, Vec<Conflict>)> {
+) -> Result<PutBack> {
     let live = &judged(client, live).await?;
     let oids: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
     let off = apply::switch_off(client, &oids).await?;
@@ -346,13 +356,21 @@ pub async fn put_back(
     conflicts.extend(derived::find(client, earlier, live, targets, empty, xid).await?);
     for target in targets {
         wanted::work_out(client, target).await?;
+        absent::whose_key_is_taken(client, target, &mut conflicts).await?;
         values::into_wanted(client, target).await?;
     }
+    let renumbered = if source.backups.is_sample() {
+        Vec::new()
+    } else {
+        renumbered::move_references(client, live, targets).await?
+    };
     conflicts::set_aside(client, live, targets, &mut conflicts).await?;
     transaction::savepoint(client).await?;
     let mut changed = match write(client, live, targets, Way::Update, &mut conflicts).await {
-        Err(error) if retry::is_clash(&error) && transaction::back_to_savepoint(client).await => {
-            let keys = references::drop_acting(client, &oids).await?;
+        Err(error)
+            if retry::is_in_the_way(&error) && transaction::back_to_savepoint(client).await =>
+        {
+            let keys = references::drop_acting(client, &oids, retry::is_orphan(&error)).await?;
             let changed = write(client, live, targets, Way::Replace, &mut conflicts).await?;
             keys.make_again(client).await?;
             changed
@@ -367,7 +385,11 @@ pub async fn put_back(
     }
     off.back_on(client).await?;
     changed.retain(|c| c.values > 0 || c.rows != apply::Applied::default());
-    Ok((changed, conflicts))
+    Ok(PutBack {
+        changed,
+        conflicts,
+        renumbered,
+    })
 }
 
 /// Writes wanted rows and saved values.

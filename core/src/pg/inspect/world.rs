@@ -69,7 +69,11 @@ SELECT a.attrelid, a.attnum, a.attname::pg_catalog.text, pg_catalog.format_type(
                JOIN pg_catalog.pg_type d ON d.oid = base.type AND d.typtype = 'd')
            SELECT FROM base
            WHERE base.type = 'pg_catalog.bpchar'::pg_catalog.regtype AND base.modifier < 0),
-       a.atttypid = ANY ({written_by_cast}), a.atttypid = ANY ({read_by_cast})
+       a.atttypid = ANY ({written_by_cast}), a.atttypid = ANY ({read_by_cast}),
+       NOT (a.atttypid = ANY ({exact})
+            OR EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = a.atttypid AND e.typtype = 'e')),
+       EXISTS (SELECT FROM pg_catalog.pg_collation o
+               WHERE o.oid = a.attcollation AND NOT o.collisdeterministic)
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -176,7 +180,8 @@ pub async fn whole_world(client: &Client, search_path: Vec<String>) -> Result<Wo
 /// The query for columns.
 fn of_columns() -> String {
     let written = COLUMNS.replace("{written_by_cast}", value::WRITTEN_BY_CAST);
-    written.replace("{read_by_cast}", value::READ_BY_CAST)
+    let read = written.replace("{read_by_cast}", value::READ_BY_CAST);
+    read.replace("{exact}", value::EXACT)
 }
 
 /// The columns of `tables`, in order.
@@ -300,6 +305,8 @@ fn column(row: &Row) -> Column {
         blanks: row.get(8),
         written_by_cast: row.get(9),
         read_by_cast: row.get(10),
+        coarse: row.get::<_, bool>(11) || row.get(12),
+        collated: row.get(12),
         not_null: row.get(4),
         generated: row.get(5),
         identity: row.get(6),

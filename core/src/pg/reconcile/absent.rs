@@ -6,9 +6,10 @@ use crate::error::Result;
 use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::net;
-use crate::pg::reconcile::conflicts::{Conflict, note};
+use crate::pg::reconcile::conflicts::{self, Conflict, KEY_TAKEN, note};
 use crate::pg::reconcile::wanted::{by_key, effect_key, up_key};
-use crate::pg::reconcile::{Target, values};
+use crate::pg::reconcile::{Target, pairs, values};
+use crate::pg::record::TableRecord;
 
 /// Why they are not put back. Nothing tells whether that was before the rollback had its locks.
 pub const DELETED: &str =
@@ -26,6 +27,7 @@ pub async fn leave_out(
     let Some(record) = target.record else {
         return Ok(());
     };
+    changed(client, target, record, conflicts).await?;
     let stays = target.saved && !target.remade() && !record.truncated;
     if !stays || target.key.is_empty() {
         return Ok(());
@@ -50,6 +52,89 @@ pub async fn leave_out(
     Ok(())
 }
 
+/// Notes the values that the rollback changed in rows that are not there any more.
+async fn changed(
+    client: &Client,
+    target: &Target<'_>,
+    record: &TableRecord,
+    conflicts: &mut Vec<Conflict>,
+) -> Result<()> {
+    let changed = record.effects.iter().filter(|n| !record.key.contains(n));
+    let changed: Vec<String> = changed
+        .filter(|n| record.after(**n).is_some())
+        .map(|n| format!("e.b{n} IS DISTINCT FROM e.a{n}"))
+        .collect();
+    if target.remade() || target.key.is_empty() || changed.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM {} AS e WHERE e.had AND e.has AND NOT e.present AND ({})",
+        target.stage("seen"),
+        changed.join(" OR ")
+    );
+    let rows = as_user::number(client, &sql).await;
+    let rows = rows.pg("could not look for rows that are gone")?;
+    let reason = "somebody deleted their rows, or gave them another key, since; what the rollback changed in \
+                  them was laid aside";
+    note(
+        conflicts,
+        target.name(),
+        rows.unsigned_abs(),
+        reason.to_owned(),
+    );
+    Ok(())
+}
+
+/// Leaves out what was saved of rows that can't come back, since their key was given to new rows. To be
+/// asked when the wanted rows are known, and before values are filled in: a new row gets none of theirs.
+pub async fn whose_key_is_taken(
+    client: &Client,
+    target: &Target<'_>,
+    conflicts: &mut Vec<Conflict>,
+) -> Result<()> {
+    let Some(record) = target.record else {
+        return Ok(());
+    };
+    if !target.saved || target.remade() || target.key.is_empty() {
+        return Ok(());
+    }
+    let failed = "could not leave out what belongs to other rows";
+    let saved = target.stage("saved");
+    if !record.effects.is_empty() {
+        let by_old = by_key(target, 'b', |t, k| effect_key(t, record, k));
+        // Others are counted with what the rollback changed.
+        let sql = format!(
+            "WITH taken AS (DELETE FROM {saved} AS w USING {seen} AS e \
+             WHERE e.had AND NOT e.has AND e.present AND {by_old} \
+             RETURNING ({held}) AND NOT ({counted}) AS held) \
+             SELECT pg_catalog.count(*) FILTER (WHERE held) FROM taken",
+            seen = target.stage("seen"),
+            held = held(target),
+            counted = conflicts::is_another(record),
+        );
+        let rows = as_user::number(client, &sql).await.pg(failed)?;
+        note(
+            conflicts,
+            target.name(),
+            rows.unsigned_abs(),
+            KEY_TAKEN.to_owned(),
+        );
+    }
+    if record.truncated {
+        let there = pairs(&target.key, |k| {
+            let number = effect_key(target, record, k).unwrap_or_default();
+            format!("t.k{number} = {}", target.text("w", k))
+        });
+        let sql = format!(
+            "DELETE FROM {saved} AS w USING {} AS t WHERE {there}",
+            target.stage("there")
+        );
+        let rows = as_user::execute(client, &sql).await.pg(failed)?;
+        note(conflicts, target.name(), rows, KEY_TAKEN.to_owned());
+    }
+    Ok(())
+}
+
 /// Takes the saved rows `w` out that `which` is true of.
 pub(super) async fn take(
     client: &Client,
@@ -58,15 +143,7 @@ pub(super) async fn take(
     reason: &str,
     conflicts: &mut Vec<Conflict>,
 ) -> Result<()> {
-    let held: Vec<String> = values::concerned(target)
-        .iter()
-        .map(|name| format!("{} IS DISTINCT FROM NULL", target.text("w", name)))
-        .collect();
-    let held = if held.is_empty() {
-        "false".to_owned()
-    } else {
-        held.join(" OR ")
-    };
+    let held = held(target);
     let sql = format!(
         "WITH gone AS (DELETE FROM {saved} AS w WHERE {which} RETURNING {held} AS held) \
          SELECT pg_catalog.count(*) FILTER (WHERE held) FROM gone",
@@ -81,4 +158,16 @@ pub(super) async fn take(
         reason.to_owned(),
     );
     Ok(())
+}
+
+/// True where the saved row `w` has any value that would go back.
+fn held(target: &Target<'_>) -> String {
+    let held: Vec<String> = values::concerned(target)
+        .iter()
+        .map(|name| format!("{} IS DISTINCT FROM NULL", target.text("w", name)))
+        .collect();
+    if held.is_empty() {
+        return "false".to_owned();
+    }
+    held.join(" OR ")
 }

@@ -26,7 +26,8 @@ pub async fn taken(
     columns: &[String],
     conflicts: &mut Vec<Conflict>,
 ) -> Result<u64> {
-    if columns == target.key.as_slice() || target.key.is_empty() {
+    let is_key = columns == target.key.as_slice() && !target.key_is_coarse();
+    if is_key || target.key.is_empty() {
         return Ok(0);
     }
     let wanted = target.wanted();

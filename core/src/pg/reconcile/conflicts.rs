@@ -9,7 +9,8 @@ use crate::model::relation::{ConditionalUnique, World};
 use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::wanted::untouched;
-use crate::pg::reconcile::{Target, before, clashes, pairs};
+use crate::pg::reconcile::{Target, before, clashes};
+use crate::pg::record::TableRecord;
 use crate::sql::quote;
 
 /// Saved rows or values that were not put back.
@@ -23,7 +24,8 @@ pub struct Conflict {
     pub reason: String,
 }
 
-const KEY_TAKEN: &str = "their key was given to a new row since; the new row was kept";
+/// Why a row does not come back.
+pub(super) const KEY_TAKEN: &str = "their key was given to a new row since; the new row was kept";
 
 /// Takes rows that can't be put back out of the wanted rows of all `targets`.
 pub async fn set_aside(
@@ -105,20 +107,6 @@ async fn changed_since(
     let Some(record) = target.record else {
         return Ok(());
     };
-    if record.truncated && target.saved && !target.key.is_empty() {
-        let there = pairs(&target.key, |k| {
-            let number = record.columns.iter().find(|c| c.name == k);
-            let number = number.map(|c| c.number).unwrap_or_default();
-            format!("t.k{number} = {}", target.text("s", k))
-        });
-        let sql = format!(
-            "SELECT pg_catalog.count(*) FROM {} AS s WHERE EXISTS (SELECT FROM {} AS t WHERE {there})",
-            target.stage("saved"),
-            target.stage("there"),
-        );
-        let rows = one(client, &sql).await?;
-        note(conflicts, target.name(), rows, KEY_TAKEN.to_owned());
-    }
     if record.effects.is_empty() || target.remade() {
         return Ok(());
     }
@@ -147,7 +135,7 @@ async fn changed_since(
             parts.join(" OR ")
         }
     };
-    let differs = any(&|n| format!("NOT {}", before::as_was(record, n)));
+    let differs = is_another(record);
     // Converted values are judged with all others of their column.
     let changed = any(&|n| {
         if record.retyped.contains(&n) {
@@ -183,4 +171,17 @@ async fn changed_since(
         note(conflicts, target.name(), rows, reason.to_owned());
     }
     Ok(())
+}
+
+/// True where a row of `seen`, called `e`, is not as the row with its key was before the rollback.
+pub(super) fn is_another(record: &TableRecord) -> String {
+    let there = record.effects.iter();
+    let there = there.filter(|n| record.after(**n).is_some());
+    let differs: Vec<String> = there
+        .map(|n| format!("NOT {}", before::as_was(record, *n)))
+        .collect();
+    if differs.is_empty() {
+        return "false".to_owned();
+    }
+    differs.join(" OR ")
 }

@@ -3,7 +3,8 @@
 //! A unique value that two rows exchange can't be put back by UPDATE: uniqueness is checked row
 //! by row. Deleting and adding the rows in one statement can, but a foreign key with
 //! `ON DELETE CASCADE` would take the rows that refer to them. Such keys are dropped meanwhile
-//! and made again from their definition, which checks every row.
+//! and made again from their definition, which checks every row. So are those to a key that is
+//! converted together with what refers to it: the tables get their values one after another.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +25,7 @@ pub struct Dropped {
 const ACTING: &str = "\
 WITH RECURSIVE k AS ( \
   SELECT oid, conparentid FROM pg_catalog.pg_constraint \
-  WHERE contype = 'f' AND confdeltype <> 'a' AND confrelid = ANY ($1) \
+  WHERE contype = 'f' AND ($2 OR confdeltype <> 'a') AND confrelid = ANY ($1) \
   UNION \
   SELECT p.oid, p.conparentid FROM k JOIN pg_catalog.pg_constraint p ON p.oid = k.conparentid) \
 SELECT pg_catalog.format('ALTER TABLE %I.%I DROP CONSTRAINT %I', n.nspname, c.relname, f.conname), \
@@ -51,9 +52,9 @@ pub async fn unseen(client: &Client) -> Result<BTreeSet<Oid>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Drops the foreign keys to any of `tables` that act when a row is deleted.
-pub async fn drop_acting(client: &Client, tables: &[Oid]) -> Result<Dropped> {
-    let rows = client.query(ACTING, &[&tables]).await;
+/// Drops the foreign keys to any of `tables` that act when a row is deleted, or `all` of them.
+pub async fn drop_acting(client: &Client, tables: &[Oid], all: bool) -> Result<Dropped> {
+    let rows = client.query(ACTING, &[&tables, &all]).await;
     let rows = rows.pg("could not find the foreign keys of the tables")?;
     let mut dropped = Dropped::default();
     for row in rows {

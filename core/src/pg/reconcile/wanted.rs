@@ -7,7 +7,7 @@ use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::net;
 use crate::pg::reconcile::{GONE, Target, before, keyless, pairs, since_table, values};
-use crate::pg::record::TableRecord;
+use crate::pg::record::{ColumnRecord, TableRecord};
 use crate::pg::value;
 use crate::sql::quote;
 
@@ -165,7 +165,7 @@ pub(super) fn by_key(
 }
 
 /// The same of the row `alias`.
-fn by_key_of(
+pub(super) fn by_key_of(
     target: &Target<'_>,
     alias: &str,
     letter: char,
@@ -211,8 +211,9 @@ fn revert(target: &Target<'_>) -> String {
             } else {
                 String::new()
             };
+            let newer = newer_value(target, *n);
             format!(
-                "{name} = CASE WHEN e.b{n} IS DISTINCT FROM e.a{n}{filled} \
+                "{name} = CASE WHEN e.b{n} IS DISTINCT FROM e.a{n}{filled}{newer} \
                  THEN {before} ELSE w.{name} END"
             )
         })
@@ -223,10 +224,11 @@ fn revert(target: &Target<'_>) -> String {
             format!("s.{} = e.b{number}", quote::ident(k))
         });
         sql += &format!(
-            "UPDATE {wanted} AS w SET {set} FROM {net} AS e \
+            "UPDATE {wanted} AS w SET {set} FROM {net} AS e{changed} \
              WHERE e.has AND e.had AND {by_new} \
              AND NOT EXISTS (SELECT FROM {newer} AS s WHERE {since});",
             set = set.join(", "),
+            changed = changed_by_rollback(target),
             newer = since_table(target.live.oid),
         );
     }
@@ -240,6 +242,41 @@ fn revert(target: &Target<'_>) -> String {
     )
 }
 
+/// What the rollback did to the row `e`, as `c`.
+fn changed_by_rollback(target: &Target<'_>) -> String {
+    let Some(record) = target.record.filter(|r| !r.effects.is_empty()) else {
+        return String::new();
+    };
+    let same = pairs(&target.key, |k| {
+        let (up, down) = (up_key(target, k), effect_key(target, record, k));
+        format!(
+            "c.a{} = e.b{}",
+            down.unwrap_or_default(),
+            up.unwrap_or_default()
+        )
+    });
+    format!(
+        " LEFT JOIN {} AS c ON c.had AND c.has AND c.present AND {same}",
+        target.stage("seen")
+    )
+}
+
+/// Somebody changed what the rollback had left in column number `n`: what the migrations made of that stays.
+fn newer_value(target: &Target<'_>, n: i16) -> String {
+    let number = || {
+        let record = target.record?;
+        let name = &target.earlier?.columns.iter().find(|c| c.number == n)?.name;
+        let is = |m: &&i16| record.after(**m) == Some(name.as_str());
+        let number = record.effects.iter().find(is)?;
+        Some((record, *number))
+    };
+    number().map_or_else(String::new, |(record, m)| {
+        let flags = [before::as_left(record, m), before::as_was(record, m)];
+        let [left, was] = flags.map(|flag| flag.replacen("e.", "c.", 1));
+        format!(" AND (c.has IS NOT TRUE OR {left} OR {was})")
+    })
+}
+
 /// Rows that the rollback deleted come back, unless their key was given to a new row since.
 fn deleted(target: &Target<'_>, record: &TableRecord, added: &[(String, String)]) -> String {
     let (wanted, seen) = (target.wanted(), target.stage("seen"));
@@ -247,7 +284,7 @@ fn deleted(target: &Target<'_>, record: &TableRecord, added: &[(String, String)]
     let by_old = by_key(target, 'b', number);
     let which = "e.had AND NOT e.has AND NOT e.present";
     let clear = format!("DELETE FROM {wanted} AS w USING {seen} AS e WHERE {which} AND {by_old};");
-    let columns: Vec<&crate::pg::record::ColumnRecord> = record
+    let columns: Vec<&ColumnRecord> = record
         .written()
         .filter(|c| target.live.column(&c.name).is_some_and(|l| !l.generated))
         .collect();
@@ -261,7 +298,7 @@ fn deleted(target: &Target<'_>, record: &TableRecord, added: &[(String, String)]
              FROM {saved} AS s JOIN {seen} AS e ON {which} AND {by_old};",
             selected = columns
                 .iter()
-                .map(|c| format!("s.{}", quote::ident(&c.name)))
+                .map(|c| saved_or_recorded(target, record, c))
                 .chain(defaults)
                 .collect::<Vec<_>>()
                 .join(", "),
@@ -287,6 +324,19 @@ fn deleted(target: &Target<'_>, record: &TableRecord, added: &[(String, String)]
          WHERE {which};",
         values.join(", ")
     )
+}
+
+/// The value that the column `c` of a deleted row had: of what goes or is converted as it was saved, beside
+/// which other values may not have been.
+fn saved_or_recorded(target: &Target<'_>, record: &TableRecord, c: &ColumnRecord) -> String {
+    let live = target.live.column(&c.name);
+    let changes = record.dropped.contains(&c.number) || record.retyped.contains(&c.number);
+    match live {
+        Some(live) if !changes && record.effects.contains(&c.number) => {
+            value::read(&format!("e.b{}", c.number), live)
+        }
+        _ => format!("s.{}", quote::ident(&c.name)),
+    }
 }
 
 /// Rows that the rollback added go, unless somebody has changed them since.
