@@ -73,7 +73,7 @@ fn keys_that_a_script_writes_otherwise_come_back_as_they_were() {
     ] {
         let base = format!(
             "{base}; create table t (k {kind} primary key, n int);
-             create table c (id int primary key, k {kind} references t on update cascade)"
+             create table c (id int primary key, k {kind} references t on update cascade on delete cascade)"
         );
         exact(
             &base,

@@ -106,9 +106,7 @@ pub async fn reverse(
         ctx, plan, backups, ..
     } = context;
     let observer = ctx.observer.as_ref();
-    transaction::ours(client).await?;
-    as_user::prepare(client).await?;
-    guard::counting(client).await?;
+    prepare(client).await?;
     // Before anything of ours can fire code.
     let first = guard::marks(client).await?;
     observer.observe(Event::Phase(Phase::TableLocks));
@@ -206,6 +204,13 @@ pub async fn reverse(
         backups: facts,
     };
     Ok((outcome, second))
+}
+
+/// Makes the open transaction one in which rows are put back.
+async fn prepare(client: &Client) -> Result<()> {
+    transaction::ours(client).await?;
+    as_user::prepare(client).await?;
+    guard::counting(client).await
 }
 
 /// Applies the migrations again. Where they can't run, what they would rename has its name again.

@@ -15,8 +15,8 @@ use crate::pg::inserted::{self, Inserted};
 use crate::pg::net::Net;
 use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{
-    Target, Way, absent, apply, before, derived, others, references, renumbered, room, sample,
-    touched, values, wanted,
+    Target, Way, absent, apply, before, clashes, derived, others, references, renumbered, room,
+    sample, touched, values, wanted,
 };
 use crate::pg::record::{Details, Saved, TableRecord};
 use crate::pg::session::Client;
@@ -365,18 +365,7 @@ pub async fn put_back(
         renumbered::move_references(client, live, targets).await?
     };
     conflicts::set_aside(client, live, targets, &mut conflicts).await?;
-    transaction::savepoint(client).await?;
-    let mut changed = match write(client, live, targets, Way::Update, &mut conflicts).await {
-        Err(error)
-            if retry::is_in_the_way(&error) && transaction::back_to_savepoint(client).await =>
-        {
-            let keys = references::drop_acting(client, &oids, retry::is_orphan(&error)).await?;
-            let changed = write(client, live, targets, Way::Replace, &mut conflicts).await?;
-            keys.make_again(client).await?;
-            changed
-        }
-        other => other?,
-    };
+    let mut changed = write_or_replace(client, live, targets, &mut conflicts).await?;
     let newer = !source.backups.is_sample();
     for (table, column, default) in defaults.iter().filter(|_| newer) {
         for target in targets.iter().filter(|t| t.name() == table) {
@@ -390,6 +379,34 @@ pub async fn put_back(
         conflicts,
         renumbered,
     })
+}
+
+/// Writes wanted rows and saved values by UPDATE, or, where rows are in each other's way then, by DELETE and
+/// INSERT.
+async fn write_or_replace(
+    client: &Client,
+    live: &World,
+    targets: &[Target<'_>],
+    conflicts: &mut Vec<Conflict>,
+) -> Result<Vec<Changed>> {
+    transaction::savepoint(client).await?;
+    let mut all = false;
+    // A foreign key would act when a row goes and one with an equal key comes.
+    if !clashes::exchange_equal_keys(client, targets).await? {
+        match write(client, live, targets, Way::Update, conflicts).await {
+            Err(error)
+                if retry::is_in_the_way(&error) && transaction::back_to_savepoint(client).await =>
+            {
+                all = retry::is_orphan(&error);
+            }
+            other => return other,
+        }
+    }
+    let oids: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
+    let keys = references::drop_acting(client, &oids, all).await?;
+    let changed = write(client, live, targets, Way::Replace, conflicts).await?;
+    keys.make_again(client).await?;
+    Ok(changed)
 }
 
 /// Writes wanted rows and saved values.

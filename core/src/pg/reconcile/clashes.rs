@@ -252,3 +252,24 @@ pub async fn needed(
     }
     Ok(moved)
 }
+
+/// True when a row is to go and another one to come whose key the server calls equal, though they are not
+/// the same.
+pub async fn exchange_equal_keys(client: &Client, targets: &[Target<'_>]) -> Result<bool> {
+    for target in targets.iter().filter(|t| t.key_is_coarse()) {
+        let equal = pairs(&target.key, |k| {
+            let k = quote::ident(k);
+            format!("g.{k} = w.{k}")
+        });
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM {wanted} AS g JOIN {wanted} AS w ON {equal} \
+             WHERE g.{GONE} AND NOT w.{GONE}",
+            wanted = target.wanted(),
+        );
+        let rows = as_user::number(client, &sql).await;
+        if rows.pg("could not look for equal keys")? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
