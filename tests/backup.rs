@@ -13,6 +13,7 @@ mod recovery;
 mod refusals;
 mod retention;
 mod selections;
+mod signed;
 mod strangers;
 mod tables;
 mod verified;

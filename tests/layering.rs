@@ -54,12 +54,12 @@ const BANS: &[Ban] = &[
         reason: "all that speaks to PostgreSQL is in core/src/pg",
     },
     Ban {
-        packages: &["age", "flate2", "zstd", "tar", "object_store"],
+        packages: &["age", "flate2", "zstd", "tar", "object_store", "ssh_key"],
         texts: &[],
         within: &["core/src/", "bins/"],
         except: &["core/src/store/"],
         tests_may: false,
-        reason: "all that compresses, encrypts or stores is in core/src/store",
+        reason: "all that compresses, encrypts, signs or stores is in core/src/store",
     },
     Ban {
         packages: &["squawk_syntax", "squawk_parser", "squawk_linter"],

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use console::args::{Vouch, value};
 use console::consent::{self, Stakes};
+use console::report::signature;
 use console::text::{count, many, safe};
 use console::{Ending, Exit, Flow, Shell};
 use pgbelay_core::error::Result;
@@ -64,6 +65,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         "tables": size.0,
         "rows": size.1,
         "vouched_for_by": plan.voucher.map(Voucher::as_str),
+        "signature": signature::wire(&plan.backup),
     });
     let vouched = plan
         .voucher
@@ -74,7 +76,8 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         let tables = many(size.0, "table", "tables");
         let rows = many(size.1, "row", "rows");
         let into = shell.target().words();
-        format!("to be loaded into {into}: {tables}, {rows}; {vouched}\n")
+        let signed = signature::human(&plan.backup).map_or(String::new(), |s| format!("; {s}"));
+        format!("to be loaded into {into}: {tables}, {rows}; {vouched}{signed}\n")
     });
     let how = plan.how;
     let stakes = Stakes::of(false, context.production);

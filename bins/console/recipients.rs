@@ -86,6 +86,7 @@ fn wire(found: &Recipients, by: &str) -> Value {
         "before": found.before.as_deref().map(shown),
         "added": texts(found.added()),
         "removed": texts(found.removed()),
+        "signer": found.signer,
     })
 }
 
@@ -93,6 +94,9 @@ fn human(found: &Recipients, by: &str) -> String {
     let mut text = format!("what is saved can be opened by (from {})\n", safe(by));
     for opener in &found.now {
         text.push_str(&format!("  {}\n", safe(&opener.shown)));
+    }
+    if let Some(signer) = &found.signer {
+        text.push_str(&format!("and is signed by the key {signer}\n"));
     }
     text
 }

@@ -43,7 +43,8 @@ fn key(sandbox: &Sandbox, file: &str) -> String {
     output.last_line().to_owned()
 }
 
-fn ssh_key(sandbox: &Sandbox, file: &str, kind: &str, passphrase: &str) -> String {
+/// Makes an ssh key pair in `file`, and returns its public half.
+pub(super) fn ssh_key(sandbox: &Sandbox, file: &str, kind: &str, passphrase: &str) -> String {
     let path = sandbox.folder.join(file);
     let made = Command::new("ssh-keygen")
         .args(["-q", "-t", kind, "-C", file, "-N", passphrase, "-f"])

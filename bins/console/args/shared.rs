@@ -69,6 +69,15 @@ pub struct Shared {
     #[arg(long = "identity", global = true, value_name = "FILE")]
     pub identities: Vec<PathBuf>,
 
+    /// Sign new backups with the ssh key in FILE, of the kind ed25519 [env: PGBELAY_SIGNING_KEY]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub signing_key: Option<PathBuf>,
+
+    /// File that lists whose signatures vouch for backups, as ssh-keygen has it
+    /// [env: PGBELAY_ALLOWED_SIGNERS]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub allowed_signers: Option<PathBuf>,
+
     /// Consent to changing DATABASE, in place of typing its name
     #[arg(long, global = true, value_name = "DATABASE")]
     pub confirm: Option<String>,

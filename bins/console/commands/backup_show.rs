@@ -1,7 +1,7 @@
 //! `backup show` and `rollback show-backup`.
 
 use pgbelay_core::error::Result;
-use pgbelay_core::store::Store;
+use pgbelay_core::ops::backup::open;
 
 use crate::report::backups;
 use crate::shell::{Ending, Exit, Flow, Shell};
@@ -20,7 +20,7 @@ pub struct Args {
 /// Shows one backup.
 pub fn run(shell: &Shell, args: &Args) -> Result<Ending> {
     let context = shell.offline(Flow::Answer)?;
-    let backup = Store::open(&context.backups)?.find(&args.backup, None)?;
+    let backup = open::seen(&context, &args.backup)?;
     let facts = backup.facts();
     let wire = backups::wire_one(facts);
     Ok(shell.answer(Exit::Done, &wire, |paint| backups::human_one(facts, paint)))

@@ -6,6 +6,7 @@ use pgbelay_core::ops::backup::verify;
 use serde_json::json;
 
 use crate::args::{Vouch, value};
+use crate::report::signature;
 use crate::shell::{Ending, Exit, Flow, Shell};
 use crate::text::instant;
 
@@ -47,6 +48,7 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         "at": instant(done.at),
         "in_journal": done.voucher == Some(Voucher::Journal),
         "vouched_for_by": done.voucher.map(Voucher::as_str),
+        "signature": signature::wire(&done.facts),
     });
     let vouched = match done.voucher {
         // Nothing was read yet that anybody could vouch for.
@@ -54,7 +56,9 @@ pub async fn run(shell: &Shell, args: Args) -> Result<Ending> {
         None => "not vouched for: nothing outside the store knows this backup\n".to_owned(),
         Some(voucher) => format!("vouched for by {}\n", voucher.describe()),
     };
+    let signed = signature::human(&done.facts).map_or(String::new(), |text| format!("{text}\n"));
     Ok(shell.done(Exit::Done, &fields, |paint| {
-        format!("{} {id} ({level})\n{vouched}", paint.green("verified"))
+        let verified = paint.green("verified");
+        format!("{verified} {id} ({level})\n{signed}{vouched}")
     }))
 }

@@ -6,6 +6,7 @@ use pgbelay_core::model::backup::{BackupFacts, Listing, VerifyLevel};
 use serde::Serialize;
 
 use crate::paint::Paint;
+use crate::report::signature;
 use crate::table::Table;
 use crate::text::{count, instant, many, safe, size, when};
 
@@ -45,6 +46,7 @@ struct RowWire<'a> {
     verified: Option<VerifiedWire>,
     verification_failed: Option<VerifiedWire>,
     pinned: bool,
+    signer: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -67,6 +69,7 @@ struct ShowWire<'a> {
     recipients: &'a [String],
     passphrases: u64,
     manifest: Option<String>,
+    signature: Option<signature::Wire<'a>>,
     contents: Vec<TableWire>,
     skipped: Vec<SkippedWire<'a>>,
 }
@@ -127,6 +130,7 @@ pub fn wire_one(facts: &BackupFacts) -> impl Serialize + '_ {
         recipients: &facts.recipients,
         passphrases: facts.passphrases,
         manifest: facts.manifest.map(|digest| digest.to_string()),
+        signature: signature::wire(facts),
         contents: tables.collect(),
         skipped: skipped.collect(),
     }
@@ -149,6 +153,7 @@ fn row(facts: &BackupFacts) -> RowWire<'_> {
         verified: facts.verified.map(verified_wire),
         verification_failed: facts.failed.map(verified_wire),
         pinned: facts.pinned,
+        signer: facts.signer.as_deref(),
     }
 }
 
@@ -271,6 +276,7 @@ pub fn human_one(facts: &BackupFacts, paint: Paint) -> String {
         "FAILED",
         facts.failed.map(|f| format!("verification {}", level(f))),
     );
+    fact("signature", signature::human(facts));
     fact("pinned", facts.pinned.then(|| "yes".to_owned()));
     if !facts.tables.is_empty() {
         let mut table = Table::new(&["table", ">rows", ">chunks"]);

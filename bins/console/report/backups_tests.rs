@@ -38,6 +38,8 @@ fn facts() -> BackupFacts {
         verified: Some((VerifyLevel::Decrypted, at)),
         failed: None,
         pinned: true,
+        signer: None,
+        signature: None,
     }
 }
 
@@ -88,6 +90,7 @@ fn the_list_has_the_promised_fields() {
         "verified": {"level": "decrypted", "at": "2026-11-21T10:15:00Z"},
         "verification_failed": null,
         "pinned": true,
+        "signer": null,
     });
     assert_eq!(value["backups"], json!([expected]));
     assert_eq!(value["schema"], 1);

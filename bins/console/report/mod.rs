@@ -20,6 +20,7 @@ pub mod rollbacks;
 pub mod runs;
 pub mod sarif;
 pub mod schema_drift;
+pub mod signature;
 pub mod trips;
 pub mod undo;
 pub mod upgrade;

@@ -33,6 +33,8 @@ pub struct Layer {
     pub recipients: Option<Vec<String>>,
     pub recipients_file: Option<PathBuf>,
     pub identities: Option<Vec<PathBuf>>,
+    pub signing_key: Option<PathBuf>,
+    pub allowed_signers: Option<PathBuf>,
     pub lock_timeout: Option<Duration>,
     pub statement_timeout: Option<Duration>,
     pub wait: Option<Duration>,
@@ -126,6 +128,8 @@ impl Place<'_> {
                 let files = strings(path, item)?;
                 layer.identities = Some(files.iter().map(|file| self.path(file)).collect());
             }
+            "signing_key" => layer.signing_key = Some(self.path(&string(path, item)?)),
+            "allowed_signers" => layer.allowed_signers = Some(self.path(&string(path, item)?)),
             "lock_timeout" => layer.lock_timeout = Some(parsed(path, item, value::duration)?),
             "statement_timeout" => {
                 layer.statement_timeout = Some(parsed(path, item, value::duration)?);

@@ -23,6 +23,8 @@ fn reads_every_key() {
         backups = "s3://bucket/x"
         recipients = ["age1x"]
         identities = ["~/id.txt"]
+        signing_key = "~/.ssh/backups"
+        allowed_signers = "signers"
         lock_timeout = "2s"
         statement_timeout = 0
         compression = "gzip:6"
@@ -42,6 +44,11 @@ fn reads_every_key() {
         config.base.identities,
         Some(vec!["/home/ann/id.txt".into()])
     );
+    assert_eq!(
+        config.base.signing_key,
+        Some("/home/ann/.ssh/backups".into())
+    );
+    assert_eq!(config.base.allowed_signers, Some("/srv/app/signers".into()));
     assert_eq!(config.base.statement_timeout, Some(Duration::ZERO));
     assert_eq!(config.envs["dev"].backups.as_deref(), Some("/srv/app/out"));
     assert_eq!(config.envs["dev"].production, Some(Production::Is(false)));

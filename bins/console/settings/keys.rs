@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pgbelay_core::error::{Error, Result};
-use pgbelay_core::ops::context::Named;
+use pgbelay_core::ops::context::{Named, Signers};
 use pgbelay_core::store::keygen;
 
 use crate::args::Shared;
@@ -46,15 +46,8 @@ pub fn recipients(
         if layer.recipients.is_some() || layer.recipients_file.is_some() {
             let texts = layer.recipients.as_deref().unwrap_or_default();
             let all = join(texts, layer.recipients_file.as_deref())?;
-            let file = config.unwrap_or(Path::new("pgbelay.toml")).display();
-            // Whoever chooses the file chooses what stands in it.
-            let chosen = shared.config.is_none() && environment.is_from_file("PGBELAY_CONFIG");
-            let by = if chosen {
-                format!("{file}, the PGBELAY_CONFIG in .env")
-            } else {
-                file.to_string()
-            };
-            return Ok((all, named(by, chosen)));
+            let (by, in_dotenv) = by_config(shared, environment, config);
+            return Ok((all, named(by, in_dotenv)));
         }
     }
     match config_folder_files(environment) {
@@ -71,6 +64,61 @@ pub fn recipients(
         }
         _ => Ok((Vec::new(), Named::default())),
     }
+}
+
+/// The config file in words, and whether `.env` names it: whoever chooses the file chooses what
+/// stands in it.
+fn by_config(shared: &Shared, environment: &Environment, file: Option<&Path>) -> (String, bool) {
+    let file = file.unwrap_or(Path::new("pgbelay.toml")).display();
+    if shared.config.is_none() && environment.is_from_file("PGBELAY_CONFIG") {
+        return (format!("{file}, the PGBELAY_CONFIG in .env"), true);
+    }
+    (file.to_string(), false)
+}
+
+/// The file with the key that signs new backups.
+pub fn signing_key(
+    shared: &Shared,
+    environment: &Environment,
+    layers: &[&Layer],
+) -> Option<PathBuf> {
+    (shared.signing_key.clone())
+        .or_else(|| environment.path("PGBELAY_SIGNING_KEY"))
+        .or_else(|| layers.iter().find_map(|layer| layer.signing_key.clone()))
+}
+
+/// The file that lists whose signatures count, and who says so.
+pub fn allowed_signers(
+    shared: &Shared,
+    environment: &Environment,
+    layers: &[&Layer],
+    config: Option<&Path>,
+) -> Option<Signers> {
+    let signers = |file: PathBuf, by: String, in_dotenv: bool| Signers {
+        file,
+        by,
+        in_dotenv,
+    };
+    if let Some(file) = &shared.allowed_signers {
+        return Some(signers(file.clone(), "--allowed-signers".to_owned(), false));
+    }
+    let variable = "PGBELAY_ALLOWED_SIGNERS";
+    if let Some(file) = environment.path(variable) {
+        let by = environment.source(variable);
+        return Some(signers(file, by, environment.is_from_file(variable)));
+    }
+    let mut named = layers
+        .iter()
+        .filter_map(|layer| layer.allowed_signers.clone());
+    let (by, in_dotenv) = by_config(shared, environment, config);
+    // A path in it may begin with ~/.
+    let moved = environment.is_from_file("HOME");
+    let by = if moved && !in_dotenv {
+        format!("{by}, by HOME in .env")
+    } else {
+        by
+    };
+    Some(signers(named.next()?, by, in_dotenv || moved))
 }
 
 /// The files with identities, of the first source that names any.

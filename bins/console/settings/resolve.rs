@@ -11,7 +11,7 @@ use pgbelay_core::model::event::Observer;
 use pgbelay_core::model::layout::Layout;
 use pgbelay_core::model::location::Location;
 use pgbelay_core::model::proof::Bounds;
-use pgbelay_core::ops::context::{Context, Folders, Named, Vouching};
+use pgbelay_core::ops::context::{Context, Folders, Named, Signers, Vouching};
 use pgbelay_core::pg::options::{ConnectOptions, SslMode};
 
 use crate::args::{Shared, value};
@@ -39,6 +39,10 @@ pub struct Settings {
     pub named: Named,
     /// Files with age identities.
     pub identities: Vec<PathBuf>,
+    /// The file with the key that signs new backups.
+    pub signing_key: Option<PathBuf>,
+    /// Whose signatures vouch for backups.
+    pub signers: Option<Signers>,
     /// How new backups are compressed.
     pub compression: Compression,
     /// How long one attempt to get table locks may take.
@@ -109,6 +113,8 @@ impl Settings {
             recipients,
             named,
             identities: keys::identities(shared, environment, &layers),
+            signing_key: keys::signing_key(shared, environment, &layers),
+            signers: keys::allowed_signers(shared, environment, &layers, file.as_deref()),
             compression: (environment.parse("PGBELAY_COMPRESSION", value::compression)?)
                 .or_else(|| layers.iter().find_map(|layer| layer.compression))
                 .unwrap_or(Compression::Zstd(1)),
@@ -177,6 +183,7 @@ impl Settings {
             backups: self.backups,
             recipients: self.recipients,
             named: self.named,
+            signing_key: self.signing_key,
             identities: self.identities,
             compression: self.compression,
             lock_timeout: self.lock_timeout,
@@ -185,6 +192,7 @@ impl Settings {
             proof: self.proof,
             vouching: Vouching {
                 memory: self.memory,
+                signers: self.signers,
                 ..Vouching::default()
             },
             actor: Environment::actor(),

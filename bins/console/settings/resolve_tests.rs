@@ -278,6 +278,65 @@ fn recipients_come_from_one_source() {
 }
 
 #[test]
+fn signing_keys_and_allowed_signers_come_from_one_source_each() {
+    let toml = "signing_key='toml'\nallowed_signers='toml'\n[env.live]\nsigning_key='live'\n";
+    let folder = Folder::new("signing", &[("pgbelay.toml", toml)]);
+    let config = folder.0.join("pgbelay.toml").display().to_string();
+    let of = |shared: &Shared, dotenv: &str, variables: &[(&str, &str)]| {
+        std::fs::write(folder.0.join(".env"), dotenv).unwrap();
+        let settings = Settings::resolve(shared, &folder.environment(variables)).unwrap();
+        let named = |path: Option<&Path>| {
+            let name = path.and_then(Path::file_name).unwrap_or_default();
+            name.to_str().unwrap().to_owned()
+        };
+        let signers = settings.signers.unwrap();
+        (
+            named(settings.signing_key.as_deref()),
+            named(Some(&signers.file)),
+            signers.in_dotenv,
+        )
+    };
+    let none = Shared::default();
+    let live = Shared {
+        env: Some("live".into()),
+        ..Shared::default()
+    };
+    let flags = Shared {
+        signing_key: Some("flag".into()),
+        allowed_signers: Some("flag".into()),
+        ..Shared::default()
+    };
+    let real = [
+        ("PGBELAY_SIGNING_KEY", "real"),
+        ("PGBELAY_ALLOWED_SIGNERS", "real"),
+    ];
+    let dotenv = "PGBELAY_SIGNING_KEY=dotenv\nPGBELAY_ALLOWED_SIGNERS=dotenv\n";
+    let config = format!("PGBELAY_CONFIG={config}\n");
+    for (shared, dotenv, variables, expected) in [
+        (&none, "", &[] as &[_], ("toml", "toml", false)),
+        (&live, "", &[], ("live", "toml", false)),
+        (&none, dotenv, &[], ("dotenv", "dotenv", true)),
+        (&none, dotenv, &real, ("real", "real", false)),
+        (&flags, dotenv, &real, ("flag", "flag", false)),
+        (&none, &config, &[], ("toml", "toml", true)),
+        (&none, "HOME=/tmp\n", &[], ("toml", "toml", true)),
+        (
+            &none,
+            "HOME=/tmp\n",
+            &[("HOME", "/root")],
+            ("toml", "toml", false),
+        ),
+    ] {
+        let (key, file, in_dotenv) = of(shared, dotenv, variables);
+        assert_eq!(
+            (key.as_str(), file.as_str(), in_dotenv),
+            expected,
+            "{dotenv}"
+        );
+    }
+}
+
+#[test]
 fn patterns() {
     assert!(matches_pattern("prod", "prod"));
     assert!(matches_pattern("prod_*", "prod_eu"));

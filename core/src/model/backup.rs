@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::ident::{BackupId, Digest, Revision, TableName};
+use crate::model::signature::Signature;
 
 /// Why a backup was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,6 +224,10 @@ pub struct BackupFacts {
     pub failed: Option<(VerifyLevel, Timestamp)>,
     /// Kept from pruning.
     pub pinned: bool,
+    /// The fingerprint of the key that signed it, as its manifest says.
+    pub signer: Option<String>,
+    /// What is known of the signature; `None`: nobody looked.
+    pub signature: Option<Signature>,
 }
 
 impl BackupFacts {
@@ -241,6 +246,8 @@ pub enum Voucher {
     Journal,
     /// The digest of its manifest was given.
     Expected,
+    /// An allowed signer has signed it.
+    Signature,
     /// This machine made it, or remembers that something vouched for it.
     Machine,
 }
@@ -251,6 +258,7 @@ impl Voucher {
         match self {
             Self::Journal => "journal",
             Self::Expected => "expected",
+            Self::Signature => "signature",
             Self::Machine => "machine",
         }
     }
@@ -260,6 +268,7 @@ impl Voucher {
         match self {
             Self::Journal => "the journal of the database",
             Self::Expected => "the digest given by --expect",
+            Self::Signature => "the signature of an allowed signer",
             Self::Machine => "the digest that this machine remembers",
         }
     }

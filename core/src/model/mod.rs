@@ -17,4 +17,5 @@ pub mod proof;
 pub mod relation;
 pub mod secret;
 pub mod seed;
+pub mod signature;
 pub mod trip;

@@ -7,7 +7,7 @@ mod humble;
 mod large_objects;
 mod matviews;
 mod merge;
-pub(super) mod open;
+pub mod open;
 pub mod prune;
 mod reading;
 pub mod rekey;

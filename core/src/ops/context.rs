@@ -47,6 +47,8 @@ pub struct Context {
     pub recipients: Vec<String>,
     /// Where they are named, and who could open the backup before.
     pub named: Named,
+    /// The file with the key that signs new backups, if they are to be signed.
+    pub signing_key: Option<PathBuf>,
     /// Files with age identities; may be empty, and some may not exist.
     pub identities: Vec<PathBuf>,
     /// How new backups are compressed.
@@ -75,11 +77,25 @@ pub struct Context {
     pub echo_sql: bool,
 }
 
+/// Whose signatures count, and who says so.
+#[derive(Debug, Clone)]
+pub struct Signers {
+    /// The file that lists them.
+    pub file: PathBuf,
+    /// Where it is named, in words.
+    pub by: String,
+    /// It is named in `.env`, or in a file that `.env` names: whoever wrote that can't have a say in
+    /// whose definitions are run.
+    pub in_dotenv: bool,
+}
+
 /// What may vouch for a backup, and what is trusted without.
 #[derive(Debug, Clone, Default)]
 pub struct Vouching {
     /// The digest that the manifest must have.
     pub expect: Option<Digest>,
+    /// Whose signatures count; `None`: none does, and none is looked at.
+    pub signers: Option<Signers>,
     /// Run definitions that nothing vouches for.
     pub trust: bool,
     /// The folder in which this machine remembers digests.

@@ -8,6 +8,7 @@ use crate::clock::{self, Timestamp};
 use crate::model::backup::BackupFacts;
 use crate::model::fitness::{Check, Light};
 use crate::ops::context::Context;
+use crate::ops::recipients;
 use crate::ops::status::{self, State, Status};
 use crate::ops::task::Task;
 use crate::pg::{connect, dump, health, session};
@@ -58,8 +59,9 @@ pub fn check(ctx: &Context) -> Task<'_, Fitness> {
                 Err(error) => Some(Check::amber("room", error.to_string(), "see to --backups")),
             },
         );
-        checks.push(match store::check_recipients(&ctx.recipients) {
-            Ok(()) => Check::green("keys", "recipients for new backups are named"),
+        let keys = store::check_recipients(&ctx.recipients);
+        checks.push(match keys.and_then(|()| recipients::signer(ctx)) {
+            Ok(_) => Check::green("keys", "recipients for new backups are named"),
             Err(error) => {
                 let advice = error.hints().first().cloned().unwrap_or_default();
                 Check::red("keys", error.to_string(), advice)

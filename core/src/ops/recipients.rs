@@ -20,6 +20,8 @@ pub struct Recipients {
     pub now: Vec<Opener>,
     /// Those who can open the newest backup of this database; `None`: there is none.
     pub before: Option<Vec<Opener>>,
+    /// The fingerprint of the key that signs what is saved now; `None`: nobody does.
+    pub signer: Option<String>,
 }
 
 impl Recipients {
@@ -53,6 +55,7 @@ fn without<'a>(some: &'a [Opener], others: &[Opener]) -> Vec<&'a Opener> {
 pub fn look(ctx: &Context) -> Task<'_, Recipients> {
     Box::pin(async move {
         let now = store::openers(&ctx.recipients)?;
+        let signer = signer(ctx)?;
         let session = connect::connect(&ctx.database, "pgbelay recipients").await?;
         let records = journal::read(session.client()).await?;
         let mut noted = records.iter().rev();
@@ -63,8 +66,19 @@ pub fn look(ctx: &Context) -> Task<'_, Recipients> {
             (_, Some(stored)) => Some(stored.1),
             (noted, None) => noted.map(|noted| noted.1),
         };
-        Ok(Recipients { now, before })
+        Ok(Recipients {
+            now,
+            before,
+            signer,
+        })
     })
+}
+
+/// The fingerprint of the key that signs new backups. One that can't sign is an error, before
+/// anything happens.
+pub fn signer(ctx: &Context) -> Result<Option<String>> {
+    let file = ctx.signing_key.as_deref();
+    file.map(store::signing_key_fingerprint).transpose()
 }
 
 /// The newest complete backup of `database`: its time, and who can open it.
@@ -126,11 +140,13 @@ mod tests {
         let first = Recipients {
             now: vec![opener("a")],
             before: None,
+            signer: None,
         };
         assert!(!first.changed());
         let other = Recipients {
             now: vec![opener("a"), opener("c")],
             before: Some(vec![opener("b"), opener("a")]),
+            signer: None,
         };
         assert!(other.changed());
         assert_eq!(other.added(), [&opener("c")]);

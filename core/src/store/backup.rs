@@ -8,6 +8,8 @@ use crate::model::backup::BackupFacts;
 use crate::model::backup::BackupKind;
 use crate::model::backup::VerifyLevel;
 use crate::model::event::Observer;
+use crate::model::signature::Signature;
+use crate::store::allowed_signers::AllowedSigners;
 use crate::store::convert;
 use crate::store::folder::Folder;
 use crate::store::identities::Identities;
@@ -17,6 +19,7 @@ use crate::store::place::Place;
 use crate::store::reach;
 use crate::store::recipients::Opener;
 use crate::store::sidecar;
+use crate::store::signature;
 use crate::store::verified::Verified;
 use crate::store::verify;
 use crate::store::wire;
@@ -116,6 +119,23 @@ impl Backup {
     /// What its manifest says.
     pub const fn facts(&self) -> &BackupFacts {
         &self.facts
+    }
+
+    /// Looks who has signed it: with a list of those whose signatures count, also whether it is
+    /// this manifest that they signed. What was found is among the facts, and a broken signature is
+    /// named with what else is damaged.
+    pub fn look_at_signature(&mut self, allowed: Option<&AllowedSigners>) -> Result<()> {
+        let (folder, facts) = (&self.folder, &self.facts);
+        self.facts.signature = match (allowed, facts.manifest) {
+            (Some(allowed), Some(manifest)) => {
+                let found = signature::check(folder, manifest, facts.started, allowed)?;
+                Some(found)
+            }
+            // Where nobody's would count, that there is none is no news.
+            _ => Some(signature::glance(folder)?)
+                .filter(|found| *found != Signature::Missing || facts.signer.is_some()),
+        };
+        Ok(())
     }
 
     /// True when one of `identities` belongs to an operator whom it was made for.
@@ -236,5 +256,7 @@ fn facts(folder: &Folder, manifest: &wire::Manifest, digest: Digest) -> Result<B
         verified: verifications.passed,
         failed: verifications.failed,
         pinned: sidecar::pinned(folder),
+        signer: manifest.signer.clone(),
+        signature: None,
     })
 }

@@ -13,6 +13,7 @@ use crate::store::folder::Folder;
 use crate::store::layout;
 use crate::store::place::Place;
 use crate::store::recipients::Recipients;
+use crate::store::signing_key::SigningKey;
 use crate::store::wire;
 use crate::store::writer::Opening;
 use crate::store::writer::Writer;
@@ -55,6 +56,11 @@ impl Store {
     /// Begins a backup: its folder, its intent, and a key of its own wrapped to the recipients.
     pub fn begin(&self, new: NewBackup) -> Result<Writer> {
         let operators = Recipients::parse(&new.recipients)?;
+        let signer = new
+            .signing_key
+            .as_deref()
+            .map(SigningKey::load)
+            .transpose()?;
         let (codec, level) = codec::method(new.compression)?;
         let (key, wraps) = age_key::make(&operators)?;
         let started = clock::now();
@@ -67,6 +73,7 @@ impl Store {
             target,
             operators,
             key,
+            signer,
             codec,
             level,
         });

@@ -18,6 +18,7 @@ use crate::store::layout::Object;
 use crate::store::place::Place;
 use crate::store::restore_text;
 use crate::store::sidecar;
+use crate::store::signing_key::SigningKey;
 use crate::store::statement_writer;
 use crate::store::sums;
 use crate::store::survey;
@@ -130,10 +131,29 @@ impl Writer {
             bytes: sizes.values().sum(),
             sizes: Some(sizes),
             sums_sha256: sums.unwrap_or_default(),
-            signer: None,
+            signer: self.signer.as_ref().map(SigningKey::fingerprint),
         };
         let json = wire::to_json(&manifest)?;
+        self.put_signature(&json)?;
         self.objects.put(layout::MANIFEST, &json)
+    }
+
+    /// Before the manifest itself, so that no complete backup is without.
+    fn put_signature(&self, manifest: &[u8]) -> Result<()> {
+        let Some(signer) = &self.signer else {
+            return Ok(());
+        };
+        let text = signer.sign(manifest)?;
+        self.objects.put(layout::SIGNATURE, text.as_bytes())?;
+        let read = (self.objects.folder()).get(layout::SIGNATURE, text.len() as u64)?;
+        if read.as_deref() == Some(text.as_bytes()) {
+            return Ok(());
+        }
+        Err(Error::failed(format!(
+            "{} reads back other than it was written",
+            layout::SIGNATURE
+        ))
+        .hint("what it was written to can't be trusted; write to another place"))
     }
 
     /// Gives the folder its final name: from here on the backup is complete.

@@ -1,5 +1,7 @@
 //! What callers tell the store about a backup: when it begins, and when it is committed.
 
+use std::path::PathBuf;
+
 use crate::ident::BackupId;
 use crate::ident::Revision;
 use crate::model::backup::BackupKind;
@@ -21,6 +23,8 @@ pub struct NewBackup {
     pub database: String,
     /// age recipients, each with an optional label behind it.
     pub recipients: Vec<String>,
+    /// The file with the key that signs the manifest; `None`: nobody does.
+    pub signing_key: Option<PathBuf>,
     /// How objects are compressed.
     pub compression: Compression,
     /// Who makes it and from where: `user@host`.

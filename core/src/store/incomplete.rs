@@ -43,6 +43,8 @@ pub fn facts(folder: &Folder, id: &BackupId, database: &str) -> BackupFacts {
         verified: None,
         failed: None,
         pinned: sidecar::pinned(folder),
+        signer: None,
+        signature: None,
     }
 }
 

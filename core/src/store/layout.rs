@@ -15,6 +15,8 @@ pub const RESTORE: &str = "RESTORE.txt";
 pub const SUMS: &str = "SHA256SUMS";
 /// The public facts: the last object written.
 pub const MANIFEST: &str = "manifest.json";
+/// The signature over the manifest.
+pub const SIGNATURE: &str = "manifest.json.sig";
 /// Present while the backup is pinned.
 pub const PIN: &str = "pin.json";
 /// What the name of an unfinished backup's folder ends with.
@@ -65,7 +67,7 @@ impl Object {
             MANIFEST => return Some(Self::Manifest),
             PIN => return Some(Self::Pin),
             OPERATORS => return Some(Self::Operators),
-            "manifest.json.sig" => return Some(Self::Signature),
+            SIGNATURE => return Some(Self::Signature),
             _ => {}
         }
         if let Some(rest) = name.strip_prefix("verify/") {

@@ -5,6 +5,7 @@
 //! beyond the text of a COPY script, and nothing outside creates a file of a backup.
 
 mod age_key;
+mod allowed_signers;
 mod asking;
 mod backup;
 mod bucket;
@@ -42,6 +43,8 @@ mod script;
 mod script_reader;
 mod seal;
 mod sidecar;
+mod signature;
+mod signing_key;
 mod statement_writer;
 mod sums;
 mod survey;
@@ -57,6 +60,7 @@ mod writer;
 mod tests;
 
 pub use age_key::BackupKey;
+pub use allowed_signers::AllowedSigners;
 pub use backup::Backup;
 pub use bucket::hurry;
 pub use catalog::Store;
@@ -82,6 +86,7 @@ pub use remove::Untouched;
 pub use row_hash::RowHash;
 pub use row_hash::RowHasher;
 pub use row_hash::row_hash;
+pub use signing_key::fingerprint as signing_key_fingerprint;
 pub use statement_writer::LargeObjectFacts;
 pub use verified::ChunkFacts;
 pub use verified::Loading;

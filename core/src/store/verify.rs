@@ -10,6 +10,7 @@ use crate::ident::Digest;
 use crate::model::backup::VerifyLevel;
 use crate::model::event::Event;
 use crate::model::event::Observer;
+use crate::model::signature::Signature;
 use crate::store::backup::{Backup, NotComplete};
 use crate::store::decrypt;
 use crate::store::decrypt::Depth;
@@ -94,6 +95,7 @@ pub fn verify(
 ) -> Result<Verified> {
     let mut broken = Broken::default();
     let names = listed(&backup, &mut broken)?;
+    signed(&backup, &mut broken);
     if level >= VerifyLevel::Hashed {
         hashed(&backup, &names, &mut broken);
         wraps(backup.files(), &mut broken);
@@ -117,6 +119,7 @@ pub fn opened(
 ) -> Result<Verified> {
     let mut broken = Broken::default();
     let names = listed(&backup, &mut broken)?;
+    signed(&backup, &mut broken);
     hashed(&backup, &names, &mut broken);
     chain(&backup, &mut broken, observer)?;
     let depth = Depth::Opened;
@@ -245,6 +248,13 @@ fn hashed(backup: &Backup, names: &BTreeSet<String>, broken: &mut Broken) {
         if Object::of(name).is_some_and(Object::is_summed) && !digests.contains_key(name) {
             broken.add(name, "has no digest in SHA256SUMS");
         }
+    }
+}
+
+/// Its signature, where somebody has compared it.
+fn signed(backup: &Backup, broken: &mut Broken) {
+    if let Some(Signature::Broken { why }) = &backup.facts().signature {
+        broken.add(layout::SIGNATURE, why.clone());
     }
 }
 

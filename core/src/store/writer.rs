@@ -26,6 +26,7 @@ use crate::store::part_writer::PartWriter;
 use crate::store::place::Place;
 use crate::store::recipients::Recipients;
 use crate::store::script;
+use crate::store::signing_key::SigningKey;
 use crate::store::statement_writer::LargeObjectFacts;
 use crate::store::verified::SCHEMA_CAP;
 use crate::store::verified::StoredPart;
@@ -40,6 +41,8 @@ pub struct Writer {
     pub(super) operators: Recipients,
     pub(super) objects: Arc<Objects>,
     key: BackupKey,
+    /// What signs the manifest.
+    pub(super) signer: Option<SigningKey>,
     pub(super) parts: Vec<StoredPart>,
     /// Tables of which all rows are parts.
     tables: BTreeSet<TableName>,
@@ -65,6 +68,7 @@ pub struct Opening {
     pub target: Place,
     pub operators: Recipients,
     pub key: BackupKey,
+    pub signer: Option<SigningKey>,
     pub codec: Codec,
     pub level: i32,
 }
@@ -87,6 +91,7 @@ impl Writer {
             lane: Lane::new(Arc::clone(&objects), LIMITS, script::BEGIN),
             objects,
             key: opening.key,
+            signer: opening.signer,
             parts: Vec::new(),
             tables: BTreeSet::new(),
             pending: BTreeSet::new(),

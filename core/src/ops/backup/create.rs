@@ -13,6 +13,7 @@ use crate::ops::backup::large_objects;
 use crate::ops::backup::reading::{self, Contents, Held};
 use crate::ops::backup::vouch;
 use crate::ops::context::Context;
+use crate::ops::recipients;
 use crate::ops::saving;
 use crate::ops::snapshot::{Purpose, commit_facts};
 use crate::ops::task::Task;
@@ -95,6 +96,7 @@ pub async fn of_kind(ctx: &Context, kind: BackupKind, options: Create) -> Result
         return Err(Error::usage("neither definitions nor rows are to be saved"));
     }
     store::check_recipients(&ctx.recipients)?;
+    recipients::signer(ctx)?;
     let store = Store::open(&ctx.backups)?;
     ctx.observer.observe(Event::Phase(Phase::Plan));
     let session = connect::connect(&ctx.database, "pgbelay backup").await?;
@@ -113,6 +115,7 @@ pub async fn of_kind(ctx: &Context, kind: BackupKind, options: Create) -> Result
         reason: None,
         database: server.database.clone(),
         recipients: ctx.recipients.clone(),
+        signing_key: ctx.signing_key.clone(),
         compression: ctx.compression,
         actor: ctx.actor.clone(),
     };

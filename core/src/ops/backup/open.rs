@@ -5,11 +5,27 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::model::backup::VerifyLevel;
 use crate::ops::context::Context;
-use crate::store::{Backup, Identities, Store, Verified};
+use crate::store::{AllowedSigners, Backup, Identities, Store, Verified};
 
-/// The backup that `selector` names.
+/// The backup that `selector` names. Who signed it was looked at, where the context says whose
+/// signatures count.
 pub fn find(ctx: &Context, selector: &str) -> Result<Backup> {
-    Store::open(&ctx.backups)?.find(selector, None)
+    let signers = ctx.vouching.signers.as_ref();
+    let allowed = signers.map(|s| AllowedSigners::load(&s.file)).transpose()?;
+    let mut backup = Store::open(&ctx.backups)?.find(selector, None)?;
+    if allowed.is_some() {
+        backup.look_at_signature(allowed.as_ref())?;
+    }
+    Ok(backup)
+}
+
+/// As [`find`], for who wants to see it: that there is a signature is told in any case.
+pub fn seen(ctx: &Context, selector: &str) -> Result<Backup> {
+    let mut backup = find(ctx, selector)?;
+    if backup.facts().signature.is_none() {
+        backup.look_at_signature(None)?;
+    }
+    Ok(backup)
 }
 
 /// Verifies `backup`, on a thread of its own.

@@ -39,6 +39,8 @@ fn made(time: &str) -> BackupFacts {
         verified: None,
         failed: None,
         pinned: false,
+        signer: None,
+        signature: None,
     }
 }
 

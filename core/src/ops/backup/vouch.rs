@@ -8,6 +8,7 @@ use crate::ident::{BackupId, Digest};
 use crate::model::backup::{BackupFacts, Voucher};
 use crate::model::event::Event;
 use crate::model::ledger::{Record, Verb};
+use crate::model::signature::Signature;
 use crate::ops::context::Context;
 use crate::ops::recipients;
 use crate::pg::journal::NewRecord;
@@ -36,14 +37,17 @@ pub async fn voucher(ctx: &Context, facts: &BackupFacts) -> Result<Option<Vouche
     if in_journal(ctx, &ctx.database, facts).await? {
         found = Some(Voucher::Journal);
     }
+    if found.is_none() && signed(ctx, facts) {
+        found = Some(Voucher::Signature);
+    }
     if let Some(recalled) = recalled(ctx, &facts.id) {
         if recalled != manifest {
             return Err(replaced(&facts.id, "the one that this machine remembers"));
         }
         found = found.or(Some(Voucher::Machine));
     }
-    // The database that it is of, where another one is restored into.
-    if let (None, Some(source)) = (found, &ctx.vouching.journal)
+    // The database that it is of, where another one is restored into. It may know better.
+    if let (None | Some(Voucher::Signature), Some(source)) = (found, &ctx.vouching.journal)
         && in_journal(ctx, source, facts).await?
     {
         found = Some(Voucher::Journal);
@@ -61,8 +65,9 @@ pub fn permit(ctx: &Context, facts: &BackupFacts, voucher: Option<Voucher>) -> R
     }
     let id = &facts.id;
     let unknown = format!(
-        "nothing outside the store vouches for backup {id}, and its definitions are code that \
-         would run on the server"
+        "nothing outside the store vouches for backup {id}{}, and its definitions are code that \
+         would run on the server",
+        unsigned(facts)
     );
     if ctx.vouching.trust {
         ctx.observer.observe(Event::Warning(unknown));
@@ -72,13 +77,51 @@ pub fn permit(ctx: &Context, facts: &BackupFacts, voucher: Option<Voucher>) -> R
     match ctx.ask.line(&question) {
         Some(answer) if answer.trim() == YES => Ok(()),
         Some(_) => Err(Error::refused("that was not a yes").hint("nothing was changed")),
-        None => Err(Error::refused(unknown)
-            .hint(
+        None => {
+            let mut error = Error::refused(unknown).hint(
                 "--expect SHA256 names the digest of its manifest.json, from a copy or a note \
                  that you trust",
-            )
-            .hint("--trust-definitions runs them all the same")
-            .hint("--table restores rows alone, which need neither")),
+            );
+            if facts.signer.is_some() && ctx.vouching.signers.is_none() {
+                error =
+                    error.hint("it is signed: --allowed-signers FILE names whose signatures count");
+            }
+            Err(error
+                .hint("--trust-definitions runs them all the same")
+                .hint("--table restores rows alone, which need neither"))
+        }
+    }
+}
+
+/// True when somebody has signed the backup who may vouch for it.
+fn signed(ctx: &Context, facts: &BackupFacts) -> bool {
+    let valid = facts.signature.as_ref().is_some_and(Signature::is_valid);
+    let Some(signers) = ctx.vouching.signers.as_ref().filter(|_| valid) else {
+        return false;
+    };
+    if signers.in_dotenv {
+        ctx.observer.observe(Event::Warning(format!(
+            "the signature of backup {} does not vouch for it: whose signatures count is said by \
+             {}, and whoever wrote that file can't have a say; name the list by \
+             --allowed-signers, in the real environment or in the config file",
+            facts.id, signers.by
+        )));
+    }
+    !signers.in_dotenv
+}
+
+/// Why the signature does not vouch for the backup, as far as one was looked for.
+fn unsigned(facts: &BackupFacts) -> String {
+    match &facts.signature {
+        Some(Signature::Missing) if facts.signer.is_some() => {
+            " (the signature that its manifest speaks of is gone)".to_owned()
+        }
+        Some(Signature::Missing) => " (it is not signed)".to_owned(),
+        Some(Signature::Stranger { key, why }) => {
+            let key = key.as_deref().unwrap_or("a key of another kind");
+            format!(" (it is signed by {key}: {why})")
+        }
+        _ => String::new(),
     }
 }
 

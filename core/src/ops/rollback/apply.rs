@@ -228,6 +228,7 @@ fn purpose(ctx: &Context, planned: &Planned, options: &Options) -> Purpose {
             reason: options.reason.clone(),
             database: planned.plan.database.clone(),
             recipients: ctx.recipients.clone(),
+            signing_key: ctx.signing_key.clone(),
             compression: ctx.compression,
             actor: ctx.actor.clone(),
         },

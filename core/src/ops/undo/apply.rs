@@ -205,6 +205,7 @@ async fn save_first(ctx: &Context, plan: &UndoPlan, locked: &Locked) -> Result<O
             reason: Some("what an undo takes away".to_owned()),
             database: plan.database.clone(),
             recipients: ctx.recipients.clone(),
+            signing_key: ctx.signing_key.clone(),
             compression: ctx.compression,
             actor: ctx.actor.clone(),
         },

@@ -76,6 +76,7 @@ impl Fixture {
                 reason: None,
                 database: "shop / ä".to_owned(),
                 recipients: vec![self.recipient.clone()],
+                signing_key: None,
                 compression,
                 actor: "alice@host".to_owned(),
             })
