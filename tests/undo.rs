@@ -25,6 +25,9 @@ mod paths;
 // Casts and settings that change what text means.
 mod values;
 
+// As many columns as the server can hold, and as much in a row.
+mod wide;
+
 // Constraints, indexes, code, privileges, sequences: all that holds no rows.
 mod definitions;
 

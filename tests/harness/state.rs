@@ -46,12 +46,12 @@ pub fn content(session: &Session) -> BTreeMap<String, String> {
         let columns = session.text(&format!(
             "select coalesce(string_agg(format('%L || format(''%%L'', %I)',
                                                attname || '=', attname),
-                                        ' || '','' || ' order by attname), '''''')
+                                        ', ' order by attname), '''''')
              from pg_attribute where attrelid = {oid} and attnum > 0 and not attisdropped"
         ));
         let state = session.text(&format!(
             "select count(*) || ' rows ' || md5(coalesce(string_agg(h, '' order by h), ''))
-             from (select md5({columns}) collate \"C\" as h from only {name}) as rows"
+             from (select md5(array_to_string(array[{columns}], ',')) collate \"C\" as h from only {name}) as rows"
         ));
         content.insert(name.clone(), state);
     }

@@ -222,42 +222,6 @@ fn settings_of_the_database_change_no_value() {
     assert_eq!(case.sandbox.query_text(nulls), "3");
 }
 
-/// As many columns as can be recorded, and long values in many of them.
-#[test]
-fn wide_rows() {
-    for (columns, value) in [(796, "5"), (300, "1234567890")] {
-        let all = |with: &str| {
-            let each: Vec<String> = (1..=columns).map(|n| format!("c{n}{with}")).collect();
-            each.join(", ")
-        };
-        exact(
-            &format!("create table t (id int primary key, {})", all(" int")),
-            &[(
-                "select 1",
-                "delete from t where id = 1; update t set c1 = 7, c9 = null where id = 2",
-            )],
-            &format!(
-                "insert into t (id) values (1), (2), (3); update t set {}",
-                all(&format!(" = {value}"))
-            ),
-        );
-    }
-}
-
-#[test]
-fn rows_that_are_too_wide_are_refused_before_anything_happens() {
-    let columns: Vec<String> = (1..=800).map(|n| format!("c{n} int")).collect();
-    let case = Case::new(
-        &format!(
-            "create table t (id int primary key, {})",
-            columns.join(", ")
-        ),
-        &[("select 1", "delete from t where id = 1")],
-        "insert into t (id) values (1), (2)",
-    );
-    case.refused("public.t has 801 columns; rows that change can be recorded of no more than 797");
-}
-
 /// Settings that are of a kind that may change what text means, and don't, or are no matter of the
 /// session: name and why.
 const HARMLESS: &[(&str, &str)] = &[

@@ -16,6 +16,7 @@ use crate::ops::keep::shape::{Successor, shape, successor};
 use crate::ops::snapshot::{self, Purpose, Taken};
 use crate::pg::as_user;
 use crate::pg::capture::Captured;
+use crate::pg::layout::Layout;
 use crate::pg::net::{self, Net};
 use crate::pg::reconcile::touched;
 use crate::pg::record::{Saved, TableRecord};
@@ -298,18 +299,18 @@ impl<'a> Continuation<'a> {
         }
         record.truncated = net.truncated;
         record.effects.clone_from(&net.numbers);
-        let text = |name: String| PartColumn {
+        let column = |name: String, type_name: &str| PartColumn {
             name,
-            type_name: "text".to_owned(),
+            type_name: type_name.to_owned(),
         };
-        let flag = |name: &str| PartColumn {
-            name: name.to_owned(),
-            type_name: "boolean".to_owned(),
-        };
-        let mut columns = vec![flag("had"), flag("has")];
-        for number in &net.numbers {
-            columns.push(text(format!("b{number}")));
-            columns.push(text(format!("a{number}")));
+        let layout = Layout::of(&net.numbers);
+        let values = layout.names('b').into_iter().zip(layout.names('a'));
+        let mut columns = vec![
+            column("had".to_owned(), "boolean"),
+            column("has".to_owned(), "boolean"),
+        ];
+        for name in values.flat_map(|(before, after)| [before, after]) {
+            columns.push(column(name, layout.type_name()));
         }
         let names = quote::idents(columns.iter().map(|c| c.name.as_str()));
         let part = Part {
@@ -406,21 +407,17 @@ impl<'a> Continuation<'a> {
         if record.key.is_empty() {
             return Ok(()); // compared by all the other columns
         }
-        let mut columns = Vec::new();
-        let mut values = Vec::new();
-        let numbers: Vec<i16> = {
-            let retyped = record.retyped.iter().filter(|n| !record.key.contains(n));
-            record.key.iter().chain(retyped).copied().collect()
+        let layout = record.layout_of_left();
+        let value = |number| Some(value::named("t", record.after(number)?, &now.columns));
+        let laid_out = layout.lay_out('a', value).into_iter();
+        let column = |(name, value)| {
+            let column = PartColumn {
+                name,
+                type_name: layout.type_name().to_owned(),
+            };
+            (column, value)
         };
-        for number in numbers {
-            if let Some(name) = record.after(number) {
-                values.push(value::named("t", name, &now.columns));
-                columns.push(PartColumn {
-                    name: format!("a{number}"),
-                    type_name: "text".to_owned(),
-                });
-            }
-        }
+        let (columns, values): (Vec<PartColumn>, Vec<String>) = laid_out.map(column).unzip();
         let part = Part {
             table: record.name_before(),
             role: PartRole::Left,

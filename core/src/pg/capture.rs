@@ -2,12 +2,13 @@
 //! before and after, in temporary tables of the same transaction.
 //!
 //! Row triggers on each table that stores rows catch what statement triggers on a parent miss,
-//! and pair the old row with the new one. Values are kept as text, one column each: a table of
-//! the row's own types would stand in the way of a script that drops such a type, and JSON
-//! would reorder values of type `json`. Columns are named by their number, which renames don't
-//! change.
+//! and pair the old row with the new one. Values are kept as text, laid out by the numbers of their
+//! columns, which renames don't change: a table of the row's own types would stand in the way of a
+//! script that drops such a type, and JSON would reorder values of type `json`.
 //!
 //! The functions run with our rights (`SECURITY DEFINER`): cascades run as the table's owner.
+
+mod recorder;
 
 use std::collections::BTreeMap;
 
@@ -16,18 +17,33 @@ use tokio_postgres::Client;
 use crate::error::{Error, Result};
 use crate::model::relation::{Column, Oid, Relation};
 use crate::pg::as_user;
+use crate::pg::capture::recorder::{alike, effects, halves, recorder};
 use crate::pg::error::PgContext as _;
+use crate::pg::inspect;
 use crate::pg::net::{self, Net};
-use crate::pg::{inspect, settings, value};
 use crate::sql::quote;
 
 /// The trigger's name: what it begins with sorts it before every other that can be typed, so that a change
 /// made by another trigger on the same row is recorded after the change that fired it.
 const TRIGGER: &str = "\u{1}pgbelay capture";
 
-/// The most columns of a table whose changed rows fit, before and after and with what an undo adds to
-/// them, into a table of the server.
-const MOST_COLUMNS: usize = 797;
+/// The most columns of a table that can be put back: an undo notes of every row that it wants whether
+/// it is to go, and a table of the server has no more than 1600.
+const MOST_COLUMNS: usize = 1599;
+
+/// Refuses a table of more columns than an undo can put back.
+pub fn fits(relation: &Relation) -> Result<()> {
+    let columns = relation.columns.iter().filter(|c| !c.generated).count();
+    if columns <= MOST_COLUMNS {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "{} has {columns} columns that can be written; rows can be put back of no more than \
+         {MOST_COLUMNS}",
+        relation.name
+    ))
+    .hint("nothing was changed"))
+}
 
 /// What was recorded of a table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,15 +89,7 @@ impl Captured {
         let mut captured = Self::default();
         for (relation, saved_whole) in tables {
             let shape = relation.columns.clone();
-            if shape.len() > MOST_COLUMNS {
-                return Err(Error::refused(format!(
-                    "{} has {} columns; rows that change can be recorded of no more than \
-                     {MOST_COLUMNS}",
-                    relation.name,
-                    shape.len()
-                ))
-                .hint("nothing was changed"));
-            }
+            fits(relation)?;
             let sql = format!(
                 "{recorder}\
                  CREATE TRIGGER {trigger} AFTER INSERT OR UPDATE OR DELETE ON {table} \
@@ -263,117 +271,4 @@ impl Captured {
             ..net
         })
     }
-}
-
-fn effects(oid: Oid, generation: usize) -> String {
-    format!("pg_temp.pgbelay_effects_{oid}_{generation}")
-}
-
-/// True when what records rows of shape `a` records those of shape `b` too. A changed type changes
-/// no name, but functions have to be made again; so have they where a cast came to be.
-fn alike(a: &[Column], b: &[Column]) -> bool {
-    let same = |(a, b): (&Column, &Column)| {
-        let by_cast = a.written_by_cast == b.written_by_cast;
-        by_cast && (a.number, &a.name, a.type_oid) == (b.number, &b.name, b.type_oid)
-    };
-    a.len() == b.len() && a.iter().zip(b).all(same)
-}
-
-/// The table and functions that record changes of a table of this shape.
-fn recorder(oid: Oid, generation: usize, shape: &[Column], saved_whole: bool) -> String {
-    let columns = |letter: char| -> String {
-        shape
-            .iter()
-            .map(|c| format!(", {letter}{}", c.number))
-            .collect()
-    };
-    let values = |row: &str| -> String {
-        shape
-            .iter()
-            .map(|c| format!(", {}", value::text(row, c)))
-            .collect()
-    };
-    let definition: String = shape
-        .iter()
-        .map(|c| format!(", o{0} pg_catalog.text, n{0} pg_catalog.text", c.number))
-        .collect();
-    let table = effects(oid, generation);
-    let (old, new) = (columns('o'), columns('n'));
-    let (old_values, new_values) = (values("OLD"), values("NEW"));
-    let truncate = if saved_whole {
-        format!("INSERT INTO {table} (op) VALUES ('T');")
-    } else {
-        // That it happened is marked: of no rows nothing else would remain.
-        format!(
-            "INSERT INTO {table} (op) VALUES ('M'); \
-             EXECUTE pg_catalog.format('INSERT INTO {table} (op{old}) SELECT ''X''{selected} \
-             FROM ONLY %I.%I AS t', TG_TABLE_SCHEMA, TG_TABLE_NAME);",
-            selected = values("t").replace('\'', "''").replace('%', "%%"),
-        )
-    };
-    let body = |code: &str| {
-        let tag = dollar_tag(code);
-        format!("{tag}{code}{tag}")
-    };
-    let row_body = body(&format!(
-        "BEGIN \
-         IF TG_OP = 'INSERT' THEN INSERT INTO {table} (op{new}) VALUES ('I'{new_values}); \
-         ELSIF TG_OP = 'UPDATE' THEN \
-         INSERT INTO {table} (op{old}{new}) VALUES ('U'{old_values}{new_values}); \
-         ELSE INSERT INTO {table} (op{old}) VALUES ('D'{old_values}); END IF; \
-         RETURN NULL; END"
-    ));
-    let truncate_body = body(&format!("BEGIN {truncate} RETURN NULL; END"));
-    // Values must be written the same way whatever a script sets.
-    let options = format!(
-        "RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {}",
-        settings::of_function()
-    );
-    format!(
-        "CREATE TEMP TABLE pgbelay_effects_{oid}_{generation} \
-         (seq bigint NOT NULL DEFAULT pg_catalog.nextval('pg_temp.pgbelay_order'), \
-         op \"char\" NOT NULL{definition});\
-         CREATE OR REPLACE FUNCTION pg_temp.pgbelay_row_{oid}() {options} AS {row_body};\
-         CREATE OR REPLACE FUNCTION pg_temp.pgbelay_truncate_{oid}() {options} AS {truncate_body};"
-    )
-}
-
-/// A dollar quote that does not occur in `code`: column names may hold anything.
-fn dollar_tag(code: &str) -> String {
-    let mut tag = "$pgbelay$".to_owned();
-    while code.contains(&tag) {
-        tag.insert(1, 'x');
-    }
-    tag
-}
-
-/// What was recorded, as the two halves of each change: see [`net::work_out`].
-fn halves(oid: Oid, shapes: &[Vec<Column>], numbers: &[i16], truncated_at: i64) -> String {
-    let half = |generation: usize, letter: char, half: u8, ops: &str| {
-        let shape = &shapes[generation];
-        let values: String = numbers
-            .iter()
-            .map(|n| {
-                if shape.iter().any(|c| c.number == *n) {
-                    format!(", {letter}{n} AS v{n}")
-                } else {
-                    format!(", NULL::pg_catalog.text AS v{n}")
-                }
-            })
-            .collect();
-        format!(
-            "SELECT seq, {half} AS half{values} FROM {} \
-             WHERE op IN ({ops}) AND seq > {truncated_at}",
-            effects(oid, generation)
-        )
-    };
-    let halves: Vec<String> = (0..shapes.len())
-        .flat_map(|g| {
-            [
-                half(g, 'o', 0, "'U', 'D', 'X'"),
-                half(g, 'n', 1, "'U', 'I'"),
-            ]
-        })
-        .collect();
-    halves.join(" UNION ALL ")
 }

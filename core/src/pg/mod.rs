@@ -28,6 +28,7 @@ pub mod inserted;
 pub mod inspect;
 pub mod journal;
 pub mod large_objects;
+pub mod layout;
 pub mod ledger;
 pub mod lock;
 pub mod lock_room;

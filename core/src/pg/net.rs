@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::model::relation::Oid;
 use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
+use crate::pg::layout::Layout;
 
 /// The net effect on one table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,11 +40,11 @@ pub fn table(oid: Oid) -> String {
 /// holds.
 ///
 /// `halves` is a query for the two halves of each change: `seq` (the order), `half` (0: the row
-/// before, 1: the row after) and `v<n>`, as text, for each column of `numbers`. Rows are told
-/// apart by `key` (column numbers; empty: by all they hold).
+/// before, 1: the row after) and the values of `numbers` under the letter v, laid out as
+/// [`Layout::of`] them is. Rows are told apart by `key` (column numbers; empty: by all they hold).
 ///
 /// The columns of the result: `had`, `has` (was the row there before, is it there after), then
-/// for every column number n `b<n>` (before) and `a<n>` (after), as text.
+/// the values, laid out like those, under the letters b (before) and a (after).
 pub async fn work_out(
     client: &Client,
     oid: Oid,
@@ -72,26 +73,28 @@ pub async fn work_out(
 }
 
 fn sql(oid: Oid, halves: &str, numbers: &[i16], key: &[i16]) -> String {
-    let list = |prefix: &str, numbers: &[i16]| -> Vec<String> {
-        numbers.iter().map(|n| format!("{prefix}{n}")).collect()
-    };
+    let layout = Layout::of(numbers);
+    let values = layout.names('v');
+    let names: Vec<(String, String, String)> = (values.iter().cloned())
+        .zip(layout.names('b').into_iter().zip(layout.names('a')))
+        .map(|(value, (before, after))| (value, before, after))
+        .collect();
     let table = table(oid).replace("pg_temp.", "");
     if key.is_empty() {
-        let before: String = numbers
+        let before: String = names
             .iter()
-            .map(|n| {
+            .map(|(v, b, a)| {
                 format!(
-                    ", CASE WHEN m > 0 THEN v{n} END AS b{n}, CASE WHEN m < 0 THEN v{n} END AS a{n}"
+                    ", CASE WHEN m > 0 THEN {v} END AS {b}, CASE WHEN m < 0 THEN {v} END AS {a}"
                 )
             })
             .collect();
-        let by = list("v", numbers);
-        let by = if by.is_empty() {
+        let by = if values.is_empty() {
             "()".to_owned()
         } else {
-            by.join(", ")
+            values.join(", ")
         };
-        let kept: String = list(", v", numbers).concat();
+        let kept: String = values.iter().map(|v| format!(", {v}")).collect();
         return format!(
             "CREATE TEMP TABLE {table} AS WITH h AS ({halves}), \
              c AS (SELECT pg_catalog.sum(CASE half WHEN 0 THEN 1 ELSE -1 END) AS m{kept} \
@@ -100,22 +103,29 @@ fn sql(oid: Oid, halves: &str, numbers: &[i16], key: &[i16]) -> String {
              pg_catalog.generate_series(1, pg_catalog.abs(m)::int) WHERE m <> 0;"
         );
     }
-    let keys = list("v", key).join(", ");
-    let both: String = numbers
+    let keys: Vec<String> = key.iter().map(|n| layout.value("h", 'v', *n)).collect();
+    let keys = keys.join(", ");
+    let both: String = names
         .iter()
-        .map(|n| {
+        .map(|(v, b, a)| {
             format!(
-                ", CASE WHEN f.half = 0 THEN f.v{n} END AS b{n}, \
-                 CASE WHEN l.half = 1 THEN l.v{n} END AS a{n}"
+                ", CASE WHEN f.half = 0 THEN f.{v} END AS {b}, \
+                 CASE WHEN l.half = 1 THEN l.{v} END AS {a}"
             )
         })
         .collect();
-    let same = format!(
-        "ROW({}) IS NOT DISTINCT FROM ROW({})",
-        list("f.v", numbers).join(", "),
-        list("l.v", numbers).join(", ")
-    );
-    let join: Vec<String> = key.iter().map(|n| format!("f.v{n} = l.v{n}")).collect();
+    let row = |alias: &str| {
+        let values: Vec<String> = values.iter().map(|v| format!("{alias}.{v}")).collect();
+        values.join(", ")
+    };
+    let same = format!("ROW({}) IS NOT DISTINCT FROM ROW({})", row("f"), row("l"));
+    let join: Vec<String> = key
+        .iter()
+        .map(|n| {
+            let value = |alias: &str| layout.value(alias, 'v', *n);
+            format!("{} = {}", value("f"), value("l"))
+        })
+        .collect();
     format!(
         "CREATE TEMP TABLE {table} AS WITH h AS ({halves}), \
          f AS (SELECT DISTINCT ON ({keys}) * FROM h ORDER BY {keys}, seq, half), \

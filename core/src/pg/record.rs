@@ -12,6 +12,7 @@ use crate::model::ledger::{Record, Verb};
 use crate::model::proof::Proof;
 use crate::model::relation::Oid;
 use crate::pg::inserted::Inserted;
+use crate::pg::layout::Layout;
 
 /// Where the record of a run that failed has the rows that it inserted into tables and took back.
 pub const INSERTED: &str = "inserted";
@@ -225,6 +226,14 @@ impl TableRecord {
     pub fn has_left(&self) -> bool {
         let converted = self.retyped.iter().any(|n| !self.key.contains(n));
         converted && !self.key.is_empty() && self.after.is_some()
+    }
+
+    /// How the converted values are kept, together with the key.
+    pub fn layout_of_left(&self) -> Layout {
+        let retyped = self.retyped.iter().filter(|n| !self.key.contains(n));
+        let all = self.key.iter().chain(retyped).copied();
+        let there: Vec<i16> = all.filter(|n| self.after(*n).is_some()).collect();
+        Layout::of(&there)
     }
 
     /// Leaves out what the undo at place `by` of the journal put back, but for `aside` rows.

@@ -9,6 +9,7 @@ use crate::model::backup::PartColumn;
 use crate::pg::as_user;
 use crate::pg::copy;
 use crate::pg::error::PgContext as _;
+use crate::pg::layout::{FEW, Layout};
 use crate::pg::value;
 use crate::sql::quote;
 
@@ -20,30 +21,34 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Makes `name` with the columns that `like` has now for those that were saved (`there`: what
+    /// Makes `name` with the columns that `like` has now for those that were `saved` (`there`: what
     /// they are called), and with text for those that it has no more. Returns their names, too.
     pub async fn following(
         client: &Client,
         name: &str,
         like: &TableName,
+        saved: &[PartColumn],
         there: &[Option<&str>],
     ) -> Result<(Self, Vec<String>)> {
-        let gone = |place| format!("pgbelay gone {place}");
-        let columns = there.iter().enumerate();
-        let columns: Vec<(String, bool)> = columns
-            .map(|(place, now)| now.map_or_else(|| (gone(place), false), |n| (n.to_owned(), true)))
-            .collect();
-        let selected: Vec<String> = columns
-            .iter()
-            .map(|(name, there)| {
-                let name = quote::ident(name);
-                if *there {
-                    name
-                } else {
-                    format!("NULL::pg_catalog.text AS {name}")
+        let types: Vec<&str> = saved.iter().map(|c| c.type_name.as_str()).collect();
+        let mut known = known_types(client, &types).await?;
+        if saved.len() <= FEW {
+            // Text takes whatever the type did; of many columns it would need too much room.
+            for known in &mut known {
+                known.there = false;
+            }
+        }
+        let columns = saved.iter().zip(known).zip(there).enumerate();
+        let (columns, selected): (Vec<String>, Vec<String>) = columns
+            .map(|(place, ((saved, known), now))| {
+                if let Some(now) = now {
+                    return ((*now).to_owned(), quote::ident(now));
                 }
+                let name = format!("pgbelay gone {place}");
+                let selected = format!("NULL::{} AS {}", known.of(saved), quote::ident(&name));
+                (name, selected)
             })
-            .collect();
+            .unzip();
         let sql = format!(
             "CREATE TEMP TABLE {} AS SELECT {} FROM ONLY {} WITH NO DATA",
             quote::ident(name),
@@ -51,7 +56,7 @@ impl Stage {
             quote::table(like)
         );
         let stage = Self::create(client, name, &sql).await?;
-        Ok((stage, columns.into_iter().map(|c| c.0).collect()))
+        Ok((stage, columns))
     }
 
     /// Makes `name` with `columns` of the types that they have in `like`.
@@ -77,11 +82,20 @@ impl Stage {
         let columns: Vec<String> = columns
             .iter()
             .zip(known)
-            .map(|(c, known)| {
-                let type_name = if known.there {
-                    c.type_name.as_str()
-                } else {
-                    "pg_catalog.text"
+            .map(|(c, known)| format!("{} {}", quote::ident(&c.name), known.of(c)))
+            .collect();
+        Self::with(client, name, &columns).await
+    }
+
+    /// Makes `name` with `columns` of type text, or flags, or texts in arrays.
+    pub async fn text(client: &Client, name: &str, columns: &[PartColumn]) -> Result<Self> {
+        let columns: Vec<String> = columns
+            .iter()
+            .map(|c| {
+                let type_name = match c.type_name.as_str() {
+                    "boolean" => "pg_catalog.bool",
+                    "text[]" => "pg_catalog.text[]",
+                    _ => "pg_catalog.text",
                 };
                 format!("{} {type_name}", quote::ident(&c.name))
             })
@@ -89,25 +103,32 @@ impl Stage {
         Self::with(client, name, &columns).await
     }
 
-    /// Makes `name` with `columns` of type text; those named in `flags` are boolean.
-    pub async fn text(
+    /// Lays the values of `letters` out in another way: from `is` to `to`, in a table called `name`.
+    /// The columns `others` stay as they are.
+    pub async fn laid_out(
+        self,
         client: &Client,
         name: &str,
-        columns: &[String],
-        flags: &[&str],
+        (is, to): (&Layout, &Layout),
+        letters: &str,
+        others: &[&str],
     ) -> Result<Self> {
-        let columns: Vec<String> = columns
-            .iter()
-            .map(|c| {
-                let flag = flags.contains(&c.as_str());
-                format!(
-                    "{} {}",
-                    quote::ident(c),
-                    if flag { "boolean" } else { "pg_catalog.text" }
-                )
-            })
+        let value = |letter| move |number| Some(is.value("s", letter, number));
+        let columns: Vec<String> = letters
+            .chars()
+            .flat_map(|letter| to.lay_out(letter, value(letter)))
+            .map(|(name, value)| format!("{value} AS {name}"))
             .collect();
-        Self::with(client, name, &columns).await
+        let kept: String = others.iter().map(|o| format!("{o}, ")).collect();
+        let sql = format!(
+            "CREATE TEMP TABLE {} AS SELECT {kept}{} FROM {} AS s",
+            quote::ident(name),
+            columns.join(", "),
+            is.rows(&self.table, letters, &[], others),
+        );
+        let stage = Self::create(client, name, &sql).await?;
+        self.discard(client).await?;
+        Ok(stage)
     }
 
     /// Makes `name` with `columns` (name and type, as SQL).
@@ -158,6 +179,17 @@ pub struct Known {
     pub there: bool,
     /// It is one of [`value::READ_BY_CAST`].
     pub read_by_cast: bool,
+}
+
+impl Known {
+    /// The type that values of `column` are read as: text where its own is gone.
+    fn of(self, column: &PartColumn) -> &str {
+        if self.there {
+            &column.type_name
+        } else {
+            "pg_catalog.text"
+        }
+    }
 }
 
 /// What is known of each of `types`, as `format_type` writes them.

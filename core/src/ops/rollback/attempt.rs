@@ -23,15 +23,15 @@ use crate::ops::rollback::record::{self, write_ledger};
 use crate::ops::run_scripts;
 use crate::ops::snapshot::{Purpose, Taken};
 use crate::ops::stored_catalog;
-use crate::pg::capture::Captured;
+use crate::pg::capture::{self, Captured};
 use crate::pg::guard::{self, Known, Look, Marks, State};
 use crate::pg::lock::Locked;
 use crate::pg::record::{Details, SequenceRecord, TableRecord};
 use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::{
-    as_user, catalog, event_triggers, inserted, inspect, lock_room, matviews, reconcile, retry,
-    seeds, session, transaction,
+    as_user, catalog, event_triggers, extent, inserted, inspect, lock_room, matviews, reconcile,
+    retry, seeds, session, transaction,
 };
 use crate::schema;
 use crate::store::BackupKey;
@@ -408,6 +408,14 @@ async fn watch(client: &Client, planned: &Planned, world: &World) -> Result<Capt
             Some((world.relations.get(oid)?, whole))
         })
         .collect();
+    let covered = planned.plan.coverage.keys();
+    for relation in covered.filter_map(|oid| world.relations.get(oid)) {
+        if let Err(too_wide) = capture::fits(relation)
+            && extent::empty(client, &[relation.oid]).await?.is_empty()
+        {
+            return Err(too_wide);
+        }
+    }
     Captured::install(client, &tables).await
 }
 

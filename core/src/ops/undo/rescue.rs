@@ -28,6 +28,8 @@ pub struct Rescued {
 struct Staged {
     /// Where they are; called `s` in expressions.
     stage: Stage,
+    /// The rows to be read.
+    from: String,
     /// Name and expression of each column.
     columns: Vec<(String, String)>,
     /// Those that tell rows apart: number and expression.
@@ -153,6 +155,7 @@ async fn staged(
                 Some((*n, value(&column.name)))
             };
             all.push(Staged {
+                from: stage.table.clone(),
                 stage,
                 columns: there
                     .iter()
@@ -170,7 +173,9 @@ async fn staged(
         .map(|c| c.number)
         .any(|n| changed(&n) && (columns.is_none() || goes(n)));
     if wanted {
-        let stage = staging::effects_again(ctx, client, backups, index, record).await?;
+        let numbers = &record.effects;
+        let (stage, layout) =
+            staging::effects_again(ctx, client, backups, index, record, numbers).await?;
         let there: Vec<_> = asked
             .iter()
             .filter(|c| record.effects.contains(&c.number))
@@ -178,7 +183,7 @@ async fn staged(
         let types: Vec<&str> = there.iter().map(|c| c.type_name.as_str()).collect();
         let known = stage::known_types(client, &types).await?;
         let value = |(c, known): (&&&ColumnRecord, Known)| {
-            let text = format!("s.b{}", c.number);
+            let text = layout.value("s", 'b', c.number);
             let value = if known.there {
                 value::read_as(&text, &c.type_name, known.read_by_cast)
             } else {
@@ -187,9 +192,14 @@ async fn staged(
             (c.name.clone(), value)
         };
         all.push(Staged {
+            from: layout.rows(&stage.table, "b", &[], &["had"]),
             stage,
             columns: there.iter().zip(known).map(value).collect(),
-            key: record.key.iter().map(|n| (*n, format!("s.b{n}"))).collect(),
+            key: record
+                .key
+                .iter()
+                .map(|n| (*n, layout.value("s", 'b', *n)))
+                .collect(),
             texts: true,
             among: "s.had",
         });
@@ -202,11 +212,7 @@ impl Staged {
         let columns = self.columns.iter();
         let columns = columns.map(|(name, value)| format!("{value} AS {}", quote::ident(name)));
         let columns: Vec<String> = columns.collect();
-        format!(
-            "SELECT {} FROM {} AS s",
-            columns.join(", "),
-            self.stage.table
-        )
+        format!("SELECT {} FROM {} AS s", columns.join(", "), self.from)
     }
 
     /// The rows that `live` doesn't hold as they were. `None`: they can't be told apart.
@@ -282,7 +288,7 @@ impl Staged {
             names = quote::idents(names),
             columns = columns.join(", "),
             saved = numbered(&was),
-            stage = self.stage.table,
+            stage = self.from,
             among = self.among,
             there = numbered(&is),
             table = quote::table(&live.name),

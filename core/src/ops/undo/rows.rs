@@ -21,6 +21,7 @@ use crate::pg::reconcile::{
 use crate::pg::record::{Details, Saved, TableRecord};
 use crate::pg::session::Client;
 use crate::pg::{extent, retry, transaction};
+use crate::sql::quote;
 
 /// Where the rows come from.
 #[derive(Clone, Copy)]
@@ -171,9 +172,12 @@ pub async fn old_again(source: Source<'_>, client: &Client, earlier: &World) -> 
             continue;
         };
         if !before.effects.is_empty() {
-            let stage = staging::effects_again(ctx, client, backups, index, record).await?;
+            let numbers = &before.effects;
+            let (stage, layout) =
+                staging::effects_again(ctx, client, backups, index, record, numbers).await?;
             let keys = key.iter().zip(&record.key);
-            let keys = keys.map(|(k, n)| (k.clone(), format!("b{n}"))).collect();
+            let keys = keys.map(|(k, n)| (k.clone(), layout.value("s", 'b', *n)));
+            let keys = keys.collect();
             before::not_since(client, relation, &stage, keys, "s.had").await?;
             stage.discard(client).await?;
         }
@@ -181,7 +185,10 @@ pub async fn old_again(source: Source<'_>, client: &Client, earlier: &World) -> 
             let table = record.name_before();
             let saved = staging::as_saved(ctx, client, backups, index, &table).await?;
             if let Some((stage, names)) = saved {
-                let now = |name: &String| Some((record.now(name)?.to_owned(), name.clone()));
+                let now = |name: &String| {
+                    let value = format!("s.{}", quote::ident(name));
+                    Some((record.now(name)?.to_owned(), value))
+                };
                 let keys = names
                     .iter()
                     .filter_map(now)

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::ident::TableName;
-use crate::model::backup::{Part, PartRole};
+use crate::model::backup::{Part, PartColumn, PartRole};
 use crate::model::event::{Event, Phase};
 use crate::ops::context::Context;
 use crate::ops::stream;
+use crate::pg::layout::Layout;
 use crate::pg::reconcile::stage_name;
 use crate::pg::record::TableRecord;
 use crate::pg::session::Client;
@@ -34,6 +35,10 @@ struct Found {
 impl Found {
     fn part(&self) -> Option<&Part> {
         self.backup.parts().get(self.part).map(|p| &p.part)
+    }
+
+    fn part_columns(&self) -> Vec<PartColumn> {
+        self.part().map(|p| p.columns.clone()).unwrap_or_default()
     }
 }
 
@@ -126,22 +131,31 @@ pub async fn effects(
     index: usize,
     record: &TableRecord,
 ) -> Result<()> {
+    let values = Values {
+        role: PartRole::Effects,
+        layout: Layout::of(&record.effects),
+        letters: "ba",
+        others: &["had", "has"],
+    };
     let name = stage_name("effects", index);
-    text(ctx, client, backups, name, record, PartRole::Effects)
-        .await
-        .map(drop)
+    values.load(ctx, client, backups, name, record).await
 }
 
-/// Loads them once more, whether or not they are loaded.
+/// Loads them once more, whether or not they are loaded. Returns besides how the values of the columns
+/// `numbers` are laid out there.
 pub async fn effects_again(
     ctx: &Context,
     client: &Client,
     backups: &Backups,
     index: usize,
     record: &TableRecord,
-) -> Result<Stage> {
+    numbers: &[i16],
+) -> Result<(Stage, Layout)> {
     let name = stage_name("effects again", index);
-    text(ctx, client, backups, name, record, PartRole::Effects).await
+    let found = newest_of(backups, record, PartRole::Effects)?;
+    let layout = Layout::of(numbers).as_kept(&found.part_columns());
+    let stage = text(ctx, client, name, record, found).await?;
+    Ok((stage, layout))
 }
 
 /// Loads the converted values as the rollback left them, as text.
@@ -152,10 +166,50 @@ pub async fn left(
     index: usize,
     record: &TableRecord,
 ) -> Result<()> {
+    let values = Values {
+        role: PartRole::Left,
+        layout: record.layout_of_left(),
+        letters: "a",
+        others: &[],
+    };
     let name = stage_name("left", index);
-    text(ctx, client, backups, name, record, PartRole::Left)
-        .await
-        .map(drop)
+    values.load(ctx, client, backups, name, record).await
+}
+
+/// Values that are to be laid out so.
+struct Values {
+    /// The part that they are in.
+    role: PartRole,
+    layout: Layout,
+    letters: &'static str,
+    /// What else is in the part.
+    others: &'static [&'static str],
+}
+
+impl Values {
+    /// Loads them into the table called `name`. An older version, or one that knew of more columns,
+    /// may have laid them out otherwise.
+    async fn load(
+        self,
+        ctx: &Context,
+        client: &Client,
+        backups: &Backups,
+        name: String,
+        record: &TableRecord,
+    ) -> Result<()> {
+        let found = newest_of(backups, record, self.role)?;
+        let kept = self.layout.as_kept(&found.part_columns());
+        if kept == self.layout {
+            text(ctx, client, name, record, found).await?;
+            return Ok(());
+        }
+        let as_kept = format!("{name} as kept");
+        let stage = text(ctx, client, as_kept, record, found).await?;
+        let layouts = (&kept, &self.layout);
+        let (letters, others) = (self.letters, self.others);
+        let stage = stage.laid_out(client, &name, layouts, letters, others);
+        stage.await?.analyze(client).await
+    }
 }
 
 /// Loads what the rows of a table looked like beside the values that went, as text, if that was kept.
@@ -166,13 +220,11 @@ pub async fn looks(
     index: usize,
     record: &TableRecord,
 ) -> Result<Option<Stage>> {
-    let table = record.name_before();
-    if backups.newest(&table, &[PartRole::Looks]).is_none() {
+    let Ok(found) = newest_of(backups, record, PartRole::Looks) else {
         return Ok(None);
-    }
+    };
     let name = stage_name("looks", index);
-    let stage = text(ctx, client, backups, name, record, PartRole::Looks).await?;
-    Ok(Some(stage))
+    text(ctx, client, name, record, found).await.map(Some)
 }
 
 /// Loads the keys of the rows of `table` that were there when the rollback was done, as text, if they
@@ -189,26 +241,27 @@ pub async fn present(
         return Ok(None);
     };
     let name = "pgbelay present";
-    let stage = Stage::text(client, name, &found.columns, &[]).await?;
+    let stage = Stage::text(client, name, &found.part_columns()).await?;
     load(ctx, client, &stage, found, table).await?;
     stage.analyze(client).await?;
     Ok(Some(stage))
 }
 
+fn newest_of(backups: &Backups, record: &TableRecord, role: PartRole) -> Result<Found> {
+    let table = record.name_before();
+    let found = backups.newest(&table, &[role]);
+    found.ok_or_else(|| missing(&table))
+}
+
 async fn text(
     ctx: &Context,
     client: &Client,
-    backups: &Backups,
     name: String,
     record: &TableRecord,
-    role: PartRole,
+    found: Found,
 ) -> Result<Stage> {
-    let table = record.name_before();
-    let found = backups
-        .newest(&table, &[role])
-        .ok_or_else(|| missing(&table))?;
-    let stage = Stage::text(client, &name, &found.columns, &["had", "has"]).await?;
-    load(ctx, client, &stage, found, &table).await?;
+    let stage = Stage::text(client, &name, &found.part_columns()).await?;
+    load(ctx, client, &stage, found, &record.name_before()).await?;
     stage.analyze(client).await?;
     Ok(stage)
 }
@@ -309,7 +362,8 @@ async fn rows(
 ) -> Result<(Stage, Vec<String>)> {
     let table = record.name_before();
     let there: Vec<Option<&str>> = found.columns.iter().map(|c| record.now(c)).collect();
-    let (stage, columns) = Stage::following(client, &name, &table, &there).await?;
+    let saved = found.part_columns();
+    let (stage, columns) = Stage::following(client, &name, &table, &saved, &there).await?;
     found.columns.clone_from(&columns);
     load(ctx, client, &stage, found, &table).await?;
     Ok((stage, columns))

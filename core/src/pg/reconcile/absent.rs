@@ -5,10 +5,11 @@ use tokio_postgres::Client;
 use crate::error::Result;
 use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
+use crate::pg::layout::Layout;
 use crate::pg::net;
 use crate::pg::reconcile::conflicts::{self, Conflict, KEY_TAKEN, note};
 use crate::pg::reconcile::wanted::{by_key, effect_key, up_key};
-use crate::pg::reconcile::{Target, pairs, values};
+use crate::pg::reconcile::{Target, before, pairs, values};
 use crate::pg::record::TableRecord;
 
 /// Why they are not put back. Nothing tells whether that was before the rollback had its locks.
@@ -41,11 +42,13 @@ pub async fn leave_out(
         format!(" AND NOT EXISTS (SELECT FROM {changes} AS e WHERE e.had AND {by_old})")
     };
     if !record.effects.is_empty() {
-        let by_old = by_key(target, 'b', |t, k| effect_key(t, record, k));
+        let layout = Layout::of(&record.effects);
+        let by_old = by_key(target, (&layout, 'b'), |t, k| effect_key(t, record, k));
         gone += &had(&target.stage("seen"), &by_old);
     }
     if !target.up.is_empty() {
-        let by_old = by_key(target, 'b', up_key);
+        let layout = Layout::of(&target.up.numbers);
+        let by_old = by_key(target, (&layout, 'b'), up_key);
         gone += &had(&net::table(target.live.oid), &by_old);
     }
     take(client, target, &gone, DELETED, conflicts).await?;
@@ -60,16 +63,17 @@ async fn changed(
     conflicts: &mut Vec<Conflict>,
 ) -> Result<()> {
     let changed = record.effects.iter().filter(|n| !record.key.contains(n));
+    let layout = Layout::of(&record.effects);
     let changed: Vec<String> = changed
         .filter(|n| record.after(**n).is_some())
-        .map(|n| format!("e.b{n} IS DISTINCT FROM e.a{n}"))
+        .map(|n| layout.differs("e", *n))
         .collect();
     if target.remade() || target.key.is_empty() || changed.is_empty() {
         return Ok(());
     }
     let sql = format!(
         "SELECT pg_catalog.count(*) FROM {} AS e WHERE e.had AND e.has AND NOT e.present AND ({})",
-        target.stage("seen"),
+        before::rows_seen(target, record),
         changed.join(" OR ")
     );
     let rows = as_user::number(client, &sql).await;
@@ -101,14 +105,15 @@ pub async fn whose_key_is_taken(
     let failed = "could not leave out what belongs to other rows";
     let saved = target.stage("saved");
     if !record.effects.is_empty() {
-        let by_old = by_key(target, 'b', |t, k| effect_key(t, record, k));
+        let layout = Layout::of(&record.effects);
+        let by_old = by_key(target, (&layout, 'b'), |t, k| effect_key(t, record, k));
         // Others are counted with what the rollback changed.
         let sql = format!(
             "WITH taken AS (DELETE FROM {saved} AS w USING {seen} AS e \
              WHERE e.had AND NOT e.has AND e.present AND {by_old} \
              RETURNING ({held}) AND NOT ({counted}) AS held) \
              SELECT pg_catalog.count(*) FILTER (WHERE held) FROM taken",
-            seen = target.stage("seen"),
+            seen = before::rows_seen(target, record),
             held = held(target),
             counted = conflicts::is_another(record),
         );

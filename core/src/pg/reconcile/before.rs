@@ -6,7 +6,8 @@ use crate::error::Result;
 use crate::model::relation::Relation;
 use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
-use crate::pg::reconcile::{pairs, since_table, stage};
+use crate::pg::layout::Layout;
+use crate::pg::reconcile::{Target, pairs, since_table, stage};
 use crate::pg::record::TableRecord;
 use crate::pg::stage::Stage;
 use crate::pg::value;
@@ -26,6 +27,7 @@ pub async fn seen(
     record: &TableRecord,
     table: &Relation,
 ) -> Result<()> {
+    let layout = Layout::of(&record.effects);
     let flags = |letter: char, name: &str| {
         let compared = record.effects.iter().map(|n| {
             let column = record.after(*n).and_then(|name| table.column(name));
@@ -33,7 +35,10 @@ pub async fn seen(
                 || "NULL".to_owned(),
                 |c| {
                     let is = value::text("p", c);
-                    format!("{is} IS NOT DISTINCT FROM e.{letter}{n}")
+                    format!(
+                        "{is} IS NOT DISTINCT FROM {}",
+                        layout.value("e", letter, *n)
+                    )
                 },
             )
         });
@@ -46,12 +51,16 @@ pub async fn seen(
         .iter()
         .filter_map(|n| {
             let is = value::named("p", record.after(*n)?, &table.columns);
+            let value = |letter| layout.value("e", letter, *n);
             Some(format!(
-                "{is} = CASE WHEN e.has THEN e.a{n} ELSE e.b{n} END"
+                "{is} = CASE WHEN e.has THEN {} ELSE {} END",
+                value('a'),
+                value('b')
             ))
         })
         .collect();
-    let (effects, seen) = (stage("effects", index), stage("seen", index));
+    let effects = layout.rows(&stage("effects", index), "ba", &[], &["had", "has"]);
+    let seen = stage("seen", index);
     let sql = if join.is_empty() {
         format!("CREATE TEMP TABLE {seen} AS SELECT e.*, false AS present FROM {effects} AS e")
     } else {
@@ -67,41 +76,44 @@ pub async fn seen(
     run(client, &format!("{sql}; ANALYZE {seen}")).await
 }
 
-/// Looks each converted value up: `unchanged` gets the keys of rows and, for each converted column
-/// number n, `ok<n>`: the value is still the one that the rollback left. In `seen`, what a change
-/// of a row left becomes what the conversion made of it.
+/// Looks each converted value up: `unchanged` gets the keys of rows and, for each converted column,
+/// whether the value is still the one that the rollback left ([`ok`]). In `seen`, what a change of a
+/// row left becomes what the conversion made of it.
 pub async fn left(
     client: &Client,
     index: usize,
     record: &TableRecord,
     table: &Relation,
 ) -> Result<()> {
-    let keys: Vec<String> = record.key.iter().map(|n| format!("l.a{n}")).collect();
+    let layout = record.layout_of_left();
+    let left = |n: i16| layout.value("l", 'a', n);
+    let keys = record.key.iter();
+    let keys: Vec<String> = keys.map(|n| format!("{} AS a{n}", left(*n))).collect();
     let join: Vec<String> = record
         .key
         .iter()
         .filter_map(|n| {
             let is = value::named("p", record.after(*n)?, &table.columns);
-            Some(format!("{is} = l.a{n}"))
+            Some(format!("{is} = {}", left(*n)))
         })
         .collect();
-    let values: Vec<String> = record
-        .retyped
-        .iter()
-        .filter(|n| !record.key.contains(n))
-        .filter_map(|n| {
-            let is = value::named("p", record.after(*n)?, &table.columns);
-            Some(format!(", {is} IS NOT DISTINCT FROM l.a{n} AS ok{n}"))
-        })
+    let same = |n: &i16| {
+        let name = record.after(*n).filter(|_| !record.key.contains(n))?;
+        let is = value::named("p", name, &table.columns);
+        Some(format!("{is} IS NOT DISTINCT FROM {}", left(*n)))
+    };
+    let values = record.retyped.iter().map(same);
+    let values: Vec<String> = values
+        .map(|v| v.unwrap_or_else(|| "NULL".to_owned()))
         .collect();
     let sql = format!(
-        "CREATE TEMP TABLE {ok} AS SELECT {keys}{values} \
+        "CREATE TEMP TABLE {ok} AS SELECT {keys}, ARRAY[{values}]::boolean[] AS ok \
          FROM {left} AS l JOIN ONLY {table} AS p ON {join}; ANALYZE {ok}{then}",
         then = converted(index, record),
         ok = stage("unchanged", index),
         keys = keys.join(", "),
-        values = values.concat(),
-        left = stage("left", index),
+        values = values.join(", "),
+        left = layout.rows(&stage("left", index), "a", &[], &[]),
         table = quote::table(&table.name),
         join = join.join(" AND "),
     );
@@ -114,13 +126,21 @@ fn converted(index: usize, record: &TableRecord) -> String {
     let both = |n: &&i16| record.effects.contains(n) && !record.key.contains(n);
     let there = |n: &&i16| record.after(**n).is_some();
     let set: Vec<String> = (record.retyped.iter().filter(both).filter(there))
-        .map(|n| format!("as_left[{}] = u.ok{n}", place(record, *n)))
+        .map(|n| {
+            format!(
+                "as_left[{}] = {}",
+                place(&record.effects, *n),
+                ok(record, *n)
+            )
+        })
         .collect();
     if set.is_empty() {
         return String::new();
     }
+    let layout = Layout::of(&record.effects);
+    let after = |n| layout.value("e", 'a', n);
     let keys = record.key.iter();
-    let keys: Vec<String> = keys.map(|n| format!("e.a{n} = u.a{n}")).collect();
+    let keys: Vec<String> = keys.map(|n| format!("{} = u.a{n}", after(*n))).collect();
     format!(
         "; UPDATE {seen} AS e SET {set} FROM {ok} AS u WHERE e.has AND {keys}",
         seen = stage("seen", index),
@@ -130,19 +150,31 @@ fn converted(index: usize, record: &TableRecord) -> String {
     )
 }
 
+/// True where the converted value of column number `n` is what the rollback left, by the row `u` of
+/// `unchanged`.
+pub fn ok(record: &TableRecord, n: i16) -> String {
+    format!("u.ok[{}]", place(&record.retyped, n))
+}
+
+/// The rows of `seen` of `target`, to be read from.
+pub fn rows_seen(target: &Target<'_>, record: &TableRecord) -> String {
+    let (flags, others) = (["as_left", "as_was"], ["had", "has", "present"]);
+    Layout::of(&record.effects).rows(&target.stage("seen"), "ba", &flags, &others)
+}
+
 /// True where column number `n` of the row `e` of `seen` is what the rollback left.
 pub fn as_left(record: &TableRecord, n: i16) -> String {
-    format!("e.as_left[{}]", place(record, n))
+    format!("e.as_left[{}]", place(&record.effects, n))
 }
 
 /// True where column number `n` of the row `e` of `seen` is what it was before the rollback.
 pub fn as_was(record: &TableRecord, n: i16) -> String {
-    format!("e.as_was[{}]", place(record, n))
+    format!("e.as_was[{}]", place(&record.effects, n))
 }
 
-/// Where the flags of column number `n` are.
-fn place(record: &TableRecord, n: i16) -> usize {
-    let place = record.effects.iter().position(|number| *number == n);
+/// Where the flag of column number `n` is among those of `numbers`.
+fn place(numbers: &[i16], n: i16) -> usize {
+    let place = numbers.iter().position(|number| *number == n);
     place.map_or(0, |place| place + 1)
 }
 
@@ -236,7 +268,7 @@ async fn note_since(
 }
 
 /// Rows of `stage`, called `s` in the condition `which`, don't count as written since. `keys` is
-/// the name of each key column of `relation`, and its name there.
+/// the name of each key column of `relation`, and its value there.
 pub async fn not_since(
     client: &Client,
     relation: &Relation,
@@ -255,8 +287,7 @@ pub async fn not_since(
     let same: Vec<String> = keys
         .iter()
         .filter_map(|(k, there)| {
-            let there = format!("s.{}", quote::ident(there));
-            let was = value::of(&there, relation.column(k)?);
+            let was = value::of(there, relation.column(k)?);
             Some(format!("n.{} = {was}", quote::ident(k)))
         })
         .collect();

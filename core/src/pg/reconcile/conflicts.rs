@@ -8,6 +8,7 @@ use crate::ident::TableName;
 use crate::model::relation::{ConditionalUnique, World};
 use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
+use crate::pg::layout::Layout;
 use crate::pg::reconcile::wanted::untouched;
 use crate::pg::reconcile::{Target, before, clashes};
 use crate::pg::record::TableRecord;
@@ -121,6 +122,7 @@ async fn changed_since(
         note(conflicts, target.name(), rows, reason.to_owned());
         return Ok(());
     }
+    let layout = Layout::of(&record.effects);
     let there: Vec<i16> = record
         .effects
         .iter()
@@ -142,12 +144,13 @@ async fn changed_since(
             return "false".to_owned();
         }
         format!(
-            "(e.b{n} IS DISTINCT FROM e.a{n} AND NOT {} AND NOT {})",
+            "({} AND NOT {} AND NOT {})",
+            layout.differs("e", n),
             before::as_left(record, n),
             before::as_was(record, n)
         )
     });
-    let seen = target.stage("seen");
+    let seen = before::rows_seen(target, record);
     let questions = [
         (
             format!("e.had AND NOT e.has AND e.present AND ({differs})"),

@@ -3,8 +3,9 @@
 //! each are to come or to go.
 
 use crate::model::relation::Column;
+use crate::pg::layout::Layout;
 use crate::pg::net;
-use crate::pg::reconcile::{GONE, Target, whole_row};
+use crate::pg::reconcile::{GONE, Target, digest, whole_row};
 use crate::pg::value;
 use crate::sql::quote;
 
@@ -70,18 +71,28 @@ fn add_up(target: &Target<'_>) -> String {
         .filter(|c| has(&scripts, &c.name) && has(&rollback, &c.name))
         .collect();
     let mut halves = Vec::new();
+    let none = Vec::new();
+    let effects = target.record.map_or(&none, |record| &record.effects);
     let sources = [
-        (&scripts, net::table(target.live.oid)),
-        (&rollback, target.stage("seen")),
+        (&scripts, (net::table(target.live.oid), &target.up.numbers)),
+        (&rollback, (target.stage("seen"), effects)),
     ];
-    for (list, table) in sources {
+    // Their places among these columns are the numbers.
+    let places: Vec<i16> = (1..).take(common.len()).collect();
+    let layout = Layout::of(&places);
+    for (list, (table, numbers)) in sources {
         let Some(list) = list else { continue };
+        let recorded = Layout::of(numbers);
+        let table = recorded.rows(&table, "ba", &[], &["had", "has"]);
         for (letter, flag, sign) in [('b', "had", 1), ('a', "has", -1)] {
-            let values: Vec<String> = common
-                .iter()
-                .filter_map(|c| list.iter().find(|l| l.1.name == c.name))
-                .enumerate()
-                .map(|(place, l)| format!(", e.{letter}{} AS v{place}", l.0))
+            let value = |number| {
+                let (_, column) = places.iter().zip(&common).find(|c| *c.0 == number)?;
+                let found = list.iter().find(|l| l.1.name == column.name)?;
+                Some(recorded.value("e", letter, found.0))
+            };
+            let values = layout.lay_out('v', value).into_iter();
+            let values: Vec<String> = values
+                .map(|(name, value)| format!(", {value} AS {name}"))
                 .collect();
             halves.push(format!(
                 "SELECT {sign} AS m{} FROM {table} AS e WHERE e.{flag}",
@@ -92,18 +103,16 @@ fn add_up(target: &Target<'_>) -> String {
     if halves.is_empty() || common.is_empty() {
         return String::new();
     }
-    let values: Vec<String> = (0..common.len()).map(|place| format!("v{place}")).collect();
-    let values = values.join(", ");
-    let back: Vec<String> = common
-        .iter()
-        .enumerate()
-        .map(|(place, c)| value::read(&format!("e.v{place}"), c))
+    let values = layout.names('v').join(", ");
+    let each = places.iter().map(|place| layout.value("h", 'v', *place));
+    let back: Vec<String> = (places.iter().zip(&common))
+        .map(|(place, c)| value::read(&layout.value("e", 'v', *place), c))
         .collect();
     format!(
         "CREATE TEMP TABLE {delta} AS SELECT {values}, pg_catalog.sum(m)::int AS m, \
-         pg_catalog.md5(ROW({values})::pg_catalog.text) AS \"pgbelay row\" \
+         {digest} AS \"pgbelay row\" \
          FROM ({halves}) AS h GROUP BY {values} HAVING pg_catalog.sum(m) <> 0;\
-         INSERT INTO {wanted} ({names}, {GONE}) SELECT {back}, false FROM {delta} AS e, \
+         INSERT INTO {wanted} ({names}, {GONE}) SELECT {back}, false FROM {added} AS e, \
          pg_catalog.generate_series(1, e.m) WHERE e.m > 0;\
          INSERT INTO {leaving} SELECT t.pos FROM \
          (SELECT r.pos, r.\"pgbelay row\", pg_catalog.row_number() \
@@ -113,6 +122,8 @@ fn add_up(target: &Target<'_>) -> String {
          INSERT INTO {missing} SELECT -COALESCE(pg_catalog.sum(e.m), 0) \
          - (SELECT pg_catalog.count(*) FROM {leaving}) FROM {delta} AS e WHERE e.m < 0;",
         delta = target.stage("delta"),
+        digest = digest(&each.collect::<Vec<String>>()),
+        added = layout.rows(&target.stage("delta"), "v", &[], &["m"]),
         halves = halves.join(" UNION ALL "),
         wanted = target.wanted(),
         names = quote::idents(common.iter().map(|c| c.name.as_str())),

@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 use crate::error::Result;
 use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
+use crate::pg::layout::Layout;
 use crate::pg::reconcile::conflicts::{Conflict, note};
 use crate::pg::reconcile::wanted::effect_key;
 use crate::pg::reconcile::{Target, absent, pairs};
@@ -36,21 +37,20 @@ pub async fn leave_out(
     if record.effects.is_empty() {
         return Ok(());
     }
+    let layout = Layout::of(&record.effects);
     // A row that is not there gets nothing.
     let number = |k: &str| effect_key(target, record, k).unwrap_or_default();
     let changed = record
         .effects
         .iter()
         .filter(|n| record.after(**n).is_some());
-    let changed: Vec<String> = changed
-        .map(|n| format!("e.b{n} IS DISTINCT FROM e.a{n}"))
-        .collect();
+    let changed: Vec<String> = changed.map(|n| layout.differs("e", *n)).collect();
     let sql = format!(
         "WITH others AS (UPDATE {seen} AS e SET present = false WHERE e.has AND e.present AND {touched} \
            RETURNING e.had AND ({changed}) AS changed) \
          SELECT pg_catalog.count(*) FILTER (WHERE changed) FROM others",
         seen = target.stage("seen"),
-        touched = touched(target, record, |k| format!("e.a{}", number(k))),
+        touched = touched(target, record, |k| layout.value("e", 'a', number(k))),
         changed = changed.join(" OR "),
     );
     let rows = as_user::number(client, &sql).await.pg(FAILED)?;
@@ -80,7 +80,8 @@ async fn may_be_others(client: &Client, target: &Target<'_>, record: &TableRecor
     }
     if !record.effects.is_empty() {
         let number = |k: &str| effect_key(target, record, k).unwrap_or_default();
-        let added = same(target, record, |k| format!("e.a{}", number(k)));
+        let layout = Layout::of(&record.effects);
+        let added = same(target, record, |k| layout.value("e", 'a', number(k)));
         let seen = target.stage("seen");
         unknown += &format!(" AND NOT EXISTS (SELECT FROM {seen} AS e WHERE e.has AND {added})");
     }

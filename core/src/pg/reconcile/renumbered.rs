@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::relation::{ForeignKey, Oid, World};
 use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
+use crate::pg::layout::Layout;
 use crate::pg::net;
 use crate::pg::reconcile::wanted::{by_key_of, up_key};
 use crate::pg::reconcile::{GONE, Target, pairs, whole_row};
@@ -160,12 +161,14 @@ fn by_scripts(child: &Target<'_>, name: &str) -> Option<String> {
     if child.up.is_empty() || child.key.is_empty() || !child.up.numbers.contains(&number) {
         return None;
     }
+    let layout = Layout::of(&child.up.numbers);
     Some(format!(
-        "EXISTS (SELECT FROM {} AS e WHERE e.has AND (NOT e.had OR e.b{number} IS DISTINCT FROM e.a{number}) \
-         AND e.a{number} = {} AND {})",
-        net::table(child.live.oid),
-        value::text("c", column),
-        by_key_of(child, "c", 'a', up_key)
+        "EXISTS (SELECT FROM {net} AS e WHERE e.has AND (NOT e.had OR {differs}) AND {left} = {is} AND {same})",
+        net = net::table(child.live.oid),
+        differs = layout.differs("e", number),
+        left = layout.value("e", 'a', number),
+        is = value::text("c", column),
+        same = by_key_of(child, "c", (&layout, 'a'), up_key)
     ))
 }
 

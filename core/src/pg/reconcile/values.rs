@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 use crate::error::Result;
 use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
-use crate::pg::reconcile::{GONE, Target, Way, change, pairs, whole_row};
+use crate::pg::reconcile::{GONE, Target, Way, before, change, pairs, whole_row};
 use crate::pg::record::TableRecord;
 use crate::pg::value;
 use crate::sql::quote;
@@ -41,13 +41,12 @@ pub fn shares_unique(target: &Target<'_>) -> bool {
     uniques.any(|c| columns.contains(c))
 }
 
-/// The saved value, or what is there where a converted value was changed since.
-fn saved_or_newer(alias: &str, number: i16, name: &str, retyped: bool, checked: bool) -> String {
+/// The saved value, or what is there where a converted value isn't `unchanged` since.
+fn saved_or_newer(name: &str, unchanged: Option<String>) -> String {
     let name = quote::ident(name);
-    if retyped && checked {
-        format!("CASE WHEN u.ok{number} THEN s.{name} ELSE {alias}.{name} END")
-    } else {
-        format!("s.{name}")
+    match unchanged {
+        Some(unchanged) => format!("CASE WHEN {unchanged} THEN s.{name} ELSE w.{name} END"),
+        None => format!("s.{name}"),
     }
 }
 
@@ -114,7 +113,7 @@ pub async fn kept_newer(client: &Client, target: &Target<'_>) -> Result<u64> {
     let newer: Vec<String> = columns(target, record)
         .iter()
         .filter(|c| c.2)
-        .map(|c| format!("NOT u.ok{}", c.0))
+        .map(|c| format!("NOT {}", before::ok(record, c.0)))
         .collect();
     if newer.is_empty() {
         return Ok(0);
@@ -190,7 +189,10 @@ fn by_key<'a>(target: &Target<'_>, record: &'a TableRecord) -> Assignment<'a> {
     let checked = checked(record);
     let set: Vec<(&str, String)> = columns(target, record)
         .into_iter()
-        .map(|(n, name, retyped)| (name, saved_or_newer("w", n, name, retyped, checked)))
+        .map(|(n, name, retyped)| {
+            let unchanged = (retyped && checked).then(|| before::ok(record, n));
+            (name, saved_or_newer(name, unchanged))
+        })
         .collect();
     let differs: Vec<String> = set
         .iter()

@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 use crate::error::Result;
 use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
+use crate::pg::layout::Layout;
 use crate::pg::net;
 use crate::pg::reconcile::{GONE, Target, before, keyless, pairs, since_table, values};
 use crate::pg::record::{ColumnRecord, TableRecord};
@@ -92,11 +93,14 @@ fn with_key(target: &Target<'_>, added: &[(String, String)]) -> String {
     let mut touched = Vec::new();
     if !target.up.is_empty() {
         let net = net::table(target.live.oid);
-        touched.push(keys_of(target, &net, up_key));
+        let layout = Layout::of(&target.up.numbers);
+        touched.push(keys_of(target, &net, &layout, up_key));
     }
     if let Some(record) = target.record.filter(|r| !r.effects.is_empty()) {
         let seen = target.stage("seen");
-        touched.push(keys_of(target, &seen, |t, k| effect_key(t, record, k)));
+        let layout = Layout::of(&record.effects);
+        let number = |t: &Target<'_>, k: &str| effect_key(t, record, k);
+        touched.push(keys_of(target, &seen, &layout, number));
     }
     let columns = quote::idents(target.written().map(|c| c.name.as_str()));
     let there = if values::shares_unique(target) {
@@ -144,44 +148,58 @@ pub(super) fn effect_key(_: &Target<'_>, record: &TableRecord, k: &str) -> Optio
 fn keys_of(
     target: &Target<'_>,
     table: &str,
+    layout: &Layout,
     number: impl Fn(&Target<'_>, &str) -> Option<i16>,
 ) -> String {
     let columns: Vec<String> = target
         .key
         .iter()
         .filter_map(|k| number(target, k))
-        .map(|n| format!("CASE WHEN has THEN a{n} ELSE b{n} END"))
+        .map(|n| {
+            let value = |letter| layout.value("e", letter, n);
+            format!(
+                "CASE WHEN e.has THEN {} ELSE {} END",
+                value('a'),
+                value('b')
+            )
+        })
         .collect();
-    format!("SELECT {} FROM {table}", columns.join(", "))
+    format!("SELECT {} FROM {table} AS e", columns.join(", "))
 }
 
-/// `w.k::text = e.<letter>n` over the key.
+/// The key of `w` is that of the row `e`, whose values are laid out so and have that letter.
 pub(super) fn by_key(
     target: &Target<'_>,
-    letter: char,
+    values: (&Layout, char),
     number: impl Fn(&Target<'_>, &str) -> Option<i16>,
 ) -> String {
-    by_key_of(target, "w", letter, number)
+    by_key_of(target, "w", values, number)
 }
 
 /// The same of the row `alias`.
 pub(super) fn by_key_of(
     target: &Target<'_>,
     alias: &str,
-    letter: char,
+    (layout, letter): (&Layout, char),
     number: impl Fn(&Target<'_>, &str) -> Option<i16>,
 ) -> String {
     pairs(&target.key, |k| {
         let number = number(target, k).unwrap_or_default();
-        format!("{} = e.{letter}{number}", target.text(alias, k))
+        let value = layout.value("e", letter, number);
+        format!("{} = {value}", target.text(alias, k))
     })
 }
 
 /// What the scripts did again to rows that were there before is taken back; rows that were
 /// written since the rollback stay as the scripts made them.
 fn revert(target: &Target<'_>) -> String {
-    let (wanted, net) = (target.wanted(), net::table(target.live.oid));
-    let by_new = by_key(target, 'a', up_key);
+    let layout = Layout::of(&target.up.numbers);
+    let net = net::table(target.live.oid);
+    let (wanted, net) = (
+        target.wanted(),
+        layout.rows(&net, "ba", &[], &["had", "has"]),
+    );
+    let by_new = by_key(target, (&layout, 'a'), up_key);
     let mut sql = format!(
         "UPDATE {wanted} AS w SET {GONE} = true FROM {net} AS e \
          WHERE e.has AND NOT e.had AND {by_new} \
@@ -197,7 +215,7 @@ fn revert(target: &Target<'_>) -> String {
         .iter()
         .filter_map(|n| {
             let column = target.kept_column(*n)?;
-            let before = value::read(&format!("e.b{n}"), column);
+            let before = value::read(&layout.value("e", 'b', *n), column);
             Some((*n, quote::ident(&column.name), before))
         })
         .collect();
@@ -207,21 +225,22 @@ fn revert(target: &Target<'_>) -> String {
             // Somebody took a value away since, and the migrations want one: theirs stays.
             let column = target.live.columns.iter().find(|c| c.number == *n);
             let filled = if column.is_some_and(|c| c.not_null) {
-                format!(" AND e.b{n} IS NOT NULL")
+                format!(" AND {} IS NOT NULL", layout.value("e", 'b', *n))
             } else {
                 String::new()
             };
             let newer = newer_value(target, *n);
             format!(
-                "{name} = CASE WHEN e.b{n} IS DISTINCT FROM e.a{n}{filled}{newer} \
-                 THEN {before} ELSE w.{name} END"
+                "{name} = CASE WHEN {differs}{filled}{newer} THEN {before} ELSE w.{name} END",
+                differs = layout.differs("e", *n),
             )
         })
         .collect();
     if !set.is_empty() && !target.was_empty {
         let since = pairs(&target.key, |k| {
             let number = target.number(k).unwrap_or_default();
-            format!("s.{} = e.b{number}", quote::ident(k))
+            let was = layout.value("e", 'b', number);
+            format!("s.{} = {was}", quote::ident(k))
         });
         sql += &format!(
             "UPDATE {wanted} AS w SET {set} FROM {net} AS e{changed} \
@@ -247,17 +266,18 @@ fn changed_by_rollback(target: &Target<'_>) -> String {
     let Some(record) = target.record.filter(|r| !r.effects.is_empty()) else {
         return String::new();
     };
+    let (then, now) = (Layout::of(&record.effects), Layout::of(&target.up.numbers));
     let same = pairs(&target.key, |k| {
         let (up, down) = (up_key(target, k), effect_key(target, record, k));
         format!(
-            "c.a{} = e.b{}",
-            down.unwrap_or_default(),
-            up.unwrap_or_default()
+            "{} = {}",
+            then.value("c", 'a', down.unwrap_or_default()),
+            now.value("e", 'b', up.unwrap_or_default())
         )
     });
     format!(
         " LEFT JOIN {} AS c ON c.had AND c.has AND c.present AND {same}",
-        target.stage("seen")
+        before::rows_seen(target, record)
     )
 }
 
@@ -279,9 +299,10 @@ fn newer_value(target: &Target<'_>, n: i16) -> String {
 
 /// Rows that the rollback deleted come back, unless their key was given to a new row since.
 fn deleted(target: &Target<'_>, record: &TableRecord, added: &[(String, String)]) -> String {
-    let (wanted, seen) = (target.wanted(), target.stage("seen"));
+    let layout = Layout::of(&record.effects);
+    let (wanted, seen) = (target.wanted(), before::rows_seen(target, record));
     let number = |t: &Target<'_>, k: &str| effect_key(t, record, k);
-    let by_old = by_key(target, 'b', number);
+    let by_old = by_key(target, (&layout, 'b'), number);
     let which = "e.had AND NOT e.has AND NOT e.present";
     let clear = format!("DELETE FROM {wanted} AS w USING {seen} AS e WHERE {which} AND {by_old};");
     let columns: Vec<&ColumnRecord> = record
@@ -292,7 +313,7 @@ fn deleted(target: &Target<'_>, record: &TableRecord, added: &[(String, String)]
     let names = quote::idents(names.chain(added.iter().map(|c| c.0.as_str())));
     let defaults = added.iter().map(|c| c.1.clone());
     if record.reshaped() && target.saved {
-        let by_old = by_key_of(target, "s", 'b', number);
+        let by_old = by_key_of(target, "s", (&layout, 'b'), number);
         return format!(
             "{clear}INSERT INTO {wanted} ({names}, {GONE}) SELECT {selected}, false \
              FROM {saved} AS s JOIN {seen} AS e ON {which} AND {by_old};",
@@ -310,7 +331,7 @@ fn deleted(target: &Target<'_>, record: &TableRecord, added: &[(String, String)]
         .map(|c| {
             let live = target.live.column(&c.name);
             if record.effects.contains(&c.number) {
-                let text = format!("e.b{}", c.number);
+                let text = layout.value("e", 'b', c.number);
                 live.map_or_else(|| text.clone(), |l| value::read(&text, l))
             } else {
                 let type_name = live.map_or("pg_catalog.text", |l| &l.type_name);
@@ -333,7 +354,8 @@ fn saved_or_recorded(target: &Target<'_>, record: &TableRecord, c: &ColumnRecord
     let changes = record.dropped.contains(&c.number) || record.retyped.contains(&c.number);
     match live {
         Some(live) if !changes && record.effects.contains(&c.number) => {
-            value::read(&format!("e.b{}", c.number), live)
+            let layout = Layout::of(&record.effects);
+            value::read(&layout.value("e", 'b', c.number), live)
         }
         _ => format!("s.{}", quote::ident(&c.name)),
     }
@@ -346,9 +368,9 @@ fn inserted(target: &Target<'_>, record: &TableRecord) -> String {
         "UPDATE {wanted} AS w SET {GONE} = true FROM {seen} AS e \
          WHERE e.has AND NOT e.had AND e.present AND {unchanged} AND {by_new};",
         wanted = target.wanted(),
-        seen = target.stage("seen"),
+        seen = before::rows_seen(target, record),
         unchanged = untouched(record),
-        by_new = by_key(target, 'a', number),
+        by_new = by_key(target, (&Layout::of(&record.effects), 'a'), number),
     )
 }
 
@@ -368,6 +390,7 @@ pub fn untouched(record: &TableRecord) -> String {
 
 /// Values that the rollback changed come back where nobody has changed them since.
 fn updated(target: &Target<'_>, record: &TableRecord) -> String {
+    let layout = Layout::of(&record.effects);
     let number = |t: &Target<'_>, k: &str| effect_key(t, record, k);
     let set: Vec<String> = record
         .effects
@@ -378,10 +401,10 @@ fn updated(target: &Target<'_>, record: &TableRecord) -> String {
             let live = target.live.column(&column.name).filter(|l| !l.generated)?;
             let name = quote::ident(&live.name);
             Some(format!(
-                "{name} = CASE WHEN e.b{n} IS DISTINCT FROM e.a{n} \
-                 AND {as_left} THEN {before} ELSE w.{name} END",
+                "{name} = CASE WHEN {differs} AND {as_left} THEN {before} ELSE w.{name} END",
+                differs = layout.differs("e", *n),
                 as_left = before::as_left(record, *n),
-                before = value::read(&format!("e.b{n}"), live)
+                before = value::read(&layout.value("e", 'b', *n), live)
             ))
         })
         .collect();
@@ -393,8 +416,8 @@ fn updated(target: &Target<'_>, record: &TableRecord) -> String {
          WHERE e.had AND e.has AND e.present AND {by_new};",
         wanted = target.wanted(),
         set = set.join(", "),
-        seen = target.stage("seen"),
-        by_new = by_key(target, 'a', number),
+        seen = before::rows_seen(target, record),
+        by_new = by_key(target, (&layout, 'a'), number),
     )
 }
 
@@ -422,16 +445,17 @@ fn emptied(target: &Target<'_>, record: &TableRecord, added: &[(String, String)]
     let own = if record.effects.is_empty() {
         String::new()
     } else {
+        let layout = Layout::of(&record.effects);
         let by_key: Vec<String> = record
             .key
             .iter()
-            .map(|n| format!("e.a{n} = t.k{n}"))
+            .map(|n| format!("{} = t.k{n}", layout.value("e", 'a', *n)))
             .collect();
         format!(
             "DELETE FROM {there} AS t USING {seen} AS e WHERE {by_key} \
              AND e.has AND NOT e.had AND e.present AND {unchanged};",
             there = target.stage("there"),
-            seen = target.stage("seen"),
+            seen = before::rows_seen(target, record),
             by_key = by_key.join(" AND "),
             unchanged = untouched(record),
         )
