@@ -3,6 +3,7 @@
 
 mod acting;
 mod counting;
+mod made;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

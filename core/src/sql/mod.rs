@@ -15,6 +15,7 @@ pub mod position;
 pub mod promise;
 pub mod quote;
 mod segment;
+pub mod runs;
 pub mod statement;
 #[cfg(test)]
 mod tests;

@@ -157,16 +157,13 @@ async fn labels(client: &Client, plan: &UndoPlan, difference: &Diff) -> Result<L
 
 /// Why the scripts can't run here: what they do outside of the transaction would stay.
 async fn obstacle(client: &Client, plan: &UndoPlan) -> Result<Option<String>> {
-    for (step, statements) in plan.steps.iter().zip(&plan.analysis.statements) {
-        let within = trial::within_database(client, &step.script, statements).await;
-        if let Err(error) = within {
-            if error.kind() != error::Kind::Refused {
-                return Err(error);
-            }
-            return Ok(Some(error.to_string()));
-        }
+    let statements = plan.analysis.statements.iter().map(Vec::as_slice);
+    let scripts = plan.steps.iter().map(|step| &step.script).zip(statements);
+    match trial::all_within_database(client, scripts).await {
+        Err(error) if error.kind() == error::Kind::Refused => Ok(Some(error.to_string())),
+        Err(error) => Err(error),
+        Ok(()) => Ok(None),
     }
-    Ok(None)
 }
 
 /// Sequences are moved for good, unless they are held.
@@ -201,4 +198,5 @@ async fn hold_sequences(client: &Client, now: &[SequenceFacts], plan: &UndoPlan)
             || words.all.contains(&s.state.name.name.to_lowercase())
     })
     .await
+    .map(drop)
 }
