@@ -28,6 +28,9 @@ mod values;
 // As many columns as the server can hold, and as much in a row.
 mod wide;
 
+// Rows that are changed through views.
+mod views;
+
 // Constraints, indexes, code, privileges, sequences: all that holds no rows.
 mod definitions;
 
@@ -45,6 +48,9 @@ mod proof;
 
 // Rows that somebody wrote between the rollback and its undo.
 mod since;
+
+// Sequences that scripts set.
+mod set;
 
 // Materialized views.
 mod stored;

@@ -110,6 +110,16 @@ pub struct Part {
     pub constraint: bool,
 }
 
+/// What is beneath a view whose rows the server finds by itself when they are written: one relation, a
+/// table or another such view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beneath {
+    /// The relation.
+    pub relation: Oid,
+    /// Its columns, by what they are called in the view.
+    pub columns: BTreeMap<String, String>,
+}
+
 /// A relation that holds rows, or a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relation {
@@ -161,6 +171,8 @@ pub struct World {
     pub relations: BTreeMap<Oid, Relation>,
     /// Indexes and sequences by oid.
     pub parts: BTreeMap<Oid, Part>,
+    /// What rows are written to that are written to a view.
+    pub views: BTreeMap<Oid, Beneath>,
     /// All foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
     /// The schemas, by name.

@@ -46,6 +46,8 @@ pub struct Analysis {
     pub covered: Covered,
     /// Materialized views that hold rows and are dropped or filled anew, or may be.
     pub stored: Vec<Oid>,
+    /// Sequences that the scripts set: their positions come back only if they are held before.
+    pub sequences: BTreeSet<Oid>,
     /// What is discarded.
     pub losses: Vec<Loss>,
     /// Hits of the rules, with places.
@@ -186,6 +188,7 @@ pub async fn analyse(
     };
     Ok(Analysis {
         stored,
+        sequences: reach.sequences,
         refusals: reach.refusals,
         locks,
         findings,

@@ -163,12 +163,12 @@ pub async fn put_back(
 
 /// Has the positions of those sequences that are `held`, and belong to the role, come back with a
 /// savepoint that is taken back, though positions belong to no transaction: they are in a new file
-/// from here on. Others who draw a number from them wait until then.
-pub async fn hold(
+/// from here on. Others who draw a number from them wait until then. Returns those of other roles.
+pub async fn hold<'a>(
     client: &Client,
-    now: &[SequenceFacts],
+    now: &'a [SequenceFacts],
     held: impl Fn(&SequenceFacts) -> bool,
-) -> Result<()> {
+) -> Result<Vec<&'a TableName>> {
     let oids: Vec<Oid> = now.iter().filter(|s| held(s)).map(|s| s.oid).collect();
     let owned = client
         .query(
@@ -190,7 +190,9 @@ pub async fn hold(
         )
         .await?;
     }
-    Ok(())
+    let owned: Vec<Oid> = owned.iter().map(|row| row.get(0)).collect();
+    let others = now.iter().filter(|s| held(s) && !owned.contains(&s.oid));
+    Ok(others.map(|s| &s.name).collect())
 }
 
 /// An event trigger that fires on this may draw a number itself, of this sequence or of one that was held

@@ -14,7 +14,7 @@ use crate::planner::count;
 use crate::planner::coverage::chain::{Path, Rows};
 use crate::planner::coverage::earlier::{Earlier, What};
 use crate::planner::extent::{self, Need};
-use crate::planner::touch::{Action, Place, Reach};
+use crate::planner::touch::{Action, Place, Reach, Touch};
 use crate::sql::statement::Dml;
 
 /// Something that goes because it depends on what a script drops (or is it).
@@ -104,7 +104,7 @@ pub fn cover(world: &World, reach: &Reach, dependents: &[Dependent], everything:
         } else {
             world.family(touch.table)
         };
-        cover.touch(touch.table, &members, &touch.action, touch.place);
+        cover.touch(touch, &members);
     }
     cover.drops(dependents);
     for oid in &reach.replaced {
@@ -223,8 +223,9 @@ impl Cover<'_> {
         }
     }
 
-    fn touch(&mut self, table: Oid, members: &[Oid], action: &Action, place: Place) {
-        match action {
+    fn touch(&mut self, touch: &Touch, members: &[Oid]) {
+        let place = touch.place;
+        match &touch.action {
             Action::Redefine => {
                 for member in members {
                     self.need(*member).redefined = true;
@@ -252,11 +253,11 @@ impl Cover<'_> {
                 }
             }
             Action::Delete(countable) => {
-                let rows = self.meant(table, members, countable.as_deref(), "deleted", place);
+                let rows = self.meant(touch, members, countable.as_deref(), "deleted");
                 self.delete(&rows, &mut Path::default());
             }
             Action::Update { countable, columns } => {
-                let rows = self.meant(table, members, countable.as_deref(), "updated", place);
+                let rows = self.meant(touch, members, countable.as_deref(), "updated");
                 self.update(&rows, columns, &mut Path::default());
             }
             Action::Retype {
@@ -302,16 +303,13 @@ impl Cover<'_> {
     }
 
     /// The rows that a statement changes itself.
-    fn meant(
-        &self,
-        table: Oid,
-        members: &[Oid],
-        countable: Option<&Dml>,
-        why: &str,
-        place: Place,
-    ) -> Rows {
-        let relation = self.world.relations.get(&table);
-        let countable = relation.zip(countable);
+    fn meant(&self, touch: &Touch, members: &[Oid], countable: Option<&Dml>, verb: &str) -> Rows {
+        let (table, place) = (touch.table, touch.place);
+        let named = touch.through.unwrap_or(table);
+        let named = self.world.relations.get(&named);
+        let view = named.filter(|_| touch.through.is_some());
+        let query = named.zip(countable);
+        let query = query.map(|(relation, dml)| count::matching(relation, dml));
         let certainty = if self.earlier.once(members, place) {
             Certainty::Exact
         } else {
@@ -320,9 +318,14 @@ impl Cover<'_> {
         Rows {
             table,
             members: members.to_vec(),
-            query: countable.map(|(relation, dml)| count::matching(relation, dml)),
+            // Rows of a view have other columns.
+            query: query.clone().filter(|_| view.is_none()),
+            as_many: query,
             certainty,
-            why: why.to_owned(),
+            why: view.map_or_else(
+                || verb.to_owned(),
+                |view| format!("{verb} through {}", view.name),
+            ),
             place,
         }
     }

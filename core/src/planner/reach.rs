@@ -3,8 +3,10 @@
 mod drops;
 mod locks;
 mod rows;
+mod sequences;
 
 use crate::ident::TableName;
+use crate::model::lock::LockMode;
 use crate::model::plan::{Refusal, Step};
 use crate::model::relation::{Oid, RelationKind, World};
 use crate::planner::names::{Bound, Names};
@@ -31,6 +33,7 @@ pub fn walk(world: &World, steps: &[Step], scripts: &[Vec<Statement>]) -> Reach 
         ties: Vec::new(),
         routines_renamed: false,
         meaning_changed: false,
+        setting_renamed: false,
     };
     for (step, statements) in scripts.iter().enumerate() {
         walker.names.set_path(None);
@@ -73,6 +76,8 @@ struct Walker<'a> {
     /// A script set `search_path`, or changed a type or a function: expressions no longer mean
     /// what they mean today.
     meaning_changed: bool,
+    /// A script may have made a function that is called as one of those that set sequences.
+    setting_renamed: bool,
 }
 
 impl Walker<'_> {
@@ -84,9 +89,7 @@ impl Walker<'_> {
                 false,
             );
         }
-        for function in &statement.functions {
-            self.reach.functions.push((self.place, function.clone()));
-        }
+        self.calls(statement);
         self.promised(statement);
         self.lock(statement);
         match &statement.kind {
@@ -283,6 +286,16 @@ impl Walker<'_> {
     }
 
     fn push(&mut self, table: Oid, only: bool, action: Action) {
+        let (beneath, action) = self.beneath(table, action);
+        if beneath == table {
+            self.push_at(table, None, only, action);
+        } else {
+            self.locked_families([beneath], LockMode::RowExclusive);
+            self.push_at(beneath, Some(table), false, action);
+        }
+    }
+
+    fn push_at(&mut self, table: Oid, through: Option<Oid>, only: bool, action: Action) {
         let family = self.world.family(table);
         let relations = family
             .iter()
@@ -304,6 +317,7 @@ impl Walker<'_> {
         self.reach.touches.push(Touch {
             table,
             only,
+            through,
             action,
             place: self.place,
         });

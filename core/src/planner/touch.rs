@@ -1,5 +1,7 @@
 //! What a statement does to a table or to the catalog, resolved to the objects that are there now.
 
+use std::collections::BTreeSet;
+
 use crate::model::lock::LockMode;
 use crate::model::plan::Refusal;
 use crate::model::relation::Oid;
@@ -55,6 +57,8 @@ pub struct Touch {
     pub table: Oid,
     /// `ONLY` was written: partitions and children are left alone.
     pub only: bool,
+    /// The view that the statement names instead of it.
+    pub through: Option<Oid>,
     /// What happens to it.
     pub action: Action,
     /// By which statement.
@@ -120,6 +124,10 @@ pub struct Reach {
     pub promises: Vec<Kept>,
     /// Functions called by the statements that need a look into the catalog.
     pub functions: Vec<(Place, Name)>,
+    /// Statements that set sequences by name.
+    pub setting: BTreeSet<Place>,
+    /// The sequences that they may mean.
+    pub sequences: BTreeSet<Oid>,
     /// Tables in whose place another one stands in the end, under the same name.
     pub replaced: Vec<Oid>,
     /// Tables that statements lock by their words, and how.

@@ -284,7 +284,8 @@ mod tests {
         check("BEGIN; COMMIT", &["RB-EMPTY"]);
         check("", &["RB-EMPTY"]);
         check("SELECT 1 FROM t", &[]);
-        check("SELECT setval('s', 1)", &["RB-SIDE-EFFECT"]);
+        check("SELECT setval('s', 1)", &[]);
+        check("SELECT setval(s, 1) FROM t", &["RB-SIDE-EFFECT"]);
         check("COPY t TO '/tmp/x'", &["RB-SIDE-EFFECT"]);
         check("SET ROLE admin", &["RB-REFUSED"]);
         check(

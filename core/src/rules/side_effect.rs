@@ -5,7 +5,8 @@ use crate::model::loss::Severity;
 use crate::rules::rule::{Direction, Rule};
 use crate::rules::script::Script;
 use crate::sql::builtin;
-use crate::sql::statement::Kind;
+use crate::sql::moved;
+use crate::sql::statement::{Kind, Name, Statement};
 
 /// The rule.
 pub(super) static RULE: Rule = Rule {
@@ -27,7 +28,7 @@ fn check(script: &Script, found: &mut Vec<Finding>) {
             let mut messages: Vec<String> = statement
                 .functions
                 .iter()
-                .filter(|f| builtin::acts_outside(f))
+                .filter(|f| builtin::acts_outside(f) && !kept(statement, f))
                 .map(|f| format!("calls {f}, which acts outside the transaction"))
                 .collect();
             if let Kind::Refuse { what, why } = &statement.kind
@@ -40,6 +41,11 @@ fn check(script: &Script, found: &mut Vec<Finding>) {
         &RULE,
         found,
     );
+}
+
+/// Whether `function` sets sequences that the statement names: their positions are kept.
+fn kept(statement: &Statement, function: &Name) -> bool {
+    function.name == "setval" && moved::by_setval(&statement.text).is_some()
 }
 
 /// The refused statements that are this rule's; the others are RB-REFUSED's.

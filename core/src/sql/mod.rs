@@ -9,13 +9,14 @@ mod deep;
 pub mod excerpt;
 pub mod locks;
 pub mod mask;
+pub mod moved;
 mod name;
 pub mod parse;
 pub mod position;
 pub mod promise;
 pub mod quote;
-mod segment;
 pub mod runs;
+mod segment;
 pub mod statement;
 #[cfg(test)]
 mod tests;

@@ -31,7 +31,7 @@ use crate::pg::server::Server;
 use crate::pg::session::Client;
 use crate::pg::{
     as_user, catalog, event_triggers, extent, inserted, inspect, lock_room, matviews, reconcile,
-    retry, seeds, session, transaction,
+    retry, seeds, sequences, session, transaction,
 };
 use crate::schema;
 use crate::store::BackupKey;
@@ -110,6 +110,7 @@ async fn inside(client: &Client, context: &Attempt<'_>) -> Result<Ready> {
             .await?;
     }
     kept.prepare(&before, &planned.plan.coverage).await?;
+    hold_sequences(client, planned).await?;
     // Read under the locks: inserts of others can't take numbers any more.
     let sequences_before = positions(client).await?;
     let populated = matviews::populated(client).await?;
@@ -362,6 +363,24 @@ async fn positions(client: &Client) -> Result<Vec<SequenceRecord>> {
         .collect())
 }
 
+/// Positions belong to no transaction: what the scripts set would stay if this one fails.
+async fn hold_sequences(client: &Client, planned: &Planned) -> Result<()> {
+    let set = &planned.analysis.sequences;
+    if set.is_empty() {
+        return Ok(());
+    }
+    let now = inspect::sequences(client).await?;
+    let others = sequences::hold(client, &now, |s| set.contains(&s.oid)).await?;
+    let Some(name) = others.first() else {
+        return Ok(());
+    };
+    Err(Error::refused(format!(
+        "the scripts set the sequence {name}, which belongs to another role: it could not be put back \
+         if the transaction fails"
+    ))
+    .hint("nothing was changed by this run; run it as the owner of the sequence"))
+}
+
 async fn lock_tables(client: &Client, planned: &Planned) -> Result<()> {
     for mode in [LockMode::AccessExclusive, LockMode::ShareRowExclusive] {
         let mut names: Vec<TableName> = planned
@@ -386,7 +405,12 @@ fn same_structure(planned: &World, now: &World) -> Result<()> {
             ..r.clone()
         });
         let relations: Vec<Relation> = relations.collect();
-        (relations, world.foreign_keys.clone(), world.types.clone())
+        (
+            relations,
+            world.views.clone(),
+            world.foreign_keys.clone(),
+            world.types.clone(),
+        )
     };
     if shape(planned) == shape(now) {
         Ok(())

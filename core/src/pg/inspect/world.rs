@@ -9,6 +9,7 @@ use tokio_postgres::types::Type;
 
 use crate::error::Result;
 use crate::ident::TableName;
+use crate::model::relation::Beneath;
 use crate::model::relation::Column;
 use crate::model::relation::ConditionalUnique;
 use crate::model::relation::ForeignKey;
@@ -37,6 +38,34 @@ SELECT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind:
        nullif(c.reloftype, 0)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') AND {user_schema}";
+
+// A view that can be written to without triggers and rules in its place has one relation in its FROM,
+// and that is the first one that its definition names after the view itself. Looking whether it can would
+// lock it. Where it holds sub-queries, it isn't known which columns are whose.
+const VIEWS: &str = "
+SELECT v.view, b.oid, m.mine, m.its
+FROM (SELECT r.ev_class AS view, r.ev_action::pg_catalog.text AS tree
+      FROM pg_catalog.pg_rewrite r
+      JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind = 'v' AND r.ev_type = '1' AND {user_schema}
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t
+                        WHERE t.tgrelid = c.oid AND t.tgtype & 64 <> 0)
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_rewrite i
+                        WHERE i.ev_class = c.oid AND i.ev_type <> '1' AND i.is_instead)) v
+CROSS JOIN LATERAL (
+    SELECT b.oid FROM pg_catalog.pg_class b
+    WHERE b.oid = pg_catalog.substring(
+        pg_catalog.replace(v.tree, pg_catalog.format(':relid %s ', v.view), ''),
+        ':relid (\\d+) ')::pg_catalog.oid AND b.relkind IN ('r', 'p', 'f', 'v')) b
+CROSS JOIN LATERAL (
+    SELECT coalesce(pg_catalog.array_agg(a.attname::pg_catalog.text), '{}') AS mine,
+           coalesce(pg_catalog.array_agg(o.attname::pg_catalog.text), '{}') AS its
+    FROM pg_catalog.regexp_matches(
+        CASE WHEN pg_catalog.strpos(v.tree, ':hasSubLinks true') = 0 THEN v.tree ELSE '' END,
+        '\\{TARGETENTRY :expr \\{VAR :varno \\d+ :varattno (\\d+)[^{}]*\\} :resno (\\d+)', 'g') e (part)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = v.view AND a.attnum = e.part[2]::int2
+    JOIN pg_catalog.pg_attribute o ON o.attrelid = b.oid AND o.attnum = e.part[1]::int2) m";
 
 const PARTS: &str = "
 SELECT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind <> 'S',
@@ -169,12 +198,12 @@ WHERE t.typtype IN ('b', 'c', 'd', 'e', 'r') AND (c.relkind IS NULL OR c.relkind
 /// partition; those that aren't enforced are left out. `search_path` is the one that scripts will
 /// run under (`current_schemas(false)`), read before it was emptied for this.
 pub async fn world(client: &Client, search_path: Vec<String>) -> Result<World> {
-    reaching(client, search_path, Reach::User).await
+    Box::pin(reaching(client, search_path, Reach::User)).await
 }
 
 /// As [`world`], the tables of `pgbelay` included.
 pub async fn whole_world(client: &Client, search_path: Vec<String>) -> Result<World> {
-    reaching(client, search_path, Reach::Everything).await
+    Box::pin(reaching(client, search_path, Reach::Everything)).await
 }
 
 /// The query for columns.
@@ -204,18 +233,29 @@ async fn reaching(client: &Client, search_path: Vec<String>, reach: Reach) -> Re
     };
     let foreign_keys = FOREIGN_KEYS.replace("{enforced}", enforced);
     let of_columns = of_columns();
-    let (relations, parts, columns, uniques, conditional, parents, foreign_keys, schemas, types) =
-        try_join!(
-            read(client, reach, "the relations", RELATIONS),
-            read(client, reach, "the indexes and sequences", PARTS),
-            read(client, reach, "the columns", &of_columns),
-            read(client, reach, "the unique indexes", UNIQUES),
-            read(client, reach, "the unique indexes", CONDITIONAL),
-            read(client, reach, "the inheritance", PARENTS),
-            read(client, reach, "the foreign keys", &foreign_keys),
-            read(client, reach, "the schemas", SCHEMAS),
-            read(client, reach, "the types", TYPES),
-        )?;
+    let (
+        relations,
+        parts,
+        columns,
+        uniques,
+        conditional,
+        parents,
+        foreign_keys,
+        schemas,
+        types,
+        views,
+    ) = try_join!(
+        read(client, reach, "the relations", RELATIONS),
+        read(client, reach, "the indexes and sequences", PARTS),
+        read(client, reach, "the columns", &of_columns),
+        read(client, reach, "the unique indexes", UNIQUES),
+        read(client, reach, "the unique indexes", CONDITIONAL),
+        read(client, reach, "the inheritance", PARENTS),
+        read(client, reach, "the foreign keys", &foreign_keys),
+        read(client, reach, "the schemas", SCHEMAS),
+        read(client, reach, "the types", TYPES),
+        read(client, reach, "the views", VIEWS),
+    )?;
     let mut relations: BTreeMap<Oid, Relation> =
         relations.iter().map(relation).map(|r| (r.oid, r)).collect();
     for row in &columns {
@@ -249,6 +289,7 @@ async fn reaching(client: &Client, search_path: Vec<String>, reach: Reach) -> Re
     Ok(World {
         relations,
         parts: parts.iter().map(part).collect(),
+        views: views.iter().map(|r| (r.get(0), beneath(r))).collect(),
         foreign_keys: foreign_keys.iter().map(foreign_key).collect(),
         schemas: schemas.iter().map(|r| (r.get(1), r.get(0))).collect(),
         types: types.iter().map(|r| (table_name(r, 1), r.get(0))).collect(),
@@ -294,6 +335,14 @@ fn part(row: &Row) -> (Oid, Part) {
         constraint: row.get(5),
     };
     (row.get(0), part)
+}
+
+fn beneath(row: &Row) -> Beneath {
+    let (mine, its): (Vec<String>, Vec<String>) = (row.get(2), row.get(3));
+    Beneath {
+        relation: row.get(1),
+        columns: mine.into_iter().zip(its).collect(),
+    }
 }
 
 fn column(row: &Row) -> Column {

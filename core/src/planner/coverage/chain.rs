@@ -16,6 +16,8 @@ pub struct Rows {
     pub members: Vec<Oid>,
     /// Selects the rows on today's data; `None`: any row may be among them.
     pub query: Option<String>,
+    /// Selects as many rows on today's data, of whatever columns.
+    pub as_many: Option<String>,
     /// How far the number of rows that `query` selects can be relied on.
     pub certainty: Certainty,
     /// Why they change, in words.
@@ -111,10 +113,12 @@ impl Cover<'_> {
         } else {
             Certainty::UpperBound
         };
+        let query = query.map(|(parents, child)| count::referring(child, key, parents));
         Rows {
             table,
             members,
-            query: query.map(|(parents, child)| count::referring(child, key, parents)),
+            as_many: query.clone(),
+            query,
             certainty,
             why: format!("{verb} through {}", key.name),
             place,
@@ -142,22 +146,25 @@ impl Cover<'_> {
         }
         let all = count::descendants(relation, &keys, query);
         let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
+        let added = count::without(&all, query, &first.to_columns);
         let below = Rows {
-            query: Some(count::without(&all, query, &first.to_columns)),
+            query: Some(added.clone()),
+            as_many: Some(added),
             why: format!("deleted through {}", names.join(", ")),
             ..rows.clone()
         };
         self.count("RB-DELETE", &below, &[]);
         self.rows_change(&below, None);
         let all = Rows {
-            query: Some(all),
+            query: Some(all.clone()),
+            as_many: Some(all),
             ..rows.clone()
         };
         (all, keys.iter().map(|key| key.oid).collect())
     }
 
     fn count(&mut self, rule: &'static str, rows: &Rows, columns: &[String]) {
-        let query = rows.query.as_deref();
+        let query = rows.as_many.as_deref();
         self.measure(rule, rows.table, &rows.why, rows.place, query);
         if let Some(measure) = self.measures.last_mut() {
             measure.columns = columns.to_vec();

@@ -84,7 +84,11 @@ impl Walker<'_> {
         self.reach.locks.extend(locks);
     }
 
-    fn locked_families(&mut self, tables: impl IntoIterator<Item = Oid>, mode: LockMode) {
+    pub(super) fn locked_families(
+        &mut self,
+        tables: impl IntoIterator<Item = Oid>,
+        mode: LockMode,
+    ) {
         self.locked(self.families(tables), mode);
     }
 

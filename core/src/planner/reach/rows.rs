@@ -75,6 +75,34 @@ impl Walker<'_> {
         known.then(|| Box::new(dml.clone()))
     }
 
+    /// The table whose rows change when those of `table` do, which may be a view; and how, in the
+    /// names of its own columns. A view has rules and triggers by itself.
+    pub(super) fn beneath(&mut self, table: Oid, action: Action) -> (Oid, Action) {
+        let writes = matches!(
+            action,
+            Action::Delete(_) | Action::Update { .. } | Action::Insert
+        );
+        let world = self.world;
+        let (mut at, mut action) = (table, action);
+        while let Some(view) = world.views.get(&at).filter(|_| writes) {
+            if !world.relations.contains_key(&view.relation) {
+                break;
+            }
+            let relation = world.relations.get(&at);
+            if relation.is_some_and(|r| r.triggers) {
+                self.push_at(at, None, true, Action::Insert);
+            }
+            if let Action::Update { columns, .. } = &mut action {
+                let its = columns
+                    .iter()
+                    .map(|column| view.columns.get(column).cloned());
+                *columns = its.collect::<Option<_>>().unwrap_or_default();
+            }
+            at = view.relation;
+        }
+        (at, action)
+    }
+
     /// Notes the promises of `statement` that today's rows can be asked about.
     pub(super) fn promised(&mut self, statement: &Statement) {
         for promise in &statement.promises {
