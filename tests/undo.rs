@@ -34,6 +34,9 @@ mod views;
 // Constraints, indexes, code, privileges, sequences: all that holds no rows.
 mod definitions;
 
+// Migrations that can't be applied again: the snapshot knows what was there.
+mod fallback;
+
 // All that was made beside the migrations.
 mod by_hand;
 

@@ -131,6 +131,152 @@ fn what_looks_at_what_changes_is_made_again_with_all_that_is_said_of_it() {
     assert_eq!(written["complete"], true, "{written}");
 }
 
+/// Writes a migration for what was done beside `base`: it goes both ways.
+#[track_caller]
+fn assert_complete(base: &str, beside: &str) -> String {
+    let sandbox = Sandbox::new();
+    sandbox.migration("0001_base", base, "select 1");
+    sandbox.run("migrate", &["upgrade"]).assert_exit(0);
+    sandbox.sql(beside);
+    let output = sandbox.run("migrate", GENERATE);
+    assert_eq!(output.code, Some(0), "{beside}\n{}", output.stdout);
+    let written = &output.json()[0];
+    assert_eq!(written["complete"], true, "{beside}\n{written}");
+    std::fs::read_to_string(sandbox.migrations().join("0002_by_hand.sql")).unwrap()
+}
+
+/// What parts and children have from above, is neither made nor dropped by itself.
+#[test]
+fn what_comes_from_above_goes_from_above() {
+    let of = |table: &str| {
+        format!(
+            "alter table {table} add y int default 3 not null, add constraint y_low check (y < 9), alter x set not null;
+             create index on {table} (y, x)"
+        )
+    };
+    let children = "create table t (id int, x int); create table kid (k int) inherits (t);
+        create table a_grandkid () inherits (kid)";
+    let parts = "create table t (id int, x int) partition by range (id);
+        create table kid partition of t for values from (0) to (9) partition by range (id);
+        create table a_grandkid partition of kid default";
+    let of_parts = "alter table t add primary key (id, x); alter table t add unique (x, id);
+        create table u (id int primary key); alter table t add foreign key (x) references u;
+        create function note() returns trigger language plpgsql as $$ begin return new; end $$;
+        create trigger watch before update on t for each row execute function note()";
+    for base in [children, parts] {
+        assert_complete(base, &of("t"));
+        assert_complete(base, "alter table t alter x type bigint");
+        assert_complete(
+            base,
+            "alter table t alter x type text, alter x set default 'a'",
+        );
+        assert_complete(
+            &format!("{base}; alter table t alter x set default 1"),
+            "alter table t alter x drop default",
+        );
+        assert_complete(
+            &format!("{base}; {}", of("t")),
+            "alter table t drop y, alter x drop not null",
+        );
+    }
+    assert_complete(children, "alter table t drop x");
+    assert_complete(parts, of_parts);
+    assert_complete(&format!("{parts}; {of_parts}"), "drop trigger watch on t; drop function note();
+        alter table t drop constraint t_pkey, drop constraint t_x_id_key, drop constraint t_x_fkey; drop table u");
+    assert_complete(
+        &format!("{parts}; {of_parts}"),
+        "drop trigger watch on t;
+        create trigger watch after insert on t for each row execute function note()",
+    );
+    // A child may have what its parent has of its own, and keeps its own default.
+    assert_complete(
+        children,
+        "alter table kid add z int; alter table t add z int",
+    );
+    assert_complete(
+        children,
+        "alter table t add z int; alter table only kid alter z set default 5",
+    );
+    assert_complete(
+        &format!("{children}; alter table only kid alter x set default 5"),
+        "alter table only t alter x set default 1",
+    );
+}
+
+#[test]
+fn parents_are_left_and_joined() {
+    let t = "create table t (id int, x int); create table kid (id int, x int, z int)";
+    let q = "create table q (z int, constraint z_low check (z < 9))";
+    for joins in [
+        format!("{q}; alter table kid add constraint z_low check (z < 9); alter table kid inherit q"),
+        "alter table kid inherit t".to_owned(),
+        "alter table kid inherit t; alter table t add y int; alter table t add constraint low check (y < 9)".to_owned(),
+    ] {
+        assert_complete(t, &joins);
+    }
+    let joined = format!(
+        "{t}; {q}; alter table kid add constraint z_low check (z < 9); alter table kid inherit q"
+    );
+    assert_complete(
+        &joined,
+        "alter table kid no inherit q; drop table q; alter table kid drop z",
+    );
+    assert_complete(
+        &joined,
+        "alter table kid no inherit q; drop table q; alter table kid drop constraint z_low",
+    );
+}
+
+#[test]
+fn what_needs_what_goes_is_gone_by_then() {
+    let t = "create table t (id int primary key, n int, code text); create table u (id int primary key, code text)";
+    for made in [
+        "create function low(int) returns bool language sql immutable as 'select $1 < 9';
+         create domain few as int check (low(value)); create statistics st on (n + 1), n from t;
+         create index by_low on t (low(n)); alter table t add g bool generated always as (low(n)) stored;
+         alter table t add constraint is_low check (low(n)), alter n set default 8, add m few",
+        "create function f() returns int language sql as 'select 1'; alter table t alter n set default f()",
+        "create sequence s; alter table t alter n set default nextval('s')",
+        "create schema app; create type app.mood as enum ('a'); alter table t alter code type app.mood using code::app.mood",
+        "alter table t add constraint a_code unique (code); alter table u add constraint z_to foreign key (code) references t (code)",
+        "alter table t rename constraint t_pkey to a; alter table u add foreign key (id) references t",
+        "create table g (a int); create function of_g(g) returns int language sql as 'select 1';
+         create view w as select 1 as one; create function all_w() returns setof w language sql as 'select 1'",
+        "alter table t add a int, add g int generated always as (a * 2) stored; create index by_g on t (g)",
+        "alter table t drop n; alter table t add n int generated always as (id * 2) stored; create index by_n on t (n)",
+    ] {
+        assert_complete(t, made);
+    }
+    let computed = "create table t (id int primary key, a int, b int, g int generated always as (a * 2) stored);
+        create index by_g on t (g); create statistics st on g, a from t; alter table t add check (g < 999);
+        comment on column t.g is 'twice'";
+    for beside in [
+        "alter table t alter g drop expression",
+        "alter table t drop g, drop a, add g int",
+        "alter table t drop g, drop a, add g int generated always as (b + 1) stored; create index by_g on t (g)",
+        "alter table t drop g; alter table t alter a type bigint; alter table t add g int generated always as (a * 2) stored",
+        "alter table t drop g; alter table t add g bigint generated always as (a * 2) stored",
+    ] {
+        assert_complete(computed, beside);
+    }
+    let keys = "create table t (id int constraint a primary key); create table u (t int references t on delete cascade)";
+    assert_complete(keys, "alter table t rename constraint a to b");
+}
+
+/// Rows that are there get numbers.
+#[test]
+fn identities_come_with_their_columns() {
+    let up = assert_complete(
+        "create table t (id int primary key)",
+        "alter table t add n int generated always as identity (start 5), add s serial",
+    );
+    let sandbox = Sandbox::new();
+    sandbox.sql("create table t (id int primary key); insert into t values (1), (2)");
+    sandbox.sql(&up);
+    let numbers = sandbox.query_text("select id, n, s from t order by id");
+    assert_eq!(numbers, "1|5|1\n2|6|2");
+}
+
 #[test]
 fn only_a_database_at_its_newest_migration_outside_production_is_compared() {
     let sandbox = with("alter table users add extra int");

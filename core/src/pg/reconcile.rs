@@ -20,6 +20,7 @@ pub mod before;
 pub mod clashes;
 pub mod conflicts;
 pub mod derived;
+pub mod fillings;
 pub mod keyless;
 pub mod others;
 pub mod references;

@@ -51,22 +51,36 @@ pub async fn ahead(client: &Client, now: &[SequenceFacts], details: &Details) ->
 }
 
 /// Puts new sequences where they were before the rollback, unless rows that are newer have got
-/// numbers beyond that: `newer` are the tables that have such rows.
+/// numbers beyond that: `newer` are the tables that have such rows. Those of `numbered` gave none themselves:
+/// any number in the column counts that has them.
 pub async fn put_back_new(
     client: &Client,
     now: &[SequenceFacts],
     details: &Details,
     newer: &[Oid],
+    numbered: &BTreeMap<TableName, (TableName, String)>,
 ) -> Result<()> {
     let upwards = upwards(client).await?;
     for (current, mut wanted) in made(client, now, details).await? {
         let up = upwards.get(&current.oid).copied().unwrap_or(true);
-        if let Some((table, column)) = current.owned_by.filter(|o| newer.contains(&o.0)) {
-            let beyond = beyond(client, (table, column), &wanted, &current.state, up).await?;
-            if let Some(value) = beyond {
-                wanted.last_value = value;
-                wanted.is_called = true;
+        let given = match numbered.get(&current.state.name) {
+            Some((table, column)) => {
+                let mut all = current.state.clone();
+                all.last_value = if up { i64::MAX } else { i64::MIN };
+                Some(((quote::table(table), quote::ident(column)), all))
             }
+            None => match current.owned_by.filter(|o| newer.contains(&o.0)) {
+                Some(owner) => column(client, owner)
+                    .await?
+                    .map(|c| (c, current.state.clone())),
+                None => None,
+            },
+        };
+        if let Some((column, given)) = given
+            && let Some(value) = beyond(client, &column, &wanted, &given, up).await?
+        {
+            wanted.last_value = value;
+            wanted.is_called = true;
         }
         if wanted != current.state {
             set(client, &wanted).await?;
@@ -75,10 +89,26 @@ pub async fn put_back_new(
     Ok(())
 }
 
+/// The quoted names of the table and of the column.
+async fn column(client: &Client, (table, column): (Oid, i16)) -> Result<Option<(String, String)>> {
+    let name = client
+        .query_opt(
+            "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), \
+             pg_catalog.format('%I', a.attname) \
+             FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE a.attrelid = $1 AND a.attnum = $2",
+            &[&table, &column],
+        )
+        .await
+        .pg("could not read the owner of a sequence")?;
+    Ok(name.map(|name| (name.get(0), name.get(1))))
+}
+
 /// The furthest number in a column that lies beyond `wanted` and not beyond `current`.
 async fn beyond(
     client: &Client,
-    (table, column): (Oid, i16),
+    (table, column): &(String, String),
     wanted: &SequenceState,
     current: &SequenceState,
     up: bool,
@@ -91,19 +121,6 @@ async fn beyond(
     if least >= most {
         return Ok(None);
     }
-    let name = client
-        .query_opt(
-            "SELECT pg_catalog.format('%I', a.attname), \
-             pg_catalog.format('%I.%I', n.nspname, c.relname) \
-             FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE a.attrelid = $1 AND a.attnum = $2",
-            &[&table, &column],
-        )
-        .await
-        .pg("could not read the owner of a sequence")?;
-    let Some(name) = name else { return Ok(None) };
-    let (column, table): (String, String) = (name.get(0), name.get(1));
     let bounds = if up {
         format!("{column} > {least} AND {column} <= {most}")
     } else {
@@ -151,7 +168,8 @@ pub async fn put_back(
         }
         // An event trigger that notes what we define draws numbers, too: those rows stay.
         if let Some(owner) = current.owned_by
-            && let Some(value) = beyond(client, owner, &target, &current.state, up).await?
+            && let Some(owner) = column(client, owner).await?
+            && let Some(value) = beyond(client, &owner, &target, &current.state, up).await?
         {
             target.last_value = value;
             target.is_called = true;

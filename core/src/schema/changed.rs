@@ -6,10 +6,12 @@ use crate::sql::quote;
 use super::render;
 use super::{Change, ObjectKey, ObjectKind};
 
-/// Statements, in three parts.
+/// Statements, in four parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Steps {
-    /// What takes something away, and another type: before rows are put back.
+    /// What takes away what needs other things: before those go.
+    pub first: Vec<String>,
+    /// What takes a promise away, and another type: before rows are put back.
     pub early: Vec<String>,
     /// What makes a table a part of another one: once that is there.
     pub attach: Vec<String>,
@@ -24,6 +26,17 @@ pub enum Conversion {
     Cast,
     /// By what they are as text. Old ones are put back afterwards.
     Text,
+}
+
+/// True for a column that is computed, and was not or by something else, so that it is made anew: no
+/// statement changes that.
+pub fn is_computed_otherwise(change: &Change) -> bool {
+    if change.key.kind != ObjectKind::Column {
+        return false;
+    }
+    let [to, from] = [&change.before, &change.after].map(|d| render::generated(d));
+    let stays = to.is_none() && from.as_ref().is_some_and(|(_, stored)| *stored);
+    to != from && !stays
 }
 
 /// A statement that makes a routine, so that it takes the place of the one that is there.
@@ -48,44 +61,53 @@ pub fn validate(change: &Change) -> Option<String> {
     validated.then(|| format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"))
 }
 
-/// The steps for a column, a table or a sequence; none for anything else.
-pub fn steps(change: &Change, conversion: Conversion) -> Steps {
+/// The steps for a column, a table or a sequence; none for anything else. What the column of a child has
+/// `inherited` from one that changes alike comes with that.
+pub fn steps(change: &Change, conversion: Conversion, inherited: bool) -> Steps {
     match change.key.kind {
-        ObjectKind::Column => column(change, conversion).unwrap_or_default(),
+        ObjectKind::Column => column(change, conversion, inherited).unwrap_or_default(),
         ObjectKind::Table => table(change),
         ObjectKind::Sequence => sequence(change),
         _ => Steps::default(),
     }
 }
 
-fn column(change: &Change, conversion: Conversion) -> Option<Steps> {
+fn column(change: &Change, conversion: Conversion, inherited: bool) -> Option<Steps> {
     let steps = |definition: &str| render::steps(&change.key, definition);
     let (to, from) = (steps(&change.before)?, steps(&change.after)?);
     let alter = render::alter_column(&change.key)?;
+    // Children have their own.
+    let only = alter.replacen("ALTER TABLE ", "ALTER TABLE ONLY ", 1);
     let type_of = |definition: &str| definition.lines().next().unwrap_or_default().to_owned();
     let (old, new) = (type_of(&change.after), type_of(&change.before));
+    let generated = [&change.before, &change.after].map(|d| render::generated(d).is_some());
+    let mut first = Vec::new();
     let mut early = Vec::new();
     let mut late = Vec::new();
     let retyped = old != new;
     if from.default.is_some() && (retyped || to.default.is_none()) {
-        early.push(format!("{alter} DROP DEFAULT"));
+        first.push(format!("{only} DROP DEFAULT"));
     }
-    if from.identity.is_some() && to.identity.is_none() {
-        early.push(format!("{alter} DROP IDENTITY"));
+    if from.identity.is_some() && to.identity.is_none() && !inherited {
+        first.push(format!("{alter} DROP IDENTITY"));
+    }
+    if generated == [false, true] && !inherited {
+        first.push(format!("{alter} DROP EXPRESSION"));
     }
     let renamed = render::rename_not_null(&change.key, &change.before, &change.after);
     let other = to.set_not_null != from.set_not_null && renamed.is_none();
     if other && from.set_not_null.is_some() {
         early.push(format!("{alter} DROP NOT NULL"));
     }
-    if retyped {
+    if retyped && !inherited {
         let name = quote::ident(&change.key.name);
         let bare = new.split(" COLLATE ").next().unwrap_or_default();
-        let value = match conversion {
-            Conversion::Cast => name,
-            Conversion::Text => format!("{name}::pg_catalog.text"),
+        let value = match (conversion, generated) {
+            (_, [true, _]) => String::new(),
+            (Conversion::Cast, _) => format!(" USING {name}::{bare}"),
+            (Conversion::Text, _) => format!(" USING {name}::pg_catalog.text::{bare}"),
         };
-        early.push(format!("{alter} TYPE {new} USING {value}::{bare}"));
+        early.push(format!("{alter} TYPE {new}{value}"));
     }
     if retyped || to.default != from.default {
         late.extend(to.set_default);
@@ -96,6 +118,7 @@ fn column(change: &Change, conversion: Conversion) -> Option<Steps> {
     }
     if let (Some(kind), true) = (&to.identity, to.identity != from.identity)
         && from.identity.is_some()
+        && !inherited
     {
         late.push(format!("{alter} SET GENERATED {}", kind.to_uppercase()));
     }
@@ -103,6 +126,7 @@ fn column(change: &Change, conversion: Conversion) -> Option<Steps> {
     let given = settings.filter(|setting| !from.settings.contains(setting));
     late.extend(given.cloned());
     Some(Steps {
+        first,
         early,
         attach: Vec::new(),
         late,
@@ -162,10 +186,11 @@ fn table(change: &Change) -> Steps {
         };
         late.extend(to.map(|list| format!("SET ({})", options(&list, &value))));
     }
-    let (early, attach) = parents(change, &alter);
+    let (first, attach) = parents(change, &alter);
     Steps {
-        early,
+        first,
         attach,
+        early: Vec::new(),
         late: late.iter().map(|rest| format!("{alter} {rest}")).collect(),
     }
 }
@@ -209,7 +234,7 @@ fn sequence(change: &Change) -> Steps {
 /// What takes a table from the parents that it should not have, and gives it those that it should.
 fn parents(change: &Change, alter: &str) -> (Vec<String>, Vec<String>) {
     let table = quote::table(&TableName::new(&change.key.schema, &change.key.name));
-    let mut early = Vec::new();
+    let mut first = Vec::new();
     let mut attach = Vec::new();
     let partition = |definition| {
         let rest = fact(definition, "partition of ")?;
@@ -218,24 +243,33 @@ fn parents(change: &Change, alter: &str) -> (Vec<String>, Vec<String>) {
     };
     let (to, from) = (partition(&change.before), partition(&change.after));
     if to != from {
-        early.extend(from.map(|(of, _)| format!("ALTER TABLE {of} DETACH PARTITION {table}")));
+        first.extend(from.map(|(of, _)| format!("ALTER TABLE {of} DETACH PARTITION {table}")));
         attach.extend(
             to.map(|(of, bound)| format!("ALTER TABLE ONLY {of} ATTACH PARTITION {table}{bound}")),
         );
     }
-    let inherits = |definition| fact(definition, "inherits ").unwrap_or_default();
+    let inherits = |definition| -> Vec<String> {
+        let list = fact(definition, "inherits ")
+            .unwrap_or_default()
+            .split(", ");
+        let parents = list.filter(|parent| !parent.is_empty());
+        parents.map(str::to_owned).collect()
+    };
     let (to, from) = (inherits(&change.before), inherits(&change.after));
-    if to != from {
-        let each = |list: &str, word: &str| -> Vec<String> {
-            let parents = list.split(", ").filter(|parent| !parent.is_empty());
-            parents
-                .map(|parent| format!("{alter} {word} {parent}"))
-                .collect()
-        };
-        early.extend(each(from, "NO INHERIT"));
-        attach.extend(each(to, "INHERIT"));
+    // What stays makes no column the child's own, but another order takes all of them.
+    let mut stay: Vec<&String> = from.iter().filter(|parent| to.contains(parent)).collect();
+    if !stay.iter().copied().eq(to.iter().take(stay.len())) {
+        stay.clear();
     }
-    (early, attach)
+    let each = |list: &[String], word: &str| -> Vec<String> {
+        let parents = list.iter().filter(|parent| !stay.contains(parent));
+        parents
+            .map(|parent| format!("{alter} {word} {parent}"))
+            .collect()
+    };
+    first.extend(each(&from, "NO INHERIT"));
+    attach.extend(each(&to, "INHERIT"));
+    (first, attach)
 }
 
 fn alter_table(key: &ObjectKey) -> String {
@@ -268,13 +302,13 @@ mod tests {
     #[test]
     fn what_differs_is_set_and_nothing_else() {
         let c = "ALTER COLUMN \"c\"";
-        for (kind, before, after, early, late) in [
+        for (kind, before, after, first, early, late) in [
             (
                 ObjectKind::Column,
                 "character varying(9)\ndefault 'a'",
                 "text\nnot null\nidentity always",
+                vec![format!("{c} DROP IDENTITY")],
                 vec![
-                    format!("{c} DROP IDENTITY"),
                     format!("{c} DROP NOT NULL"),
                     format!(
                         "{c} TYPE character varying(9) USING \"c\"::pg_catalog.text::character varying(9)"
@@ -287,12 +321,14 @@ mod tests {
                 "text\nnot null",
                 "text\ndefault 'a'\nstorage plain",
                 vec![format!("{c} DROP DEFAULT")],
+                vec![],
                 vec![format!("{c} SET NOT NULL")],
             ),
             (
                 ObjectKind::Column,
                 "integer\nidentity always",
                 "integer\nidentity by default",
+                vec![],
                 vec![],
                 vec![format!("{c} SET GENERATED ALWAYS")],
             ),
@@ -301,6 +337,7 @@ mod tests {
                 "access method heap\nwith fillfactor=70\nrow level security\nreplica identity f",
                 "unlogged\naccess method heap\nwith autovacuum_enabled=off, fillfactor=50\n\
                  toast with autovacuum_enabled=off",
+                vec![],
                 vec![],
                 [
                     "ENABLE ROW LEVEL SECURITY",
@@ -316,18 +353,26 @@ mod tests {
         ] {
             let on = |all: Vec<String>| -> Vec<String> {
                 let alter = "ALTER TABLE \"app\".\"t\"";
-                let one = |rest: &String| match rest.split_once(" SET DEFAULT") {
-                    Some(_) => format!("{} {rest}", alter.replace("TABLE", "TABLE ONLY")),
-                    None => format!("{alter} {rest}"),
+                let one = |rest: &String| {
+                    let only = [" SET DEFAULT", " DROP DEFAULT"]
+                        .iter()
+                        .any(|w| rest.contains(w));
+                    let only = if only {
+                        "ALTER TABLE ONLY"
+                    } else {
+                        "ALTER TABLE"
+                    };
+                    format!("{} {rest}", alter.replace("ALTER TABLE", only))
                 };
                 all.iter().map(one).collect()
             };
             let expected = Steps {
+                first: on(first),
                 attach: Vec::new(),
                 early: on(early),
                 late: on(late),
             };
-            let steps = steps(&change(kind, before, after), Conversion::Text);
+            let steps = steps(&change(kind, before, after), Conversion::Text, false);
             assert_eq!(steps, expected);
         }
     }
@@ -340,6 +385,7 @@ mod tests {
             steps(
                 &change(ObjectKind::Sequence, before, after),
                 Conversion::Text,
+                false,
             )
             .late
         };
@@ -361,7 +407,7 @@ mod tests {
     #[test]
     fn parts_of_other_tables_are_taken_out_and_in() {
         let table = "\"app\".\"t\"";
-        for (before, after, early, attach) in [
+        for (before, after, first, attach) in [
             (
                 "partition of app.p FOR VALUES FROM (1) TO (2)\naccess method heap",
                 "access method heap",
@@ -380,20 +426,27 @@ mod tests {
             ),
             (
                 "inherits app.a, app.b",
+                "inherits app.c, app.a",
+                vec![format!("ALTER TABLE {table} NO INHERIT app.c")],
+                vec![format!("ALTER TABLE {table} INHERIT app.b")],
+            ),
+            (
+                "inherits app.b, app.a",
                 "inherits app.a",
                 vec![format!("ALTER TABLE {table} NO INHERIT app.a")],
                 vec![
-                    format!("ALTER TABLE {table} INHERIT app.a"),
                     format!("ALTER TABLE {table} INHERIT app.b"),
+                    format!("ALTER TABLE {table} INHERIT app.a"),
                 ],
             ),
         ] {
             let expected = Steps {
-                early,
+                first,
                 attach,
-                late: Vec::new(),
+                ..Steps::default()
             };
-            let steps = steps(&change(ObjectKind::Table, before, after), Conversion::Cast);
+            let change = change(ObjectKind::Table, before, after);
+            let steps = steps(&change, Conversion::Cast, false);
             assert_eq!(steps, expected);
         }
     }

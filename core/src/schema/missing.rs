@@ -6,7 +6,9 @@ use super::Change;
 use super::Entry;
 use super::ObjectKey;
 use super::ObjectKind;
+use super::Phase;
 use super::about;
+use super::family::{bare, has_word};
 
 /// The entries that make the `missing` objects again, in the order of the dump, and the objects
 /// that no entry makes.
@@ -36,6 +38,42 @@ pub fn missing_statements<'a>(
     let chosen: Vec<&Entry> = chosen.iter().filter_map(|p| entries.get(*p)).collect();
     left.retain(|key| !is_inherited(key, &chosen));
     (chosen, left)
+}
+
+/// The functions among `found` that columns and types need, which come before others: those that `definitions`
+/// of what is missing or differs have in them. Not those of rows of tables, which come later.
+pub fn ahead<'a>(
+    found: &[&'a Entry],
+    definitions: impl Iterator<Item = &'a str>,
+) -> Vec<&'a Entry> {
+    let is = |entry: &&&Entry, kinds: &[&str]| kinds.contains(&&*entry.kind);
+    let relations = ["TABLE", "FOREIGN TABLE", "VIEW", "MATERIALIZED VIEW"];
+    let relations = found.iter().filter(|entry| is(entry, &relations));
+    let relations: Vec<String> = relations.map(|e| bare(&e.schema, &e.name)).collect();
+    let head = |entry: &Entry| {
+        let end = entry.sql.find("\n    AS ");
+        entry.sql[..end.unwrap_or(entry.sql.len())].to_owned()
+    };
+    let functions = found.iter().filter(|entry| is(entry, &["FUNCTION"]));
+    let mut left: Vec<&Entry> = functions
+        .filter(|entry| !relations.iter().any(|name| has_word(&head(entry), name)))
+        .copied()
+        .collect();
+    let early = found.iter().filter(|entry| entry.phase() == Phase::Early);
+    let mut texts: Vec<&str> = definitions.chain(early.map(|entry| &*entry.sql)).collect();
+    let mut ahead: Vec<&Entry> = Vec::new();
+    while !texts.is_empty() {
+        let is_needed = |entry: &&Entry| {
+            let name = entry.name.split('(').next().unwrap_or_default();
+            let name = bare(&entry.schema, name);
+            texts.iter().any(|text| has_word(text, &name))
+        };
+        let (needed, others): (Vec<_>, Vec<_>) = left.into_iter().partition(is_needed);
+        texts = needed.iter().map(|entry| &*entry.sql).collect();
+        ahead.extend(needed);
+        left = others;
+    }
+    ahead
 }
 
 /// The entries that put tables and schemas back into publications that lost them.

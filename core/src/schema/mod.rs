@@ -8,6 +8,8 @@ pub mod changed;
 mod delta;
 mod diff;
 mod dump;
+mod family;
+pub mod fillings;
 mod fingerprint;
 pub mod kinds;
 mod missing;

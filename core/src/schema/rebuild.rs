@@ -4,15 +4,16 @@
 //! written for somebody. What holds no rows is dropped and made again where it differs; tables, columns
 //! and sequences are altered. Renames can't be told from a column that goes and another one that comes.
 
-use crate::ident::TableName;
 use crate::sql::parse;
 
 use super::changed::{self, Conversion};
+use super::family::Family;
+use super::fillings::{self, Filling};
 use super::removals::removals;
 use super::render::AddColumn;
 use super::repair::{self, MissingColumn};
 use super::{Catalog, Change, Diff, Entry, ObjectKey, ObjectKind, Phase};
-use super::{about, again, diff, missing};
+use super::{about, again, diff, missing, render};
 
 /// What must be there before a statement can run, beside what those before it make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +40,8 @@ pub struct Step {
 pub struct Rebuild {
     /// Its steps, those that need rows last.
     pub steps: Vec<Step>,
-    /// Columns that are added and have a default, which rows that nobody puts back need: table, column,
-    /// expression.
-    pub defaults: Vec<(TableName, String, String)>,
+    /// What rows that nobody puts back need in columns that are added.
+    pub fillings: Vec<Filling>,
 }
 
 /// What may become of objects where rows are put back.
@@ -96,15 +96,19 @@ pub fn rebuild(to: &Catalog, from: &Catalog, entries: &[Entry], manner: Manner<'
     } = diff(to, from);
     missing.retain(|key| manner.comes_back(key));
     let anew = if manner.anew() {
-        again::all(to, from, &differing, &extra)
+        again::all(to, from, &differing, &extra, &|key| manner.may_go(key))
     } else {
         Vec::new()
     };
     missing.extend(again::lost(to, from, &anew));
     extra.extend(anew.iter().cloned());
     differing.retain(|change| !anew.contains(&change.key));
+    let family = Family::of_both(to, from);
+    // What a child has from its parent changes with that.
+    differing.sort_by_key(|change| family.depth(&change.key));
     let mut way = Way {
         to,
+        family,
         manner,
         rebuild: Rebuild::default(),
         waiting: Vec::new(),
@@ -115,6 +119,8 @@ pub fn rebuild(to: &Catalog, from: &Catalog, entries: &[Entry], manner: Manner<'
 
 struct Way<'a> {
     to: &'a Catalog,
+    /// What is part of what, there and here.
+    family: Family,
     manner: Manner<'a>,
     rebuild: Rebuild,
     /// What needs rows.
@@ -131,11 +137,22 @@ impl Way<'_> {
         differing: &[Change],
     ) {
         let manner = self.manner;
-        let going = |key: &ObjectKey| manner.may_go(key);
+        // What is computed is nobody's loss.
+        let computed = |key: &ObjectKey| {
+            let object = from.get(key).filter(|_| key.kind == ObjectKind::Column);
+            object.is_some_and(|object| render::generated(&object.definition).is_some())
+        };
+        let going = |key: &ObjectKey| manner.may_go(key) || computed(key);
         for sql in uncommented(extra, &going) {
             self.now(sql, None);
         }
-        for sql in removals(extra, from, &going) {
+        for change in differing.iter().filter(|_| manner.anew()) {
+            for sql in self.steps(change, differing).first {
+                self.now(sql, Some(change.key.to_string()));
+            }
+        }
+        let away = removals(extra, from, &self.family, differing, &going);
+        for sql in away.now {
             self.now(sql, None);
         }
         let comments = differing
@@ -147,24 +164,38 @@ impl Way<'_> {
         ]
         .concat();
         let (found, left) = missing::missing_statements(&missing, entries);
+        let kinds = [ObjectKind::Column, ObjectKind::Type];
+        let needs = missing.iter().filter(|key| kinds.contains(&key.kind));
+        let needs = needs.filter_map(|key| Some(&*self.to.get(key)?.definition));
+        let ahead = missing::ahead(&found, needs.chain(differing.iter().map(|c| &*c.before)));
+        let mut found: Vec<(Phase, &Entry)> = found
+            .into_iter()
+            .map(|entry| match ahead.contains(&entry) {
+                true => (Phase::Early, entry),
+                false => (entry.phase(), entry),
+            })
+            .collect();
         self.entries(&found, Phase::Early);
-        let columns = repair::columns(self.to, &missing);
+        let columns = repair::columns(self.to, &self.family, &missing);
         let (last, first): (Vec<_>, Vec<_>) = columns.into_iter().partition(|c| c.of_relation);
+        let (computed, first): (Vec<_>, Vec<_>) = first.into_iter().partition(|c| c.generated);
         for column in &first {
-            self.column(column);
+            self.column(column, &missing, &mut found);
         }
         let mut attach = Vec::new();
         for change in differing {
-            attach.extend(self.altered(change, entries));
+            attach.extend(self.altered(change, differing, entries));
+        }
+        for column in &computed {
+            self.column(column, &missing, &mut found);
         }
         self.entries(&found, Phase::Main);
         for column in &last {
-            self.column(column);
+            self.column(column, &missing, &mut found);
         }
-        for sql in attach
-            .into_iter()
-            .chain(repair::constraints(self.to, &left))
-        {
+        // What becomes a part of a table must promise all that the table does.
+        let constraints = repair::constraints(self.to, &self.family, &left, &missing);
+        for sql in constraints.into_iter().chain(attach) {
             self.later(sql, None);
         }
         for phase in [Phase::Post, Phase::Late, Phase::Last] {
@@ -174,6 +205,9 @@ impl Way<'_> {
             for sql in self.own(&entry.sql) {
                 self.later(sql, None);
             }
+        }
+        for sql in away.last {
+            self.later(sql, None);
         }
         self.rebuild.steps.append(&mut self.waiting);
     }
@@ -189,8 +223,8 @@ impl Way<'_> {
     }
 
     /// The entries of a phase.
-    fn entries(&mut self, all: &[&Entry], phase: Phase) {
-        for entry in all.iter().filter(|entry| entry.phase() == phase) {
+    fn entries(&mut self, all: &[(Phase, &Entry)], phase: Phase) {
+        for (_, entry) in all.iter().filter(|entry| entry.0 == phase) {
             let makes = Some(format!("{} {}", entry.kind.to_lowercase(), entry.name));
             for sql in self.own(&entry.sql) {
                 match phase {
@@ -211,11 +245,18 @@ impl Way<'_> {
         all.filter(|text| !about_owner(text)).collect()
     }
 
-    /// Adds a column.
-    fn column(&mut self, column: &MissingColumn) {
+    /// Adds a column. In a script an identity comes with it, and is none of the entries `found` any more.
+    fn column(
+        &mut self,
+        column: &MissingColumn,
+        missing: &[ObjectKey],
+        found: &mut Vec<(Phase, &Entry)>,
+    ) {
         let makes = Some(column.key.to_string());
+        let filling = fillings::of(self.to, column, missing);
         if let Manner::Script = self.manner {
-            for sql in added(column) {
+            let identity = filling.and_then(|filling| filling.take_identity(found));
+            for sql in self.added(column, identity.as_deref()) {
                 self.now(sql, makes.clone());
             }
             return;
@@ -226,25 +267,68 @@ impl Way<'_> {
         for sql in add.into_iter().chain(&steps.settings) {
             self.now(sql.clone(), makes.clone());
         }
-        if let (Some(table), Some(default)) = (&column.key.table, &steps.default) {
-            let table = TableName::new(&column.key.schema, table);
-            let name = column.key.name.clone();
-            self.rebuild.defaults.push((table, name, default.clone()));
-        }
+        self.rebuild.fillings.extend(filling);
         let promises = [&steps.set_not_null, &steps.set_default];
         for sql in promises.into_iter().flatten() {
             self.later(sql.clone(), None);
         }
     }
 
-    /// Makes what is there as it should be. Returns what makes a table a part of another one: rows that
-    /// were there are gone by then.
-    fn altered(&mut self, change: &Change, entries: &[Entry]) -> Vec<String> {
+    /// Adds a column as one would by hand: rows that are there get its default, or a number of its identity.
+    fn added(&self, column: &MissingColumn, identity: Option<&str>) -> Vec<String> {
+        let AddColumn {
+            add,
+            settings,
+            default,
+            set_default,
+            set_not_null,
+            ..
+        } = &column.steps;
+        if column.inherited {
+            // Unlike that of the parent, if it is.
+            let above = self.family.inherited(&column.key, self.to.objects().keys());
+            let above = above.and_then(|key| render::add_column(self.to, key));
+            let differs = |of: fn(&AddColumn) -> Option<String>| {
+                of(&column.steps) != above.as_ref().and_then(of)
+            };
+            let default = set_default
+                .iter()
+                .filter(|_| differs(|c| c.default.clone()));
+            let not_null = set_not_null.iter();
+            let not_null =
+                not_null.filter(|_| differs(|c| c.set_not_null.as_ref().map(|_| String::new())));
+            return default.chain(not_null).chain(settings).cloned().collect();
+        }
+        let default = default
+            .as_ref()
+            .map_or_else(String::new, |d| format!(" DEFAULT {d}"));
+        let plain = |set: &&String| set.ends_with(" SET NOT NULL");
+        let not_null = set_not_null.as_ref().filter(plain);
+        let not_null = not_null.map_or("", |_| " NOT NULL");
+        let identity = identity.unwrap_or_default();
+        let add = format!("{add}{default}{not_null}{identity}");
+        let named = set_not_null.iter().filter(|set| !plain(set));
+        std::iter::once(add)
+            .chain(named.cloned())
+            .chain(settings.iter().cloned())
+            .collect()
+    }
+
+    /// What makes something that is there as it should be.
+    fn steps(&self, change: &Change, differing: &[Change]) -> changed::Steps {
         let conversion = match self.manner {
             Manner::AroundRows(_) => Conversion::Text,
             Manner::Script => Conversion::Cast,
         };
-        let steps = changed::steps(change, conversion);
+        let others = differing.iter().map(|other| &other.key);
+        let inherited = self.family.inherited(&change.key, others).is_some();
+        changed::steps(change, conversion, inherited)
+    }
+
+    /// Makes what is there as it should be. Returns what makes a table a part of another one: rows that
+    /// were there are gone by then.
+    fn altered(&mut self, change: &Change, differing: &[Change], entries: &[Entry]) -> Vec<String> {
+        let steps = self.steps(change, differing);
         let mut makes = Some(change.key.to_string());
         if !self.manner.anew() {
             for sql in steps.late {
@@ -269,32 +353,6 @@ impl Way<'_> {
         }
         steps.attach
     }
-}
-
-/// Adds a column as one would by hand: rows that are there get its default.
-fn added(column: &MissingColumn) -> Vec<String> {
-    let AddColumn {
-        add,
-        settings,
-        default,
-        set_not_null,
-        ..
-    } = &column.steps;
-    if column.inherited {
-        return Vec::new();
-    }
-    let default = default
-        .as_ref()
-        .map_or_else(String::new, |d| format!(" DEFAULT {d}"));
-    let plain = |set: &&String| set.ends_with(" SET NOT NULL");
-    let not_null = set_not_null.as_ref().filter(plain);
-    let not_null = not_null.map_or("", |_| " NOT NULL");
-    let add = format!("{add}{default}{not_null}");
-    let named = set_not_null.iter().filter(|set| !plain(set));
-    std::iter::once(add)
-        .chain(named.cloned())
-        .chain(settings.iter().cloned())
-        .collect()
 }
 
 /// What takes comments that are too many off objects that stay.

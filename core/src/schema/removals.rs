@@ -1,33 +1,46 @@
 //! Which statements take away what should not be there.
 
-use std::collections::BTreeMap;
-
 use crate::ident::TableName;
 use crate::sql::quote;
 
-use super::{Catalog, ObjectKey, ObjectKind};
+use super::family::{Family, bare, mentions};
+use super::{Catalog, Change, ObjectKey, ObjectKind, render};
 
 /// The kinds that can be dropped by name, dependents first. Several of one kind go in one statement, so
 /// that they may depend on each other.
-const ORDER: [ObjectKind; 8] = [
-    ObjectKind::Index,
+const ORDER: [ObjectKind; 7] = [
+    ObjectKind::Statistics,
     ObjectKind::Table,
     ObjectKind::Function,
     ObjectKind::Procedure,
     ObjectKind::Sequence,
     ObjectKind::Type,
-    ObjectKind::Statistics,
     ObjectKind::Schema,
 ];
 
+/// Statements that drop what is too many.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removals {
+    /// Before anything else is done.
+    pub now: Vec<String>,
+    /// What something needs that stays, until it is as it should be.
+    pub last: Vec<String>,
+}
+
 /// Statements that drop those of the `extra` objects that `may_go`, without CASCADE. Parts of a
-/// table that goes, and what can't be dropped by name, are left out. `from` is the schema that is there.
+/// table that goes, and what can't be dropped by name, are left out. `from` is the schema that is there,
+/// `family` what is part of what in it by then, `differing` what stays and is altered.
 pub fn removals(
     extra: &[ObjectKey],
     from: &Catalog,
+    family: &Family,
+    differing: &[Change],
     may_go: &dyn Fn(&ObjectKey) -> bool,
-) -> Vec<String> {
+) -> Removals {
     let going: Vec<&ObjectKey> = extra.iter().filter(|key| may_go(key)).collect();
+    let all = All { from, going };
+    let (needed, free) = all.needed(differing);
+    let mut removals = Removals::default();
     // Parts of a table that is extra itself go with it, or stay with it.
     let of_extra = |key: &ObjectKey| {
         extra.iter().any(|other| {
@@ -36,61 +49,181 @@ pub fn removals(
                 && Some(&other.name) == key.table.as_ref()
         })
     };
-    let mut first = Vec::new();
-    let mut columns = Vec::new();
-    let mut by_kind: BTreeMap<ObjectKind, Vec<String>> = BTreeMap::new();
-    for key in going.iter().filter(|key| !of_extra(key)) {
-        let name = quote::ident(&key.name);
-        let table = key.table.as_ref();
-        let table = table.map(|t| quote::table(&TableName::new(&key.schema, t)));
-        match (key.kind, table) {
-            (ObjectKind::Trigger, Some(table)) => {
-                first.push(format!("DROP TRIGGER IF EXISTS {name} ON {table}"));
+    let (own, of_table): (Vec<&ObjectKey>, Vec<_>) = free.iter().partition(|key| !of_extra(key));
+    let holds = of_table.into_iter().filter(|key| all.holds_key(key, &own));
+    let mut parts: Vec<&ObjectKey> = own.iter().copied().chain(holds).collect();
+    // What parts and children have from above goes with that.
+    parts.sort_by_key(|key| (all.rank(key), family.depth(key)));
+    let (columns, parts): (Vec<_>, Vec<_>) =
+        (parts.into_iter()).partition(|key| key.kind == ObjectKind::Column);
+    let early: Vec<&ObjectKey> = (free.iter().copied())
+        .filter(|key| all.takes_relation(key))
+        .collect();
+    let is_rule = |key: &&ObjectKey| {
+        let kinds = [ObjectKind::Trigger, ObjectKind::Rule, ObjectKind::Policy];
+        kinds.contains(&key.kind)
+    };
+    let (rules, parts): (Vec<_>, Vec<_>) = parts.into_iter().partition(is_rule);
+    removals.now.extend(rules.into_iter().filter_map(part));
+    removals.now.extend(by_kind(&early));
+    let views = free.iter().filter(|key| key.kind.is_view());
+    removals
+        .now
+        .extend(views_away(views.copied().collect(), from));
+    removals.now.extend(parts.into_iter().filter_map(part));
+    let columns = columns.into_iter().filter(|key| !family.in_partition(key));
+    removals.now.extend(columns.filter_map(part));
+    let rest = free.into_iter().filter(|key| !early.contains(key));
+    let (first, rest): (Vec<_>, Vec<_>) = rest.partition(|key| all.is_of_functions(key));
+    let before = |kind: &ObjectKind| [ObjectKind::Statistics, ObjectKind::Table].contains(kind);
+    let (tables, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|key| before(&key.kind));
+    for keys in [tables, first, rest] {
+        removals.now.extend(by_kind(&keys));
+    }
+    removals.last = by_kind(&needed);
+    removals
+}
+
+/// What may go.
+struct All<'a> {
+    from: &'a Catalog,
+    going: Vec<&'a ObjectKey>,
+}
+
+impl<'a> All<'a> {
+    fn definition(&self, key: &ObjectKey) -> &'a str {
+        self.from.get(key).map_or("", |object| &object.definition)
+    }
+
+    /// What `differing` still needs, with what needs that and what it lies in, and what nothing does.
+    fn needed(&self, differing: &[Change]) -> (Vec<&'a ObjectKey>, Vec<&'a ObjectKey>) {
+        let is_free = |key: &ObjectKey| {
+            ORDER.contains(&key.kind)
+                && ![ObjectKind::Table, ObjectKind::Statistics].contains(&key.kind)
+        };
+        let (mut needed, mut free): (Vec<&ObjectKey>, Vec<&ObjectKey>) =
+            self.going.iter().partition(|key| {
+                let changes = differing.iter();
+                is_free(key)
+                    && key.kind != ObjectKind::Schema
+                    && changes.map(|c| &c.after).any(|d| mentions(d, key))
+            });
+        loop {
+            let (more, rest): (Vec<&ObjectKey>, Vec<&ObjectKey>) =
+                free.iter().copied().partition(|key| {
+                    is_free(key)
+                        && needed.iter().any(|other| match key.kind {
+                            ObjectKind::Schema => other.schema == key.name,
+                            _ => mentions(self.definition(other), key),
+                        })
+                });
+            if more.is_empty() {
+                return (needed, free);
             }
-            (ObjectKind::Rule, Some(table)) => {
-                first.push(format!("DROP RULE IF EXISTS {name} ON {table}"));
-            }
-            (ObjectKind::Policy, Some(table)) => {
-                first.push(format!("DROP POLICY IF EXISTS {name} ON {table}"));
-            }
-            (ObjectKind::Constraint, Some(table)) => {
-                first.push(format!(
-                    "ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}"
-                ));
-            }
-            (ObjectKind::Column, Some(table)) => {
-                columns.push(format!("ALTER TABLE {table} DROP COLUMN IF EXISTS {name}"));
-            }
-            (ObjectKind::Function | ObjectKind::Procedure, _) => {
-                // The name has the types of the arguments with it.
-                let (name, arguments) = key.name.split_once('(').unwrap_or((&key.name, ")"));
-                let full = quote::table(&TableName::new(&key.schema, name));
-                by_kind
-                    .entry(key.kind)
-                    .or_default()
-                    .push(format!("{full}({arguments}"));
-            }
-            // Those that look at each other go one by one.
-            (ObjectKind::View | ObjectKind::Matview, _) => {}
-            (ObjectKind::Schema, _) => by_kind.entry(key.kind).or_default().push(name),
-            (kind, _) => {
-                let full = quote::table(&TableName::new(&key.schema, &key.name));
-                by_kind.entry(kind).or_default().push(full);
-            }
+            needed.extend(more);
+            free = rest;
         }
     }
-    let mut statements = first;
-    let views = going.iter().filter(|key| key.kind.is_view());
-    statements.extend(views_away(views.copied().collect(), from));
-    for kind in ORDER {
-        if kind == ObjectKind::Table {
-            statements.append(&mut columns);
-        }
-        if let (Some(names), Some(word)) = (by_kind.get(&kind), kind.facts().drop) {
-            statements.push(format!("DROP {word} IF EXISTS {}", names.join(", ")));
-        }
+
+    fn is_foreign(&self, key: &ObjectKey) -> bool {
+        key.kind == ObjectKind::Constraint && self.definition(key).starts_with("FOREIGN KEY ")
     }
-    statements
+
+    /// True for a foreign key of a table that goes, to one that stays without one of its `own` keys.
+    fn holds_key(&self, key: &ObjectKey, own: &[&ObjectKey]) -> bool {
+        let definition = self.definition(key).replace('"', "");
+        let is_to = |other: &&ObjectKey| {
+            let of = other.table.as_ref().map(|table| bare(&other.schema, table));
+            [ObjectKind::Constraint, ObjectKind::Index].contains(&other.kind)
+                && of.is_some_and(|of| definition.contains(&format!("REFERENCES {of}(")))
+        };
+        let table = |other: &&ObjectKey| {
+            let is = (other.kind, &other.schema) == (ObjectKind::Table, &key.schema);
+            is && Some(&other.name) == key.table.as_ref()
+        };
+        self.is_foreign(key) && self.going.iter().any(table) && own.iter().any(is_to)
+    }
+
+    /// Which go first: foreign keys need unique ones, computed columns others.
+    fn rank(&self, key: &ObjectKey) -> u8 {
+        let first = match key.kind {
+            ObjectKind::Constraint => self.is_foreign(key),
+            ObjectKind::Index => false,
+            ObjectKind::Column => render::generated(self.definition(key)).is_some(),
+            _ => true,
+        };
+        u8::from(!first)
+    }
+
+    /// True for a function that takes or gives rows of a relation that goes, which needs no such function.
+    fn takes_relation(&self, key: &ObjectKey) -> bool {
+        let definition = self.definition(key);
+        let end = definition.find("\nAS ").unwrap_or(definition.len());
+        let takes = |other: &&ObjectKey| {
+            (other.kind == ObjectKind::Table || other.kind.is_view())
+                && mentions(&definition[..end], other)
+        };
+        key.kind.is_routine()
+            && self.going.iter().any(takes)
+            && !self.going.iter().any(|other| {
+                !other.kind.is_routine()
+                    && !other.kind.is_about()
+                    && mentions(self.definition(other), key)
+            })
+    }
+
+    /// True for a type that needs a function that goes.
+    fn is_of_functions(&self, key: &ObjectKey) -> bool {
+        let definition = self.definition(key);
+        let routines = self.going.iter().filter(|other| other.kind.is_routine());
+        key.kind == ObjectKind::Type && routines.into_iter().any(|f| mentions(definition, f))
+    }
+}
+
+/// Drops a part of a table.
+fn part(key: &ObjectKey) -> Option<String> {
+    let name = quote::ident(&key.name);
+    if key.kind == ObjectKind::Index {
+        let index = quote::table(&TableName::new(&key.schema, &key.name));
+        return Some(format!("DROP INDEX IF EXISTS {index}"));
+    }
+    let table = quote::table(&TableName::new(&key.schema, key.table.as_ref()?));
+    match key.kind {
+        ObjectKind::Trigger => Some(format!("DROP TRIGGER IF EXISTS {name} ON {table}")),
+        ObjectKind::Rule => Some(format!("DROP RULE IF EXISTS {name} ON {table}")),
+        ObjectKind::Policy => Some(format!("DROP POLICY IF EXISTS {name} ON {table}")),
+        ObjectKind::Constraint => {
+            let drop = format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}");
+            Some(drop)
+        }
+        ObjectKind::Column => Some(format!("ALTER TABLE {table} DROP COLUMN IF EXISTS {name}")),
+        _ => None,
+    }
+}
+
+/// Drops those of `keys` that are in [`ORDER`], a kind at a time.
+fn by_kind(keys: &[&ObjectKey]) -> Vec<String> {
+    let drop = |kind: ObjectKind| {
+        let names = keys.iter().filter(|key| key.kind == kind);
+        let names: Vec<String> = names.map(|key| whole(key)).collect();
+        let word = kind.facts().drop.filter(|_| !names.is_empty())?;
+        Some(format!("DROP {word} IF EXISTS {}", names.join(", ")))
+    };
+    ORDER.into_iter().filter_map(drop).collect()
+}
+
+/// The name of something that is no part of anything.
+fn whole(key: &ObjectKey) -> String {
+    if key.kind == ObjectKind::Schema {
+        return quote::ident(&key.name);
+    }
+    if !key.kind.is_routine() {
+        return quote::table(&TableName::new(&key.schema, &key.name));
+    }
+    // The name has the types of the arguments with it.
+    let (name, arguments) = key.name.split_once('(').unwrap_or((&key.name, ")"));
+    let full = quote::table(&TableName::new(&key.schema, name));
+    format!("{full}({arguments}")
 }
 
 /// Drops `views`, those first that no other one looks at.
@@ -152,7 +285,8 @@ mod tests {
             let definition = format!("SELECT FROM {looks_at}");
             from.insert(key(kind, None, view), Object::new(definition, None));
         }
-        let statements = removals(&extra, &from, &|key| key.name != "kept");
+        let family = Family::default();
+        let statements = removals(&extra, &from, &family, &[], &|key| key.name != "kept").now;
         let expected = [
             r#"DROP TRIGGER IF EXISTS "x" ON "app"."t""#,
             r#"DROP VIEW IF EXISTS "app"."b""#,

@@ -191,6 +191,12 @@ pub(super) fn rename_not_null(key: &ObjectKey, before: &str, after: &str) -> Opt
     ))
 }
 
+/// What a column that is defined so is computed by, and whether it is `STORED`; `None`: it is not.
+pub(super) fn generated(definition: &str) -> Option<(String, bool)> {
+    let generated = Facts::of(definition).generated?;
+    Some((generated.expression, generated.kept == "STORED"))
+}
+
 /// The definition of a column without a name of its NOT NULL that the server may have made up.
 pub(super) fn without_name_of_not_null(definition: &str, drop: fn(&str) -> bool) -> String {
     let lines = definition.split('\n').enumerate().map(|(number, line)| {

@@ -3,6 +3,7 @@
 use super::Catalog;
 use super::ObjectKey;
 use super::ObjectKind;
+use super::family::Family;
 use super::render;
 use super::render::AddColumn;
 
@@ -15,14 +16,16 @@ pub struct MissingColumn {
     pub steps: AddColumn,
     /// Comes back when its parent's column does: `steps.add` must not run, the others may.
     pub inherited: bool,
+    /// It is computed, of columns that may have to get their type before.
+    pub generated: bool,
     /// Its type is the row type of a relation that is missing too, or lacks columns: it can be added only
     /// after that one is there as a whole.
     pub of_relation: bool,
 }
 
 /// The columns among `missing`, all that is missing, as `catalog` had them, table by table in
-/// their order. Those of tables that are missing as a whole are left out.
-pub fn columns(catalog: &Catalog, missing: &[ObjectKey]) -> Vec<MissingColumn> {
+/// their order, parents first. Those of tables that are missing as a whole are left out.
+pub fn columns(catalog: &Catalog, family: &Family, missing: &[ObjectKey]) -> Vec<MissingColumn> {
     let mut found: Vec<(i32, MissingColumn)> = missing
         .iter()
         .filter(|key| !missing.iter().any(|other| is_table_of(other, key)))
@@ -33,26 +36,31 @@ pub fn columns(catalog: &Catalog, missing: &[ObjectKey]) -> Vec<MissingColumn> {
             let column = MissingColumn {
                 key: key.clone(),
                 steps,
-                inherited: comes_with_parent(catalog, key, missing),
+                inherited: family.inherited(key, missing).is_some(),
+                generated: render::generated(&object.definition).is_some(),
                 of_relation: missing.iter().any(|k| is_relation(k, type_name)),
             };
             Some((object.order.unwrap_or_default(), column))
         })
         .collect();
     found.sort_by(|(a_order, a), (b_order, b)| {
-        let by = |k: &ObjectKey| (k.schema.clone(), k.table.clone());
+        let by = |k: &ObjectKey| (family.depth(k), k.schema.clone(), k.table.clone());
         (by(&a.key), a_order).cmp(&(by(&b.key), b_order))
     });
     found.into_iter().map(|(_, column)| column).collect()
 }
 
-/// Statements that add the constraints among `missing`, those that no entry makes. What a table
-/// inherits is left out.
-pub fn constraints(catalog: &Catalog, missing: &[ObjectKey]) -> Vec<String> {
-    missing
-        .iter()
-        .filter(|key| !comes_with_parent(catalog, key, missing))
-        .filter_map(|key| render::add_constraint(catalog, key))
+/// Statements that add the constraints among `left`, which no entry makes, of all that is `missing`. What a
+/// table inherits is left out.
+pub fn constraints(
+    catalog: &Catalog,
+    family: &Family,
+    left: &[ObjectKey],
+    missing: &[ObjectKey],
+) -> Vec<String> {
+    let own = left.iter();
+    let own = own.filter(|key| family.inherited(key, missing).is_none());
+    own.filter_map(|key| render::add_constraint(catalog, key))
         .collect()
 }
 
@@ -74,34 +82,6 @@ fn is_relation(key: &ObjectKey, type_name: &str) -> bool {
         type_name.replace('"', "").trim_end_matches("[]") == format!("{}.{name}", key.schema)
     };
     relation.is_some_and(is)
-}
-
-/// True when a parent of the key's table misses the same column or constraint.
-fn comes_with_parent(catalog: &Catalog, key: &ObjectKey, missing: &[ObjectKey]) -> bool {
-    let Some(table) = &key.table else {
-        return false;
-    };
-    let table = ObjectKey {
-        kind: ObjectKind::Table,
-        schema: key.schema.clone(),
-        table: None,
-        name: table.clone(),
-    };
-    let Some(definition) = catalog.get(&table).map(|o| o.definition.replace('"', "")) else {
-        return false;
-    };
-    missing
-        .iter()
-        .filter(|other| other.kind == key.kind && other.name == key.name)
-        .filter_map(|other| Some(format!("{}.{}", other.schema, other.table.as_ref()?)))
-        .any(|parent| {
-            definition.lines().any(|line| {
-                line.starts_with(&format!("partition of {parent} "))
-                    || line
-                        .strip_prefix("inherits ")
-                        .is_some_and(|parents| parents.split(", ").any(|p| p == parent))
-            })
-        })
 }
 
 #[cfg(test)]
@@ -127,8 +107,8 @@ mod tests {
         for column in &missing {
             catalog.insert(column.clone(), Object::new("integer", Some(1)));
         }
-        let found = columns(&catalog, &missing);
+        let found = columns(&catalog, &Family::of(&catalog), &missing);
         let inherited: Vec<bool> = found.iter().map(|c| c.inherited).collect();
-        assert_eq!(inherited, [true, false]);
+        assert_eq!(inherited, [false, true]);
     }
 }

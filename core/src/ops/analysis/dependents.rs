@@ -30,6 +30,16 @@ impl Work<'_> {
         !gone.contains(&dependent.address) && !dropped && !changed
     }
 
+    /// True for the default of a child's column, which goes with that of the parent.
+    fn is_inherited(&self, dependent: &inspect::Dependent, root: &Root) -> bool {
+        let RootObject::Column(of, _) = root.object else {
+            return false;
+        };
+        let family = || self.world.family(of);
+        let table = dependent.table;
+        dependent.kind == "default value" && table.is_some_and(|table| family().contains(&table))
+    }
+
     /// Everything that goes with `roots`, they themselves included.
     pub(super) async fn dependents(
         &mut self,
@@ -54,7 +64,10 @@ impl Work<'_> {
             }
             let found = inspect::closure(self.client, addresses).await?;
             let stopper = found.iter().find(|d| {
-                !root.cascade && !d.automatic && self.still_there(d, &gone, root.place, touches)
+                !root.cascade
+                    && !d.automatic
+                    && !self.is_inherited(d, root)
+                    && self.still_there(d, &gone, root.place, touches)
             });
             if let Some(stopper) = stopper {
                 let reason = format!("{} {} depends on it", stopper.kind, stopper.identity);

@@ -1,6 +1,6 @@
 //! The transaction of an undo: look, apply again, compare, put back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::ident::TableName;
@@ -35,6 +35,7 @@ use crate::pg::session::Client;
 use crate::pg::{
     as_user, event_triggers, extent, inspect, matviews, retry, sequences, session, transaction,
 };
+use crate::schema::fillings::{self, Filling};
 use crate::schema::rebuild::Judge;
 use crate::schema::{ObjectKey, ObjectKind};
 
@@ -151,7 +152,7 @@ pub async fn reverse(
     let seen = (&empty, &inserts);
     let targets = rows::targets(source, client, &earlier, &live, &captured, seen).await?;
     sequences::ahead(client, &now, &plan.details).await?;
-    let mut newer = with_newer_rows(client, backups, &targets).await?;
+    let mut newer = with_newer_rows(client, backups, &targets, &live).await?;
     let PutBack {
         changed,
         mut conflicts,
@@ -163,7 +164,7 @@ pub async fn reverse(
         &live,
         &targets,
         &empty,
-        &repaired.defaults,
+        &repaired.fillings,
     )
     .await?;
     newer.extend(renumbered);
@@ -173,7 +174,8 @@ pub async fn reverse(
     let accept = context.options.accept_drift;
     repair::finish(client, &mut repaired, schema.as_ref(), expected, accept).await?;
     // Identities that came back with their columns have their sequences only now.
-    sequences::put_back_new(client, &now, &plan.details, &newer).await?;
+    let numbered = numbered(&repaired.fillings, &live, &newer);
+    sequences::put_back_new(client, &now, &plan.details, &newer, &numbered).await?;
     sequences::put_back(client, &now, &plan.details, &locked).await?;
     let views = (&filled[..], &live);
     rescued.extend(stored::compute(source, client, &plan.record, views, &mut conflicts).await?);
@@ -245,6 +247,25 @@ async fn lay_aside(
     Ok(rescued)
 }
 
+/// The sequences whose numbers `newer` rows got without them, and the columns that have those.
+fn numbered(
+    fillings: &[Filling],
+    live: &World,
+    newer: &[Oid],
+) -> BTreeMap<TableName, (TableName, String)> {
+    let drawn = |filling: &Filling| {
+        let fillings::Source::Numbers(numbers) = &filling.with else {
+            return None;
+        };
+        let of = live.find(&numbers.of.schema, &numbers.of.name)?;
+        let column = (numbers.of.clone(), filling.column.clone());
+        newer
+            .contains(&of.oid)
+            .then(|| (numbers.sequence.clone(), column))
+    };
+    fillings.iter().filter_map(drawn).collect()
+}
+
 /// The tables whose rows may be written.
 fn concerned(plan: &UndoPlan, live: &World, watched: &[Oid]) -> Vec<Oid> {
     let records = plan.details.tables.iter().map(TableRecord::name_before);
@@ -252,11 +273,12 @@ fn concerned(plan: &UndoPlan, live: &World, watched: &[Oid]) -> Vec<Oid> {
     recorded.chain(watched.iter().copied()).collect()
 }
 
-/// The tables in which somebody wrote rows since.
+/// The tables in which somebody wrote rows since, and those that they are parts of.
 async fn with_newer_rows(
     client: &Client,
     backups: &Backups,
     targets: &[Target<'_>],
+    live: &World,
 ) -> Result<Vec<Oid>> {
     let mut newer = Vec::new();
     // Of a sample nearly all rows would seem newer.
@@ -264,6 +286,13 @@ async fn with_newer_rows(
         if room::has_newer(client, target).await? {
             newer.push(target.live.oid);
         }
+    }
+    let mut next = 0;
+    while let Some(part) = newer.get(next).and_then(|oid| live.relations.get(oid)) {
+        next += 1;
+        let wholes = part.parents.iter();
+        let wholes: Vec<Oid> = wholes.filter(|oid| !newer.contains(oid)).copied().collect();
+        newer.extend(wholes);
     }
     Ok(newer)
 }
@@ -352,17 +381,29 @@ async fn save_again(
 }
 
 /// True for what may go without a trace: definitions, and tables and columns whose content was
-/// saved, since the scripts remove it too.
+/// saved, since the scripts remove it too. A partitioned table has none but that of its partitions.
 fn is_kept(plan: &UndoPlan, earlier: &World, key: &ObjectKey) -> bool {
-    let covered = |table: &str| {
-        let relation = earlier.find(&key.schema, table)?;
-        plan.analysis.covered.coverage.get(&relation.oid)
+    let saved = |table: &str, goes: &dyn Fn(&Coverage) -> bool| {
+        let Some(relation) = earlier.find(&key.schema, table) else {
+            return false;
+        };
+        let family = match relation.kind {
+            RelationKind::Partitioned => earlier.family(relation.oid),
+            _ => vec![relation.oid],
+        };
+        let holds = |oid: &Oid| {
+            let relation = earlier.relations.get(oid);
+            relation.is_none_or(|r| r.kind != RelationKind::Partitioned)
+        };
+        let coverage = &plan.analysis.covered.coverage;
+        let mut parts = family.iter().filter(|oid| holds(oid));
+        parts.all(|oid| coverage.get(oid).is_some_and(goes))
     };
     let whole = |c: &Coverage| c.fate == Fate::Dropped && c.extent == Extent::Full;
     match (key.kind, &key.table) {
-        (ObjectKind::Table, _) => covered(&key.name).is_some_and(whole),
+        (ObjectKind::Table, _) => saved(&key.name, &whole),
         (ObjectKind::Column, Some(table)) => {
-            covered(table).is_some_and(|c| whole(c) || c.dropped.contains(&key.name))
+            saved(table, &|c| whole(c) || c.dropped.contains(&key.name))
         }
         _ => true,
     }

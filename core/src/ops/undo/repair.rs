@@ -3,10 +3,11 @@
 //! schema dump in the snapshot.
 
 use crate::error::{Error, Result};
-use crate::ident::{Digest, TableName};
+use crate::ident::Digest;
 use crate::ops::{former, stored_catalog};
 use crate::pg::session::Client;
 use crate::pg::{catalog, transaction};
+use crate::schema::fillings::Filling;
 use crate::schema::rebuild::{Judge, Manner, Needs, Rebuild, Step, rebuild};
 use crate::schema::{self, Catalog, ObjectKind, changed};
 use crate::store::Verified;
@@ -20,8 +21,8 @@ pub struct Repaired {
     pub reordered: Vec<String>,
     /// A readable difference to the schema before the rollback, when it was accepted.
     pub drift: Option<String>,
-    /// Columns added here that have a default: table, column, expression.
-    pub defaults: Vec<(TableName, String, String)>,
+    /// Columns added here, and what rows get in them that are newer.
+    pub fillings: Vec<Filling>,
     /// Statements that must wait for the data.
     late: Vec<String>,
 }
@@ -55,8 +56,8 @@ pub async fn begin(
     transaction::define(client, schema::ENTRY_SETTINGS).await?;
     let [pre, post] = [&pre, &post].map(|text| schema::dump_entries(text));
     let entries = [pre, post].concat();
-    let Rebuild { steps, defaults } = rebuild(before, &now, &entries, Manner::AroundRows(judge));
-    repaired.defaults = defaults;
+    let Rebuild { steps, fillings } = rebuild(before, &now, &entries, Manner::AroundRows(judge));
+    repaired.fillings = fillings;
     for Step { sql, makes, needs } in steps {
         if needs == Needs::Definitions {
             let made = transaction::define(client, &sql).await;

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
-use crate::ident::TableName;
 use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
 use crate::ops::undo::apply::Changed;
@@ -15,12 +14,13 @@ use crate::pg::inserted::{self, Inserted};
 use crate::pg::net::Net;
 use crate::pg::reconcile::conflicts::{self, Conflict};
 use crate::pg::reconcile::{
-    Target, Way, absent, apply, before, clashes, derived, others, references, renumbered, room,
-    sample, touched, values, wanted,
+    Target, Way, absent, apply, before, clashes, derived, fillings, others, references, renumbered,
+    room, sample, touched, values, wanted,
 };
 use crate::pg::record::{Details, Saved, TableRecord};
 use crate::pg::session::Client;
 use crate::pg::{extent, retry, transaction};
+use crate::schema::fillings::Filling;
 use crate::sql::quote;
 
 /// Where the rows come from.
@@ -348,7 +348,7 @@ pub async fn put_back(
     live: &World,
     targets: &[Target<'_>],
     empty: &BTreeSet<Oid>,
-    defaults: &[(TableName, String, String)],
+    fillings: &[Filling],
 ) -> Result<PutBack> {
     let live = &judged(client, live).await?;
     let oids: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
@@ -374,9 +374,10 @@ pub async fn put_back(
     conflicts::set_aside(client, live, targets, &mut conflicts).await?;
     let mut changed = write_or_replace(client, live, targets, &mut conflicts).await?;
     let newer = !source.backups.is_sample();
-    for (table, column, default) in defaults.iter().filter(|_| newer) {
-        for target in targets.iter().filter(|t| t.name() == table) {
-            values::default_for_newer(client, target, column, default).await?;
+    for filling in fillings.iter().filter(|_| newer) {
+        for target in targets.iter().filter(|t| *t.name() == filling.table) {
+            let stood = &source.details.sequences_before;
+            fillings::for_newer(client, target, filling, stood).await?;
         }
     }
     off.back_on(client).await?;

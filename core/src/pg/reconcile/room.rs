@@ -9,6 +9,7 @@ use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::conflicts::{Conflict, note};
 use crate::pg::reconcile::{Target, values};
+use crate::pg::record::{Saved, TableRecord};
 use crate::sql::quote;
 
 async fn run(client: &Client, sql: &str) -> Result<u64> {
@@ -73,7 +74,10 @@ pub async fn among_values(client: &Client, target: &Target<'_>) -> Result<()> {
 pub async fn has_newer(client: &Client, target: &Target<'_>) -> Result<bool> {
     let table = target.table();
     let saved = target.stage("saved");
-    let sql = if !target.saved || target.record.is_none_or(|r| r.truncated) {
+    let was_empty = |r: &TableRecord| r.reshaped() && r.saved == Saved::Nothing;
+    let sql = if target.record.is_some_and(was_empty) {
+        format!("SELECT pg_catalog.count(*) > 0 FROM ONLY {table}")
+    } else if !target.saved || target.record.is_none_or(|r| r.truncated) {
         return Ok(false);
     } else if target.key.is_empty() {
         format!(

@@ -84,25 +84,14 @@ pub async fn into_live(client: &Client, target: &Target<'_>, way: Way) -> Result
     run(client, &change(target, way, &set, &from, &condition)).await
 }
 
-/// Gives rows that are newer than what was saved the default of a column that was added without.
-pub async fn default_for_newer(
-    client: &Client,
-    target: &Target<'_>,
-    column: &str,
-    default: &str,
-) -> Result<()> {
-    if relevant(target).is_none() || target.key.is_empty() {
-        return Ok(());
-    }
-    let sql = format!(
-        "UPDATE ONLY {table} AS t SET {column} = {default} \
-         WHERE NOT EXISTS (SELECT FROM {saved} AS s WHERE {same})",
-        table = target.table(),
-        column = quote::ident(column),
-        saved = target.stage("saved"),
-        same = target.same_key("s", "t"),
-    );
-    run(client, &sql).await.map(drop)
+/// True where the row `t` has no saved values; `None`: there are none, or no key to find them by.
+pub fn is_newer(target: &Target<'_>) -> Option<String> {
+    relevant(target).filter(|_| !target.key.is_empty())?;
+    Some(format!(
+        "NOT EXISTS (SELECT FROM {} AS s WHERE {})",
+        target.stage("saved"),
+        target.same_key("s", "t")
+    ))
 }
 
 /// How many converted values were not put back, since somebody had changed them.
