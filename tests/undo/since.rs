@@ -627,3 +627,33 @@ fn numbers_that_the_migration_gives_otherwise() {
         assert_rows(&case, &rest, "2");
     }
 }
+
+/// Numbers that the migration adds to rows, and by which others refer to them from then on.
+#[test]
+fn numbers_that_the_migration_adds_otherwise() {
+    let (case, done) = since(
+        "create table t (a text primary key);
+         create table r (id int primary key, a text references t on update cascade on delete set null)",
+        &[(
+            "alter table t add id bigserial unique; alter table r add t_id bigint references t (id);
+             update r set t_id = t.id from t where t.a = r.a",
+            "alter table r drop t_id; alter table t drop id",
+        )],
+        "insert into t values ('a'), ('b'), ('c'), ('d'); insert into r select id, a, id from t",
+        "delete from r where a = 'b'; delete from t where a = 'b'; insert into t values ('new');
+         insert into r values (77, 'new'), (78, 'd'), (79, 'a'), (80, 'c')",
+    );
+    let shown = "select r.id, r.a, t.a from r join t on t.id = r.t_id order by 1";
+    assert_rows(
+        &case,
+        shown,
+        "1|a|a\n3|c|c\n4|d|d\n77|new|new\n78|d|d\n79|a|a\n80|c|c",
+    );
+    assert_rows(
+        &case,
+        "select a, id from t where id < 5 order by 2",
+        "a|1\nc|3\nd|4",
+    );
+    assert_eq!(conflicts(&done).len(), 2, "{done:#}"); // of b, who was deleted, in both
+    case.sandbox.sql("insert into t values ('next')");
+}

@@ -357,7 +357,7 @@ pub async fn put_back(
     for target in targets {
         absent::leave_out(client, target, &mut conflicts).await?;
         others::leave_out(client, target, &mut conflicts).await?;
-        room::among_values(client, target).await?;
+        room::among_values(client, live, targets, target).await?;
     }
     let xid = &source.details.transaction;
     conflicts.extend(derived::find(client, earlier, live, targets, empty, xid).await?);

@@ -21,6 +21,15 @@ use crate::sql::quote;
 
 const FAILED: &str = "could not tell which numbers the rows have that the migrations make";
 
+/// What is known by then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// The saved rows.
+    Saved,
+    /// The wanted rows as well.
+    Wanted,
+}
+
 /// Rows whose reference the scripts set and nobody sets back.
 struct Referring<'a> {
     /// Their table.
@@ -53,7 +62,8 @@ pub async fn move_references(
         for (number, reference) in references.enumerate() {
             for child in targets.iter().filter(|t| t.live.oid == reference.from) {
                 let rows = child.stage(&format!("referring {} {number}", target.index));
-                all.extend(referring(client, target, child, reference, rows).await?);
+                let into = (Known::Wanted, rows);
+                all.extend(referring(client, target, child, reference, into).await?);
             }
         }
         if all.is_empty() || !numbers(client, target, key, &next, &all).await? {
@@ -67,6 +77,79 @@ pub async fn move_references(
         }
     }
     Ok(renumbered)
+}
+
+/// Gives the rows of `target` the numbers in `column` that were saved of them, and those that are `newer`
+/// others where these are taken, together with what refers to them. False: nothing newer refers to them.
+pub async fn in_place(
+    client: &Client,
+    live: &World,
+    targets: &[Target<'_>],
+    target: &Target<'_>,
+    column: &str,
+    newer: &str,
+) -> Result<bool> {
+    let next = next_number(client, target.live.oid, column).await?;
+    let Some(next) = next.filter(|_| !target.key.is_empty()) else {
+        return Ok(false);
+    };
+    let references = live
+        .foreign_keys
+        .iter()
+        .filter(|k| live.referenced(k) == target.live.oid && k.to_columns.as_slice() == [column]);
+    let mut all = Vec::new();
+    for (number, reference) in references.enumerate() {
+        for child in targets.iter().filter(|t| t.live.oid == reference.from) {
+            let rows = child.stage(&format!("following {} {number}", target.index));
+            let into = (Known::Saved, rows);
+            all.extend(referring(client, target, child, reference, into).await?);
+        }
+    }
+    if all.is_empty() {
+        return Ok(false);
+    }
+    let (map, c) = (
+        target.stage(&format!("moved {column}")),
+        quote::ident(column),
+    );
+    let (saved, table) = (target.stage("saved"), target.table());
+    let same = target.same_key("s", "t");
+    // All go to numbers that are free first: on the way two rows may need each other's.
+    let sql = format!(
+        "CREATE TEMP TABLE {map} AS SELECT t.{c} AS was, {next} AS meanwhile, \
+           coalesce((SELECT s.{c} FROM {saved} AS s WHERE {same}), {next}) AS stands \
+         FROM ONLY {table} AS t WHERE t.{c} IS NOT NULL AND (EXISTS (SELECT FROM {saved} AS s \
+           WHERE {same} AND s.{c} <> t.{c}) \
+           OR {newer} AND EXISTS (SELECT FROM {saved} AS s WHERE s.{c} = t.{c})); ANALYZE {map}"
+    );
+    as_user::batch(client, &sql).await.pg(FAILED)?;
+    for (from, to) in [("was", "meanwhile"), ("meanwhile", "stands")] {
+        let moved = all.iter().enumerate().filter_map(|(n, referring)| {
+            let Referring { child, column, .. } = referring;
+            let name = &child
+                .live
+                .columns
+                .iter()
+                .find(|c| quote::ident(&c.name) == *column)?
+                .name;
+            let set = match from {
+                "was" => by_scripts(child, name)?,
+                _ => "true".to_owned(),
+            };
+            Some(format!(
+                "c{n} AS (UPDATE ONLY {} AS c SET {column} = m.{to} FROM {map} AS m \
+                 WHERE c.{column} = m.{from} AND {set} RETURNING 1), ",
+                child.table()
+            ))
+        });
+        let sql = format!(
+            "WITH {} p AS (UPDATE ONLY {table} AS t SET {c} = m.{to} FROM {map} AS m \
+             WHERE t.{c} = m.{from} RETURNING 1) SELECT pg_catalog.count(*) FROM p",
+            moved.collect::<String>()
+        );
+        as_user::number(client, &sql).await.pg(FAILED)?;
+    }
+    Ok(true)
 }
 
 /// What draws the next number of the column `name`; `None`: it draws none by itself.
@@ -95,7 +178,7 @@ async fn referring<'a>(
     target: &Target<'_>,
     child: &'a Target<'a>,
     reference: &ForeignKey,
-    rows: String,
+    (known, rows): (Known, String),
 ) -> Result<Option<Referring<'a>>> {
     let [name] = reference.from_columns.as_slice() else {
         return Ok(None);
@@ -113,11 +196,13 @@ async fn referring<'a>(
     let mut restored = String::new();
     if !child.key.is_empty() {
         let [in_wanted, in_saved] = ["w", "s"].map(|alias| child.same_key(alias, "c"));
-        restored = format!(
-            " AND NOT EXISTS (SELECT FROM {} AS w WHERE {in_wanted} \
-               AND (w.{GONE} OR w.{column} IS DISTINCT FROM c.{column}))",
-            child.wanted()
-        );
+        if known == Known::Wanted {
+            restored = format!(
+                " AND NOT EXISTS (SELECT FROM {} AS w WHERE {in_wanted} \
+                   AND (w.{GONE} OR w.{column} IS DISTINCT FROM c.{column}))",
+                child.wanted()
+            );
+        }
         if child.saved {
             let saved = child.stage("saved");
             restored += &format!(" AND NOT EXISTS (SELECT FROM {saved} AS s WHERE {in_saved})");

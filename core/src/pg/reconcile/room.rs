@@ -8,7 +8,7 @@ use crate::model::relation::{Oid, World};
 use crate::pg::as_user;
 use crate::pg::error::PgContext as _;
 use crate::pg::reconcile::conflicts::{Conflict, note};
-use crate::pg::reconcile::{Target, values};
+use crate::pg::reconcile::{Target, renumbered, values};
 use crate::pg::record::{Saved, TableRecord};
 use crate::sql::quote;
 
@@ -36,7 +36,12 @@ async fn numbered(client: &Client, table: Oid) -> Result<Vec<String>> {
 /// A unique column that comes back got values from the scripts in rows that are newer than the
 /// rollback. Where such a value belongs to a saved row, the newer row draws another one, if it
 /// can.
-pub async fn among_values(client: &Client, target: &Target<'_>) -> Result<()> {
+pub async fn among_values(
+    client: &Client,
+    live: &World,
+    targets: &[Target<'_>],
+    target: &Target<'_>,
+) -> Result<()> {
     if !values::shares_unique(target) {
         return Ok(());
     }
@@ -59,6 +64,9 @@ pub async fn among_values(client: &Client, target: &Target<'_>) -> Result<()> {
         .filter(|u| u.len() == 1)
         .flatten();
     for column in alone.filter(|c| columns.contains(c) && numbered.contains(c)) {
+        if renumbered::in_place(client, live, targets, target, column, &newer).await? {
+            continue;
+        }
         let column = quote::ident(column);
         let sql = format!(
             "UPDATE ONLY {table} AS t SET {column} = DEFAULT WHERE {newer} \
