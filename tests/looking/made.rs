@@ -230,3 +230,19 @@ fn ordinary_scripts_are_tried_out() {
     );
     sandbox.run("validate", &["roundtrip"]).assert_exit(0);
 }
+
+/// Code that is only stored is no matter, unless definitions have it run.
+#[test]
+fn event_triggers_run_what_is_stored_next() {
+    let escape = Escape::new();
+    let up = escape.filled(
+        "create function on_ddl() returns event_trigger language plpgsql as $$ begin return; end $$;
+         create event trigger e on ddl_command_end execute function on_ddl();
+         create extension dblink;
+         create or replace function on_ddl() returns event_trigger language plpgsql as $$ begin
+             perform dblink_exec('__TO__', 'insert into witness values (1)'); end $$;
+         create function nothing() returns int language sql as 'select 1'",
+    );
+    escape.tried(&up, "select 1", "");
+    escape.tried(&up, "select 1", "-- transaction: off\n");
+}

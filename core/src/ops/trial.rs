@@ -46,11 +46,12 @@ impl Trial<'_> {
             }
             let mut fresh = false;
             for statement in &statements {
-                if fresh {
+                if fresh && judge::is_due(client, Some(statement)).await? {
                     judge::by_now(self, file, &statements).await?;
+                    fresh = false;
                 }
                 script::run_one(client, &script, statement, &Quiet, false).await?;
-                fresh = runs::brings_code(statement);
+                fresh |= runs::brings_code(statement);
             }
             return Ok(());
         }
@@ -113,8 +114,9 @@ impl Trial<'_> {
         let together = |one: &Statement, _: &Statement| !alone && !runs::brings_code(one);
         let mut fresh = false;
         for some in statements.chunk_by(together) {
-            if fresh {
+            if fresh && judge::is_due(client, some.first()).await? {
                 judge::by_now(self, file, statements).await?;
+                fresh = false;
             }
             let began = Instant::now();
             script::run(client, &self.script(file, some), &Quiet, false).await?;
@@ -123,7 +125,7 @@ impl Trial<'_> {
                     .note(client, (&file.path, statement.line), began)
                     .await?;
             }
-            fresh = some.last().is_some_and(runs::brings_code);
+            fresh |= some.last().is_some_and(runs::brings_code);
         }
         if fresh {
             // Triggers may wait until the end.

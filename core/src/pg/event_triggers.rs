@@ -4,6 +4,7 @@ use tokio_postgres::Client;
 
 use crate::error::Result;
 use crate::pg::error::PgContext as _;
+use crate::pg::query;
 
 /// An event trigger that fires in this session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,14 @@ impl EventTrigger {
             !source[..at].ends_with(word) && !source[at + table.len()..].starts_with(word)
         })
     }
+}
+
+/// Whether there is any that is not disabled. Names mean what they say under any search path.
+pub async fn any(client: &Client) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger AS e \
+               WHERE e.evtenabled OPERATOR(pg_catalog.<>) 'D')";
+    let rows = query::rows(client, "the event triggers", sql, &[]).await?;
+    Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
 /// Those that fire.

@@ -5,7 +5,7 @@ use crate::model::migration::Script as File;
 use crate::ops::trial::Trial;
 use crate::pg::inspect::{self, Scope};
 use crate::pg::session::Client;
-use crate::pg::transaction;
+use crate::pg::{event_triggers, transaction};
 use crate::sql::statement::{Kind, Name, Statement};
 use crate::sql::words::Words;
 use crate::sql::{builtin, parse, runs};
@@ -17,19 +17,35 @@ pub async fn within_database(client: &Client, file: &File, statements: &[Stateme
     runs_inside(client, file, statements).await
 }
 
-/// The same of scripts that follow on each other, before the first of them runs: what one makes,
-/// another may run.
+/// The same of scripts that follow on each other, before the first of them runs: what one makes, another
+/// may run. The first is named with which all may reach out.
 pub async fn all_within_database<'a>(
     client: &Client,
     scripts: impl Iterator<Item = (&'a File, &'a [Statement])>,
 ) -> Result<()> {
     let mut all = Vec::new();
+    let mut ends = Vec::new();
     for (file, statements) in scripts {
         stays_inside(file, statements)?;
         all.extend_from_slice(statements);
-        runs_inside(client, file, &all).await?;
+        ends.push((file, all.len()));
     }
-    Ok(())
+    let Some((last, _)) = ends.last() else {
+        return Ok(());
+    };
+    let whole = runs_inside(client, last, &all).await;
+    if whole.is_err() {
+        for (file, end) in ends {
+            runs_inside(client, file, &all[..end]).await?;
+        }
+    }
+    whole
+}
+
+/// Whether it must be looked at once more, now that new code is there, before `next` runs; `None`: before
+/// the end. What only stores code runs no other than that of event triggers.
+pub(super) async fn is_due(client: &Client, next: Option<&Statement>) -> Result<bool> {
+    Ok(!next.is_some_and(runs::only_stores) || event_triggers::any(client).await?)
 }
 
 /// Looks once more whether `statements` of a script stay in the database, with what is there by now:
