@@ -13,6 +13,9 @@ mod columns;
 // DROP TABLE, SCHEMA, TYPE, SEQUENCE, VIEW and renames.
 mod tables;
 
+// Plain tables made partitioned ones.
+mod split;
+
 // Names that mean another thing by then.
 mod names;
 

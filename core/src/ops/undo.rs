@@ -15,6 +15,7 @@ mod renames;
 mod repair;
 mod rescue;
 mod rows;
+mod split;
 mod staging;
 mod stored;
 mod tried;

@@ -22,6 +22,7 @@ pub mod conflicts;
 pub mod derived;
 pub mod fillings;
 pub mod keyless;
+pub mod moved;
 pub mod others;
 pub mod references;
 pub mod renumbered;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::model::ledger::Entry;
-use crate::model::plan::Step;
+use crate::model::plan::{Fate, Step};
 use crate::model::relation::{Oid, RelationKind, World};
 use crate::ops::analysis;
 use crate::pg::reconcile::references;
@@ -36,6 +36,14 @@ pub async fn touched(
         capture.tables.iter().copied().collect()
     };
     if analysis.statements.iter().flatten().any(may_fill) {
+        // Rows of a table that becomes a partitioned one again are copied into that.
+        let dropped = analysis.covered.coverage.iter();
+        let dropped = dropped.filter(|(_, coverage)| coverage.fate == Fate::Dropped);
+        touched.extend(dropped.map(|(oid, _)| *oid).filter(|oid| {
+            let name = after.relations.get(oid).map(|relation| &relation.name);
+            let was = name.and_then(|name| before.find(&name.schema, &name.name));
+            was.is_some_and(|was| was.kind == RelationKind::Partitioned && was.oid != *oid)
+        }));
         // Rows that are made for others follow from these.
         let made = |oid: &Oid| !after.relations.contains_key(oid) || touched.contains(oid);
         let keys = before.foreign_keys.iter().chain(&after.foreign_keys);

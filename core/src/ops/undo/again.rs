@@ -13,19 +13,22 @@ use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
 use crate::ops::run_scripts;
 use crate::ops::undo::plan::UndoPlan;
+use crate::ops::undo::split;
 use crate::pg::capture::Captured;
 use crate::pg::guard::{self, Known, State};
+use crate::pg::reconcile::moved::Moved;
 use crate::pg::record::TableRecord;
 use crate::pg::session::Client;
 use crate::pg::{event_triggers, extent, inspect, retry, session, transaction};
 
-/// Runs the scripts of `plan` with capture triggers on the tables `watched`. `None`: the scripts
-/// could not run on what is there, and nothing of them is kept.
+/// Runs the scripts of `plan` with capture triggers on the tables `watched`; of those that they move into
+/// partitions, it is known what is newer. `None`: the scripts could not run on what is there, and nothing of
+/// them is kept.
 pub async fn apply(
     ctx: &Context,
     client: &Client,
     plan: &UndoPlan,
-    earlier: &World,
+    (earlier, moved): (&World, &[Moved]),
     watched: &[Oid],
 ) -> Result<Option<Captured>> {
     let mut look_at = BTreeSet::new();
@@ -35,6 +38,7 @@ pub async fn apply(
             ctx,
             plan,
             earlier,
+            moved,
             watched,
             look_at: &look_at,
         };
@@ -73,7 +77,7 @@ pub async fn apply(
 async fn remade<'a>(
     client: &Client,
     plan: &UndoPlan,
-    earlier: &'a World,
+    (earlier, moved): (&'a World, &[Moved]),
     applied: &World,
 ) -> Result<Option<&'a Relation>> {
     let tables = earlier.relations.values();
@@ -86,6 +90,12 @@ async fn remade<'a>(
         let Some(remade) = applied.find(&name.schema, &name.name) else {
             continue;
         };
+        if moved.iter().any(|moved| moved.oid == relation.oid)
+            && remade.kind == RelationKind::Partitioned
+            && split::is_known(plan, earlier, applied, remade.oid)
+        {
+            continue;
+        }
         // The rollback dropped this one, and nothing was copied.
         let mut records = plan.details.tables.iter();
         let dropped = records.any(|r| r.name_after().is_none() && r.name_before() == name);
@@ -117,6 +127,7 @@ struct Run<'a> {
     ctx: &'a Context,
     plan: &'a UndoPlan,
     earlier: &'a World,
+    moved: &'a [Moved],
     watched: &'a [Oid],
     /// Tables whose rows are to be looked at.
     look_at: &'a BTreeSet<Oid>,
@@ -150,7 +161,7 @@ impl Run<'_> {
         transaction::ours(client).await?;
         let after_marks = guard::marks(client).await?;
         let applied = inspect::world(client, earlier.search_path.clone()).await?;
-        if let Some(table) = remade(client, plan, earlier, &applied).await? {
+        if let Some(table) = remade(client, plan, (earlier, self.moved), &applied).await? {
             return Err(Error::refused(format!(
                 "they would put another table in the place of {}",
                 table.name

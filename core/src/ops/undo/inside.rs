@@ -24,11 +24,13 @@ use crate::ops::undo::renames;
 use crate::ops::undo::repair;
 use crate::ops::undo::rescue::{self, Rescued};
 use crate::ops::undo::rows::{self, Inserts, PutBack, Source};
+use crate::ops::undo::split;
 use crate::ops::undo::staging::{self, Backups};
 use crate::ops::undo::stored;
 use crate::pg::capture::Captured;
 use crate::pg::guard::{self, Marks, State};
 use crate::pg::reconcile::conflicts::Conflict;
+use crate::pg::reconcile::moved::Moved;
 use crate::pg::reconcile::{Target, before, room, unmet};
 use crate::pg::record::TableRecord;
 use crate::pg::session::Client;
@@ -116,7 +118,8 @@ pub async fn reverse(
     let watched = watched(plan, &earlier);
     let mut locked = lock(client, plan, &earlier, &watched).await?;
     let empty = extent::empty(client, &locked).await?;
-    let second = if context.taken_back.is_none() {
+    let tried = context.taken_back.is_none();
+    let second = if tried {
         None
     } else {
         save_again(context, client, &earlier).await?
@@ -127,10 +130,19 @@ pub async fn reverse(
     let filled = matviews::all(client).await?;
     rows::names_are_free(&plan.details, &earlier, |oid| plan.drops(oid))?;
     let inserts = look(context, client, &earlier, &watched, &empty).await?;
-    let prepared = guard::marks(client).await?;
-    let captured = apply_again(context, client, &earlier, &watched).await?;
-    let scripts_ran = guard::marks(client).await?;
     let (schema, expected) = repair::before(backups.first(), plan.details.fingerprint_before()?)?;
+    let moved = split::look(
+        context.source(),
+        client,
+        plan,
+        &earlier,
+        schema.as_ref(),
+        tried,
+    )
+    .await?;
+    let prepared = guard::marks(client).await?;
+    let captured = apply_again(context, client, &earlier, &watched, &moved).await?;
+    let scripts_ran = guard::marks(client).await?;
     let made_by_rollback = |key: &ObjectKey| context.unchanged && is_kept(plan, &earlier, key);
     let meant = |key: &ObjectKey| follow::is_meant(&plan.details, key);
     let mut repaired = repair::begin(
@@ -164,7 +176,7 @@ pub async fn reverse(
         &live,
         &targets,
         &empty,
-        &repaired.fillings,
+        (&moved, &repaired.fillings),
     )
     .await?;
     newer.extend(renumbered);
@@ -221,9 +233,11 @@ async fn apply_again(
     client: &Client,
     earlier: &World,
     watched: &[Oid],
+    moved: &[Moved],
 ) -> Result<Captured> {
     let Attempt { ctx, plan, .. } = context;
-    if let Some(captured) = again::apply(ctx, client, plan, earlier, watched).await? {
+    let known = (earlier, moved);
+    if let Some(captured) = again::apply(ctx, client, plan, known, watched).await? {
         return Ok(captured);
     }
     rows::names_are_free(&plan.details, earlier, |_| false)?;

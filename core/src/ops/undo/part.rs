@@ -302,7 +302,7 @@ async fn inside(
         rows::targets(source, client, &world, &world, &nothing, (&empty, &inserts)).await?;
     let PutBack {
         changed, conflicts, ..
-    } = rows::put_back(source, client, &world, &world, &targets, &empty, &[]).await?;
+    } = rows::put_back(source, client, &world, &world, &targets, &empty, (&[], &[])).await?;
     // Rows that came back may have numbers that their sequences would give again.
     let stood: Vec<_> = plan
         .details

@@ -8,11 +8,13 @@ use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
 use crate::ops::undo::apply::Changed;
 use crate::ops::undo::follow;
+use crate::ops::undo::split;
 use crate::ops::undo::staging::{self, Backups};
 use crate::pg::capture::Captured;
 use crate::pg::inserted::{self, Inserted};
 use crate::pg::net::Net;
 use crate::pg::reconcile::conflicts::{self, Conflict};
+use crate::pg::reconcile::moved::Moved;
 use crate::pg::reconcile::{
     Target, Way, absent, apply, before, clashes, derived, fillings, others, references, renumbered,
     room, sample, touched, values, wanted,
@@ -143,7 +145,7 @@ async fn written(
 
 /// What was counted then, if it was counted here: in a database that was moved, neither the counts nor the
 /// transactions of rows tell anything.
-async fn same_place<'a>(
+pub async fn same_place<'a>(
     client: &Client,
     then: Option<&'a Inserted>,
 ) -> Result<Option<&'a Inserted>> {
@@ -348,7 +350,7 @@ pub async fn put_back(
     live: &World,
     targets: &[Target<'_>],
     empty: &BTreeSet<Oid>,
-    fillings: &[Filling],
+    (moved, fillings): (&[Moved], &[Filling]),
 ) -> Result<PutBack> {
     let live = &judged(client, live).await?;
     let oids: Vec<Oid> = targets.iter().map(|t| t.live.oid).collect();
@@ -360,6 +362,8 @@ pub async fn put_back(
         room::among_values(client, live, targets, target).await?;
     }
     let xid = &source.details.transaction;
+    derived::begin(client, targets).await?;
+    split::keep_newer(source, client, moved, live, targets, &mut conflicts).await?;
     conflicts.extend(derived::find(client, earlier, live, targets, empty, xid).await?);
     for target in targets {
         wanted::work_out(client, target).await?;

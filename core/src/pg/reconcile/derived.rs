@@ -17,8 +17,16 @@ use crate::pg::reconcile::{Target, before, pairs, since_table, stage};
 use crate::pg::value;
 use crate::sql::quote;
 
-/// Finds the places of such rows in every table of `targets`, into the temporary table `derived`.
-/// `xid` is the rollback's transaction.
+/// Makes the temporary table `derived` of every table of `targets`, for the places of such rows.
+pub async fn begin(client: &Client, targets: &[Target<'_>]) -> Result<()> {
+    for target in targets {
+        let sql = format!("CREATE TEMP TABLE {} (pos tid)", target.stage("derived"));
+        run(client, &sql).await?;
+    }
+    Ok(())
+}
+
+/// Finds the places of such rows in every table of `targets`. `xid` is the rollback's transaction.
 pub async fn find(
     client: &Client,
     earlier: &World,
@@ -27,10 +35,6 @@ pub async fn find(
     empty: &BTreeSet<Oid>,
     xid: &str,
 ) -> Result<Vec<Conflict>> {
-    for target in targets {
-        let sql = format!("CREATE TEMP TABLE {} (pos tid)", target.stage("derived"));
-        run(client, &sql).await?;
-    }
     let fed: Vec<&Target<'_>> = targets
         .iter()
         .filter(|t| t.remade() || t.up.inserted > 0)
