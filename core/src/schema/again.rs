@@ -19,6 +19,7 @@ pub fn all(
 ) -> Vec<ObjectKey> {
     let made_again = |change: &&Change| {
         change.key.kind.facts().made_again
+            || changed::is_drawn_otherwise(change)
             || changed::is_computed_otherwise(change)
                 && (render::generated(&change.after).is_some() || may_go(&change.key))
     };

@@ -39,6 +39,12 @@ pub fn is_computed_otherwise(change: &Change) -> bool {
     to != from && !stays
 }
 
+/// True for a sequence that is an identity's, and was none's or another one's: no statement changes that.
+pub fn is_drawn_otherwise(change: &Change) -> bool {
+    let of = |definition| fact(definition, "identity of ");
+    change.key.kind == ObjectKind::Sequence && of(&change.before) != of(&change.after)
+}
+
 /// A statement that makes a routine, so that it takes the place of the one that is there.
 pub fn replacing(create: String) -> String {
     match create.strip_prefix("CREATE ") {

@@ -151,7 +151,7 @@ impl Way<'_> {
                 self.now(sql, Some(change.key.to_string()));
             }
         }
-        let away = removals(extra, from, &self.family, differing, &going);
+        let away = removals(extra, [from, self.to], &self.family, differing, &going);
         for sql in away.now {
             self.now(sql, None);
         }
@@ -170,9 +170,12 @@ impl Way<'_> {
         let ahead = missing::ahead(&found, needs.chain(differing.iter().map(|c| &*c.before)));
         let mut found: Vec<(Phase, &Entry)> = found
             .into_iter()
-            .map(|entry| match ahead.contains(&entry) {
-                true => (Phase::Early, entry),
-                false => (entry.phase(), entry),
+            .map(|entry| {
+                if ahead.contains(&entry) {
+                    (Phase::Early, entry)
+                } else {
+                    (entry.phase(), entry)
+                }
             })
             .collect();
         self.entries(&found, Phase::Early);
@@ -193,9 +196,15 @@ impl Way<'_> {
         for column in &last {
             self.column(column, &missing, &mut found);
         }
-        // What becomes a part of a table must promise all that the table does.
-        let constraints = repair::constraints(self.to, &self.family, &left, &missing);
-        for sql in constraints.into_iter().chain(attach) {
+        // What becomes a part of a table must promise all that the table does, and gets what it lacks.
+        for sql in repair::constraints(self.to, &self.family, &left, &missing) {
+            self.later(sql, None);
+        }
+        let promises = ["INDEX", "CONSTRAINT", "CHECK CONSTRAINT"];
+        let (promised, found): (Vec<_>, Vec<_>) =
+            (found.into_iter()).partition(|(_, entry)| promises.contains(&&*entry.kind));
+        self.entries(&promised, Phase::Post);
+        for sql in attach {
             self.later(sql, None);
         }
         for phase in [Phase::Post, Phase::Late, Phase::Last] {

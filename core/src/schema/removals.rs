@@ -28,17 +28,18 @@ pub struct Removals {
 }
 
 /// Statements that drop those of the `extra` objects that `may_go`, without CASCADE. Parts of a
-/// table that goes, and what can't be dropped by name, are left out. `from` is the schema that is there,
+/// table that goes, and what can't be dropped by name, are left out. `from` is the schema that is there, `to` the one that
+/// should be,
 /// `family` what is part of what in it by then, `differing` what stays and is altered.
 pub fn removals(
     extra: &[ObjectKey],
-    from: &Catalog,
+    [from, to]: [&Catalog; 2],
     family: &Family,
     differing: &[Change],
     may_go: &dyn Fn(&ObjectKey) -> bool,
 ) -> Removals {
     let going: Vec<&ObjectKey> = extra.iter().filter(|key| may_go(key)).collect();
-    let all = All { from, going };
+    let all = All { from, to, going };
     let (needed, free) = all.needed(differing);
     let mut removals = Removals::default();
     // Parts of a table that is extra itself go with it, or stay with it.
@@ -87,6 +88,7 @@ pub fn removals(
 /// What may go.
 struct All<'a> {
     from: &'a Catalog,
+    to: &'a Catalog,
     going: Vec<&'a ObjectKey>,
 }
 
@@ -98,7 +100,9 @@ impl<'a> All<'a> {
     /// What `differing` still needs, with what needs that and what it lies in, and what nothing does.
     fn needed(&self, differing: &[Change]) -> (Vec<&'a ObjectKey>, Vec<&'a ObjectKey>) {
         let is_free = |key: &ObjectKey| {
-            ORDER.contains(&key.kind)
+            // What comes again goes before.
+            self.to.get(key).is_none()
+                && ORDER.contains(&key.kind)
                 && ![ObjectKind::Table, ObjectKind::Statistics].contains(&key.kind)
         };
         let (mut needed, mut free): (Vec<&ObjectKey>, Vec<&ObjectKey>) =
@@ -286,7 +290,10 @@ mod tests {
             from.insert(key(kind, None, view), Object::new(definition, None));
         }
         let family = Family::default();
-        let statements = removals(&extra, &from, &family, &[], &|key| key.name != "kept").now;
+        let statements = removals(&extra, [&from, &Catalog::default()], &family, &[], &|key| {
+            key.name != "kept"
+        })
+        .now;
         let expected = [
             r#"DROP TRIGGER IF EXISTS "x" ON "app"."t""#,
             r#"DROP VIEW IF EXISTS "app"."b""#,

@@ -21,7 +21,7 @@ use crate::ops::undo::follow;
 use crate::ops::undo::plan::UndoPlan;
 use crate::ops::undo::record;
 use crate::ops::undo::renames;
-use crate::ops::undo::repair;
+use crate::ops::undo::repair::{self, Repaired};
 use crate::ops::undo::rescue::{self, Rescued};
 use crate::ops::undo::rows::{self, Inserts, PutBack, Source};
 use crate::ops::undo::split;
@@ -39,7 +39,7 @@ use crate::pg::{
 };
 use crate::schema::fillings::{self, Filling};
 use crate::schema::rebuild::Judge;
-use crate::schema::{ObjectKey, ObjectKind};
+use crate::schema::{Catalog, ObjectKey, ObjectKind};
 
 /// Everything that the tries have in common.
 pub struct Attempt<'a> {
@@ -143,19 +143,7 @@ pub async fn reverse(
     let prepared = guard::marks(client).await?;
     let captured = apply_again(context, client, &earlier, &watched, &moved).await?;
     let scripts_ran = guard::marks(client).await?;
-    let made_by_rollback = |key: &ObjectKey| context.unchanged && is_kept(plan, &earlier, key);
-    let meant = |key: &ObjectKey| follow::is_meant(&plan.details, key);
-    let mut repaired = repair::begin(
-        client,
-        backups.first(),
-        schema.as_ref(),
-        &Judge {
-            unchanged: context.unchanged,
-            may_go: &made_by_rollback,
-            meant: &meant,
-        },
-    )
-    .await?;
+    let mut repaired = definitions(context, client, &earlier, schema.as_ref()).await?;
     let live = inspect::world(client, path).await?;
 
     observer.observe(Event::Phase(Phase::Reconcile));
@@ -243,6 +231,24 @@ async fn apply_again(
     rows::names_are_free(&plan.details, earlier, |_| false)?;
     renames::take_back(client, &plan.details).await?;
     Ok(Captured::default())
+}
+
+/// Makes definitions again that the scripts don't; `schema` is what was there before the rollback.
+async fn definitions(
+    context: &Attempt<'_>,
+    client: &Client,
+    earlier: &World,
+    schema: Option<&Catalog>,
+) -> Result<Repaired> {
+    let plan = context.plan;
+    let made_by_rollback = |key: &ObjectKey| context.unchanged && is_kept(plan, earlier, key);
+    let meant = |key: &ObjectKey| follow::is_meant(&plan.details, key);
+    let judge = Judge {
+        unchanged: context.unchanged,
+        may_go: &made_by_rollback,
+        meant: &meant,
+    };
+    repair::begin(client, context.backups.first(), schema, &judge).await
 }
 
 /// Lays aside what has no place, or no place beside what is newer.

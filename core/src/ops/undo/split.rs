@@ -11,6 +11,7 @@ use crate::ops::undo::staging;
 use crate::pg::reconcile::Target;
 use crate::pg::reconcile::conflicts::Conflict;
 use crate::pg::reconcile::moved::{self, Moved};
+use crate::pg::record::TableRecord;
 use crate::pg::session::Client;
 use crate::schema::{Catalog, ObjectKey, ObjectKind};
 
@@ -26,11 +27,11 @@ pub async fn look(
 ) -> Result<Vec<Moved>> {
     let records = &plan.details.tables;
     let replaced = earlier.relations.values().filter(|relation| {
-        let left = records.iter().filter_map(|record| record.name_after());
+        let mut left = records.iter().filter_map(TableRecord::name_after);
         relation.kind == RelationKind::Table
             && plan.drops(relation.oid)
             && before.is_some_and(|before| was_partitioned(before, relation))
-            && !left.into_iter().any(|name| name == relation.name)
+            && !left.any(|name| name == relation.name)
     });
     let mut all = Vec::new();
     for relation in replaced {
