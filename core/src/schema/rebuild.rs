@@ -200,10 +200,10 @@ impl Way<'_> {
         for sql in repair::constraints(self.to, &self.family, &left, &missing) {
             self.later(sql, None);
         }
-        let promises = ["INDEX", "CONSTRAINT", "CHECK CONSTRAINT"];
-        let (promised, found): (Vec<_>, Vec<_>) =
-            (found.into_iter()).partition(|(_, entry)| promises.contains(&&*entry.kind));
-        self.entries(&promised, Phase::Post);
+        let kinds = ["INDEX", "CONSTRAINT", "CHECK CONSTRAINT"];
+        let (indexes, found): (Vec<_>, Vec<_>) =
+            (found.into_iter()).partition(|(_, entry)| kinds.contains(&&*entry.kind));
+        self.entries(&indexes, Phase::Post);
         for sql in attach {
             self.later(sql, None);
         }
