@@ -322,3 +322,38 @@ fn newer_rows_of_partitions_and_children_draw_numbers() {
         assert_rows(&case, numbers, "4|4");
     }
 }
+
+/// A partition that is only attached once its rows are there.
+#[test]
+fn newer_rows_of_a_partition_that_joins_draw_numbers() {
+    let (case, _) = undone(
+        "create table t (id int) partition by range (id);
+         create table t_1 partition of t for values from (0) to (10); create table t_2 (id int)",
+        (
+            "alter table t attach partition t_2 default; alter table t add n serial",
+            "alter table t drop n; alter table t detach partition t_2",
+        ),
+        "insert into t values (1), (20)",
+        "insert into t values (2); insert into t_2 values (21), (22)",
+    );
+    case.sandbox.sql("insert into t values (3), (23)");
+    let numbers = "select count(distinct n), max(n) from t";
+    assert_rows(&case, numbers, "7|7");
+}
+
+#[test]
+fn a_child_keeps_what_its_parent_loses() {
+    let (case, _) = undone(
+        "create table t (id int, z text, constraint low check (id < 99)); create table kid (k int) inherits (t);
+         create table q (z text)",
+        (
+            "alter table only t drop z; alter table only t drop constraint low; alter table kid inherit q",
+            "alter table kid no inherit q; alter table kid drop constraint low;
+             alter table t add z text, add constraint low check (id < 99)",
+        ),
+        "insert into t values (1); insert into kid values (2, 'z')",
+        "insert into kid values (3, 'y')",
+    );
+    let rows = "select id, z from kid order by id";
+    assert_rows(&case, rows, "2|z\n3|y");
+}

@@ -117,6 +117,14 @@ fn numbers(
 }
 
 impl Filling {
+    /// True when both draw from one sequence.
+    pub fn draws_with(&self, other: &Self) -> bool {
+        let (Source::Numbers(own), Source::Numbers(others)) = (&self.with, &other.with) else {
+            return false;
+        };
+        own.sequence == others.sequence && self.column == other.column
+    }
+
     /// The identity as ADD COLUMN has it, taken out of the `entries`.
     pub(super) fn take_identity(&self, entries: &mut Vec<(Phase, &Entry)>) -> Option<String> {
         const ADDED: &str = " ADD GENERATED ";

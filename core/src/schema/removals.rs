@@ -71,9 +71,22 @@ pub fn removals(
     removals
         .now
         .extend(views_away(views.copied().collect(), from));
-    removals.now.extend(parts.into_iter().filter_map(part));
     let columns = columns.into_iter().filter(|key| !family.in_partition(key));
-    removals.now.extend(columns.filter_map(part));
+    let parts = parts.into_iter().chain(columns);
+    removals.now.extend(parts.filter_map(|key| {
+        let sql = part(key)?;
+        // What a child has and keeps, becomes its own.
+        let kept = from
+            .objects()
+            .keys()
+            .any(|other| family.inherited(other, [key]).is_some() && !extra.contains(other));
+        let kept = kept && [ObjectKind::Column, ObjectKind::Constraint].contains(&key.kind);
+        Some(if kept {
+            sql.replacen("ALTER TABLE ", "ALTER TABLE ONLY ", 1)
+        } else {
+            sql
+        })
+    }));
     let rest = free.into_iter().filter(|key| !early.contains(key));
     let (first, rest): (Vec<_>, Vec<_>) = rest.partition(|key| all.is_of_functions(key));
     let before = |kind: &ObjectKind| [ObjectKind::Statistics, ObjectKind::Table].contains(kind);

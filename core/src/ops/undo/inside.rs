@@ -277,10 +277,12 @@ fn numbered(
         let fillings::Source::Numbers(numbers) = &filling.with else {
             return None;
         };
-        let of = live.find(&numbers.of.schema, &numbers.of.name)?;
         let column = (numbers.of.clone(), filling.column.clone());
-        newer
-            .contains(&of.oid)
+        // A part may be none yet.
+        let tables = [&numbers.of, &filling.table].into_iter();
+        let mut found = tables.filter_map(|name| live.find(&name.schema, &name.name));
+        found
+            .any(|table| newer.contains(&table.oid))
             .then(|| (numbers.sequence.clone(), column))
     };
     fillings.iter().filter_map(drawn).collect()

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
+use crate::ident::TableName;
 use crate::model::relation::{Oid, Relation, RelationKind, World};
 use crate::ops::context::Context;
 use crate::ops::undo::apply::Changed;
@@ -381,7 +382,11 @@ pub async fn put_back(
     for filling in fillings.iter().filter(|_| newer) {
         for target in targets.iter().filter(|t| *t.name() == filling.table) {
             let stood = &source.details.sequences_before;
-            fillings::for_newer(client, target, filling, stood).await?;
+            let alike = fillings.iter().filter(|other| filling.draws_with(other));
+            let beside: Vec<&TableName> = alike.map(|other| &other.table).collect();
+            let beside = targets.iter().filter(|t| beside.contains(&t.name()));
+            let beside: Vec<&Target<'_>> = beside.collect();
+            fillings::for_newer(client, target, filling, &beside, stood).await?;
         }
     }
     off.back_on(client).await?;

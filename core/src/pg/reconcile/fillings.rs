@@ -10,12 +10,13 @@ use crate::pg::record::SequenceRecord;
 use crate::schema::fillings::{Filling, Numbers, Source};
 use crate::sql::quote;
 
-/// Fills the column of `filling` in the newer rows of `target`. `stood` is where sequences stood before the
-/// rollback.
+/// Fills the column of `filling` in the newer rows of `target`; `beside` are tables whose rows have numbers of
+/// the same sequence, wherever they belong by now. `stood` is where sequences stood before the rollback.
 pub async fn for_newer(
     client: &Client,
     target: &Target<'_>,
     filling: &Filling,
+    beside: &[&Target<'_>],
     stood: &[SequenceRecord],
 ) -> Result<()> {
     let column = quote::ident(&filling.column);
@@ -32,7 +33,7 @@ pub async fn for_newer(
                 which.join(" OR ")
             )
         }
-        Source::Numbers(numbers) => numbered(target, &column, numbers, stood),
+        Source::Numbers(numbers) => numbered(target, &column, numbers, beside, stood),
     };
     let filled = as_user::execute(client, &sql).await;
     filled.pg("could not fill a column of rows that are newer")?;
@@ -44,6 +45,7 @@ fn numbered(
     target: &Target<'_>,
     column: &str,
     numbers: &Numbers,
+    beside: &[&Target<'_>],
     stood: &[SequenceRecord],
 ) -> String {
     let Numbers { start, step, .. } = numbers;
@@ -54,19 +56,28 @@ fn numbered(
         state.last_value.saturating_add(on)
     });
     let (least, most) = numbers.bounds;
+    let tables = beside.iter().map(|other| format!("ONLY {}", other.table()));
+    let tables: Vec<String> = tables.chain([quote::table(&numbers.of)]).collect();
+    let count = |table: &String| format!("(SELECT pg_catalog.count(*) FROM {table})");
+    let count: Vec<String> = tables.iter().map(count).collect();
+    let free = |table: &String| {
+        format!("NOT EXISTS (SELECT FROM {table} AS o WHERE o.{column} OPERATOR(pg_catalog.=) n.n)")
+    };
+    let free: Vec<String> = tables.iter().map(free).collect();
     // As many as there are rows would do if each of them had one of these.
     format!(
         "WITH newer AS (SELECT t.ctid AS pos, pg_catalog.row_number() OVER (ORDER BY t.ctid) AS nth \
            FROM ONLY {table} AS t WHERE t.{column} IS NULL), \
          free AS (SELECT n.n, pg_catalog.row_number() OVER (ORDER BY n.n * {sign}) AS nth \
            FROM (SELECT {first}::pg_catalog.int8 + {step}::pg_catalog.int8 * g AS n \
-             FROM pg_catalog.generate_series(0, (SELECT pg_catalog.count(*) FROM {of})) AS g) AS n \
+             FROM pg_catalog.generate_series(0, {count}) AS g) AS n \
            WHERE n.n BETWEEN {least} AND {most} \
-             AND NOT EXISTS (SELECT FROM {of} AS o WHERE o.{column} OPERATOR(pg_catalog.=) n.n)) \
+             AND {free}) \
          UPDATE ONLY {table} AS t SET {column} = free.n FROM newer JOIN free ON free.nth = newer.nth \
          WHERE t.ctid = newer.pos",
         table = target.table(),
-        of = quote::table(&numbers.of),
+        count = count.join(" + "),
+        free = free.join(" AND "),
         sign = step.signum(),
     )
 }
