@@ -453,19 +453,20 @@ fn locks_are_measured_and_compared_with_those_foretold() {
     let mut wrong = Vec::new();
     for (down, table, mode) in LOCKS {
         sandbox.migration("0002_more", FAMILIES, down);
-        let args = ["validate", "0001", "--rehearse", "latest", "--json"];
-        let report = &sandbox.run("rollback", &args).json()[0];
-        let told = found(report);
-        let table = if table.contains('.') {
-            (*table).to_owned()
-        } else {
-            format!("public.{table}")
-        };
-        let expected = format!(": {mode} on {table} for ");
-        let measured = told.iter().any(|(_, text)| text.contains(&expected));
-        let unforeseen = told.iter().any(|(_, text)| text.contains("not foreseen"));
-        if !measured || unforeseen {
-            wrong.push(format!("{down}: {told:#?} {:#}", report["locks"]));
+        let schema = if table.contains('.') { "" } else { "public." };
+        let expected = format!(": {mode} on {schema}{table} for ");
+        // What needs rows is seen on a restored backup only, which takes several times as long.
+        let seen = ["clone", "latest"].iter().any(|on| {
+            let args = ["validate", "0001", "--rehearse", on, "--json"];
+            let report = &sandbox.run("rollback", &args).json()[0];
+            let told = found(report);
+            if told.iter().any(|(_, text)| text.contains("not foreseen")) {
+                wrong.push(format!("{down}: {told:#?} {:#}", report["locks"]));
+            }
+            told.iter().any(|(_, text)| text.contains(&expected))
+        });
+        if !seen {
+            wrong.push(format!("{down}: no {mode} on {table}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
