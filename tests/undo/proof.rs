@@ -251,7 +251,7 @@ fn what_is_known_is_said() {
     case.undo();
 
     for (key, undo, says) in [
-        ("proof_time = \"0\"", "unproved", "under its locks"),
+        ("proof_time = \"0\"", "unproved", "are saved, and in 0 s"),
         ("proof_bytes = \"0\"", "sampled", "was not compared"),
     ] {
         case.sandbox.write("pgbelay.toml", key);
