@@ -230,3 +230,24 @@ fn what_it_refuses() {
     undo(&other).assert_exit(3);
     assert_eq!(case.sandbox.query_text("select count(*) from a"), "0");
 }
+
+/// A label that goes with the rollback: what was saved of its column can't be read as that type any more.
+#[test]
+fn values_of_labels_that_are_gone() {
+    let case = Case::new(
+        "create type mood as enum ('sad', 'ok'); create table t (id int primary key, m mood, s int)",
+        &[(
+            "alter type mood add value 'meh' before 'ok'",
+            "update t set m = 'ok' where m = 'meh'; update t set s = 1 where s > 8;
+             alter type mood rename to old; create type mood as enum ('sad', 'ok');
+             alter table t alter m type mood using m::text::mood; drop type old",
+        )],
+        "insert into t values (1, 'meh', 3), (2, 'sad', 12)",
+    );
+    let before = case.state();
+    case.back();
+    let part = ["undo", "--yes", "--table", "*"];
+    case.sandbox.run("rollback", &part).assert_exit(0);
+    case.undo();
+    case.assert_unchanged(&before);
+}

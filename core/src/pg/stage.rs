@@ -175,7 +175,8 @@ impl Stage {
 /// A type that saved values were of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
-    /// It is still there.
+    /// It is still there, and reads what it has written: labels, checks and attributes may have changed since,
+    /// so this is not said of enums, domains and rows.
     pub there: bool,
     /// It is one of [`value::READ_BY_CAST`].
     pub read_by_cast: bool,
@@ -195,7 +196,11 @@ impl Known {
 /// What is known of each of `types`, as `format_type` writes them.
 pub async fn known_types(client: &Client, types: &[&str]) -> Result<Vec<Known>> {
     let sql = format!(
-        "SELECT t.type IS NOT NULL, coalesce(t.type = ANY ({}), false) \
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_type y \
+             LEFT JOIN pg_catalog.pg_type e ON e.oid = y.typelem \
+             WHERE y.oid = t.type AND (y.oid < 16384 \
+               OR y.typtype = 'b' AND (e.oid IS NULL OR e.oid < 16384 OR e.typtype = 'b'))), \
+           coalesce(t.type = ANY ({}), false) \
          FROM (SELECT pg_catalog.to_regtype(name)::pg_catalog.oid AS type, place \
                FROM pg_catalog.unnest($1::pg_catalog.text[]) WITH ORDINALITY AS n (name, place)) \
               AS t \
