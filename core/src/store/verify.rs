@@ -122,10 +122,7 @@ pub fn opened(
     signed(&backup, &mut broken);
     hashed(&backup, &names, &mut broken);
     chain(&backup, &mut broken, observer)?;
-    let depth = Depth::Opened;
-    let contents = decrypt::decrypted(&backup, &names, identities, depth, &mut broken, observer)?;
-    broken.into_result(&backup.facts().id)?;
-    Ok(Verified::new(backup, contents))
+    unlocked(backup, &names, identities, broken, observer)
 }
 
 /// Opens a `backup` that this very program wrote and read back a moment ago with one of `identities`. What
@@ -137,8 +134,19 @@ pub fn just_written(
 ) -> Result<Verified> {
     let mut broken = Broken::default();
     let names = listed(&backup, &mut broken)?;
+    unlocked(backup, &names, identities, broken, observer)
+}
+
+/// Opens `backup`, of which `names` were listed, unless something is `broken`.
+fn unlocked(
+    backup: Backup,
+    names: &BTreeSet<String>,
+    identities: &Identities,
+    mut broken: Broken,
+    observer: &dyn Observer,
+) -> Result<Verified> {
     let depth = Depth::Opened;
-    let contents = decrypt::decrypted(&backup, &names, identities, depth, &mut broken, observer)?;
+    let contents = decrypt::decrypted(&backup, names, identities, depth, &mut broken, observer)?;
     broken.into_result(&backup.facts().id)?;
     Ok(Verified::new(backup, contents))
 }
